@@ -1,0 +1,60 @@
+# Two commands do everything: `make demo` (the main job) and `make test`. Each sets up what it needs first.
+#   make demo CONCEPT=cat SURROGATE="a dog"      COMFYUI_PATH=/path/to/ComfyUI make test
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+CHROMIUM ?= /usr/bin/chromium
+CONCEPT ?= ship
+SURROGATE ?=
+export CHROMIUM PYTHONUNBUFFERED := 1
+
+.PHONY: setup browser test demo lint mini mini-report templates clean
+.DEFAULT_GOAL := demo
+
+setup: $(VENV)/.workshop $(VENV)/.host
+
+# torchvision goes in without its dependencies: beside a CPU build of torch they would pull in a CUDA one.
+$(VENV)/.workshop: dev/requirements.txt
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "setup: installing pinned packages into $(VENV)"
+	@$(PIP) install -r dev/requirements.txt
+	@$(PIP) install --no-deps torchvision==0.28.0
+	@touch $@
+
+$(VENV)/.host: $(VENV)/.workshop dev/fetch_host.py
+	@echo "setup: ComfyUI at $$($(PY) -m dev.fetch_host)"
+	@touch $@
+
+$(VENV)/.mini: $(VENV)/.workshop mini/train/requirements.txt
+	@$(PIP) install -r mini/train/requirements.txt
+	@touch $@
+
+# The browser tests need Debian's chromium; where it cannot be installed they say why they are skipped.
+browser:
+	@if [ ! -x $(CHROMIUM) ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "setup: installing chromium"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || true; fi
+
+test: setup browser
+	@$(PY) -m dev.run_tests $(TESTS)
+
+demo: setup
+	@$(PY) -m demo.run --concept "$(CONCEPT)" --surrogate "$(SURROGATE)"
+
+lint: setup
+	@$(PY) -m ruff check .
+
+mini: setup $(VENV)/.mini
+	@$(PY) -m mini.train.make
+
+mini-report: setup $(VENV)/.mini
+	@$(PY) -m mini.train.make report
+
+templates: setup
+	@$(PY) -m dev.write_templates
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache
