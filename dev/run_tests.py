@@ -1,7 +1,7 @@
 """`make test`: every room's tests in a process of their own, and one line that sums them up.
 
-The rooms must not share a process: loading the host puts a module called `nodes` and a patched torch in place, which
-the tests of the pure mathematics should never see.
+The rooms must not share a process: loading the host puts a module called `nodes` and a patched torch in
+place, which the tests of the pure mathematics should never see.
 """
 
 import subprocess
@@ -20,7 +20,8 @@ NOTHING_COLLECTED = 5
 def rooms() -> dict[str, list[str]]:
     """Name of the run -> what pytest is given."""
     pure = ["tests", *(f"--ignore=tests/{name}" for name in APART)]
-    return {"core": pure} | {name: [f"tests/{name}"] for name in APART if (REPOSITORY / "tests" / name).is_dir()}
+    present = [name for name in APART if (REPOSITORY / "tests" / name).is_dir()]
+    return {"core": pure} | {name: [f"tests/{name}"] for name in present}
 
 
 def run(name: str, arguments: list[str]) -> tuple[int, dict[str, int]]:
