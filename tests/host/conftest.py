@@ -1,0 +1,39 @@
+"""Real ComfyUI for tests: a server (`host`, `restartable_host`) or its modules in this process (`comfy`)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from dev.client import Client
+from dev.in_process import InProcess, load_host
+from dev.server import Host
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    """One running server for the whole session: do not restart it, others use it too."""
+    with Host() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def client(host: Host) -> Client:
+    return host.client()
+
+
+@pytest.fixture(scope="session")
+def object_info(client: Client) -> dict:
+    return client.object_info()
+
+
+@pytest.fixture(scope="module")
+def restartable_host() -> Iterator[Host]:
+    """A server of the test module's own: `restart()` it at will, its folder stays."""
+    with Host() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory) -> InProcess:
+    """The host's modules in this process, on the CPU, with the pack loaded from its folder."""
+    return load_host(tmp_path_factory.mktemp("comfy"))
