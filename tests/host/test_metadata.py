@@ -1,0 +1,25 @@
+"""What the registry reads from pyproject.toml: wrong values only warn and are dropped, hence tests."""
+
+import tomllib
+
+from dev.fetch_host import HOST_VERSION, REPOSITORY
+
+
+def test_the_hosts_parser_keeps_every_value(comfy):
+    from comfy_config.config_parser import extract_node_configuration
+
+    parsed = extract_node_configuration(str(REPOSITORY))
+    assert parsed.project.name == "mace-concept-erasure"
+    assert parsed.project.license.file == "LICENSE"
+    assert parsed.project.urls.repository.startswith("https://")
+    assert parsed.project.supported_os == ["OS Independent"]
+    assert parsed.project.supported_comfyui_version == ">=0.3.75"
+    assert parsed.project.dependencies == ["peft>=0.13"]
+    assert parsed.tool_comfy.publisher_id == "mace-concept-erasure"
+    assert parsed.tool_comfy.display_name == "MACE Concept Erasure"
+    assert parsed.tool_comfy.web is None, "WEB_DIRECTORY in __init__.py instead: this breaks the help pages"
+
+
+def test_the_lower_bound_is_the_version_under_test():
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert settings["tool"]["comfy"]["requires-comfyui"] == f">={HOST_VERSION}"

@@ -1,0 +1,135 @@
+"""The rules of the house (DEVELOPERS.md, "Rooms"), read from the source itself."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHIPPED = ("mace_core", "nodes", "mini")
+PACK_MODULES = {*SHIPPED, "dev", "demo"}
+HOST_MODULES = {"comfy", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "server"}
+LINES_PER_FILE = 300
+
+
+def python_files(*rooms: str) -> list[Path]:
+    files = [REPOSITORY / "__init__.py"] if rooms == SHIPPED else []
+    for room in rooms:
+        files += sorted((REPOSITORY / room).rglob("*.py"))
+    return [path for path in files if not is_training_code(path) or rooms != SHIPPED]
+
+
+def is_training_code(path: Path) -> bool:
+    return path.is_relative_to(REPOSITORY / "mini" / "train")
+
+
+def all_source() -> list[Path]:
+    return python_files("mace_core", "nodes", "mini", "dev", "demo", "tests") + [REPOSITORY / "__init__.py"]
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """(relative level, module, at module level?) of every import statement."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or "", id(node) not in inside
+        elif isinstance(node, ast.Import):
+            yield from ((0, alias.name, id(node) not in inside) for alias in node.names)
+
+
+def absolute(path: Path, top_only: bool = False) -> set[str]:
+    """First names of what a file imports absolutely."""
+    found = [(module, top) for level, module, top in imports(path) if not level]
+    return {module.split(".")[0] for module, top in found if top or not top_only}
+
+
+def each(paths: list[Path]):
+    return pytest.mark.parametrize("path", paths, ids=lambda path: str(path.relative_to(REPOSITORY)))
+
+
+@each(python_files("mace_core"))
+def test_the_core_knows_nothing_of_the_host(path):
+    assert not absolute(path) & {*HOST_MODULES, "comfy_api"}
+    assert not absolute(path, top_only=True) & {"transformers", "peft", "diffusers"}
+
+
+@each([path for path in python_files("nodes") if not path.name.startswith("_host")])
+def test_a_node_file_knows_only_the_hosts_schema(path):
+    assert not absolute(path) & HOST_MODULES, "this belongs into nodes/_host*.py"
+
+
+@each(python_files(*SHIPPED))
+def test_imports_inside_the_pack_are_relative(path):
+    """The host loads packs by path: an absolute import works in tests and fails for every user."""
+    assert not absolute(path) & PACK_MODULES
+
+
+@each(python_files(*SHIPPED))
+def test_the_pack_does_not_print_or_import_its_training_code(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if getattr(call.func, "id", "") in ("print", "eval", "exec")]
+    if path.is_relative_to(REPOSITORY / "mini"):
+        assert not [module for _, module, _ in imports(path) if module.split(".")[0] == "train"]
+
+
+@each(all_source())
+def test_source_is_small_and_plain(path):
+    text = path.read_text(encoding="ascii")
+    lines = text.splitlines()
+    assert len(lines) <= LINES_PER_FILE
+    assert ast.get_docstring(ast.parse(text)) or len(lines) < 2, "say in a docstring what this file is for"
+
+
+def test_ruff_is_content():
+    answer = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
+                            cwd=REPOSITORY, capture_output=True, text=True)
+    assert not answer.returncode, answer.stdout
+
+
+def test_nothing_tracked_names_a_machine():
+    names = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
+    if names.returncode:
+        pytest.skip("not a git work tree")
+    places = re.compile(r"/(work|farm|tmp|root)/")
+    endings = (".py", ".md", ".json", ".toml", ".txt", "Makefile")
+    texts = [path for path in map(REPOSITORY.joinpath, names.stdout.split()) if path.name.endswith(endings)]
+    texts = [path for path in texts if path.is_file() and path != Path(__file__)]
+    assert not [str(path) for path in texts if places.search(path.read_text())]
+
+
+IMPORT_THE_PACK = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("/pack", sys.argv[1], submodule_search_locations=[sys.argv[2]])
+started = time.perf_counter()
+module = importlib.util.module_from_spec(spec)
+sys.modules["/pack"] = module
+spec.loader.exec_module(module)
+print(time.perf_counter() - started)
+print(*{name.split(".")[0] for name in sys.modules})
+"""
+
+
+def test_importing_the_pack_is_quick_and_loads_nothing_heavy():
+    arguments = [str(REPOSITORY / "__init__.py"), str(REPOSITORY)]
+    answer = subprocess.run([sys.executable, "-c", IMPORT_THE_PACK, *arguments], cwd=os.sep, text=True,
+                            capture_output=True, check=True)
+    seconds, modules = answer.stdout.splitlines()
+    assert float(seconds) < 0.1
+    assert not set(modules.split()) & {"torch", "transformers", "peft", "diffusers", "safetensors"}
+
+
+def test_requirements_are_the_projects_dependencies_and_leave_the_host_alone():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    lines = [line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if line.strip()]
+    assert lines == project["dependencies"]
+    names = {re.split(r"[^\w-]", line)[0].lower() for line in lines}
+    assert not names & {"torch", "torchvision", "numpy", "transformers", "safetensors", "pillow"}
+    assert all(re.fullmatch(r"[\w-]+(>=[\d.]+)?", line) for line in lines), "lower bounds only"
