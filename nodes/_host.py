@@ -1,0 +1,109 @@
+"""The host's services every node needs: the models/mace folder, progress, cancelling.
+
+Together with the other `_host_*.py` files this is the only place that touches comfy.* beyond schema types.
+"""
+
+import logging
+import os
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from comfy_execution.utils import get_executing_context
+
+log = logging.getLogger(__name__)
+
+FOLDER = "mace"
+EXTENSION = ".safetensors"
+
+
+def register_model_folder() -> None:
+    """Adds models/mace without taking away what extra_model_paths.yaml may have put there already."""
+    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
+    paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
+    # an entry from extra_model_paths.yaml has an empty set of extensions, which would list every file
+    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(extensions) | {EXTENSION})
+
+
+def erasure_names() -> list[str]:
+    return [name for name in folder_paths.get_filename_list(FOLDER) if name.lower().endswith(EXTENSION)]
+
+
+def erasure_path(name: str) -> str:
+    """The file behind a name of the list. Names come from outside: whatever leaves the folders is refused."""
+    _refuse_escape(name)
+    for folder in folder_paths.get_folder_paths(FOLDER):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and _inside(path, folder):
+            return path
+    raise ValueError(f"The erasure file '{name}' is not in models/{FOLDER}: put it there or choose "
+                     "another one.")
+
+
+def new_erasure_path(name: str) -> str:
+    """A free path name_00001.safetensors in models/mace, numbered as images are: nothing is overwritten."""
+    stem = name[: -len(EXTENSION)] if name.lower().endswith(EXTENSION) else name
+    _refuse_escape(stem)
+    folder = folder_paths.get_folder_paths(FOLDER)[0]
+    base = os.path.join(folder, stem)
+    if not os.path.basename(stem).strip(" .") or not _inside(base, folder):
+        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: give a plain name such as "
+                         "'no_ships'.")
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    number = 1
+    while os.path.exists(path := f"{base}_{number:05}{EXTENSION}"):
+        number += 1
+    return path
+
+
+def relative_to_folder(path: str) -> str:
+    return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
+
+
+def _refuse_escape(name: str) -> None:
+    parts = name.replace("\\", "/").split("/")
+    if not name.strip() or os.path.isabs(name) or ":" in name or ".." in parts or "" in parts or "\0" in name:
+        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: '..' and absolute paths "
+                         "are refused, "
+                         "give a plain name such as 'no_ships'.")
+
+
+def _inside(path: str, folder: str) -> bool:
+    folder = os.path.realpath(folder)
+    return os.path.commonpath([os.path.realpath(path), folder]) == folder
+
+
+def check_interrupted() -> None:
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+class Progress:
+    """The bar on the node, a line of text under it, and the point where a cancelled run stops."""
+
+    def __init__(self, stage: str, total: int):
+        self.stage = stage
+        self._bar = comfy.utils.ProgressBar(max(total, 1))
+        self._said = None
+
+    def step(self, what: str = "", amount: int = 1) -> None:
+        check_interrupted()
+        self.say(what)
+        self._bar.update(amount)
+
+    def say(self, what: str) -> None:
+        text = f"{self.stage}: {what}" if what else self.stage
+        if text != self._said:
+            self._said = text
+            log.info(text)
+            _send_text(text)
+
+
+def _send_text(text: str) -> None:
+    context = get_executing_context()
+    if context is None:
+        return
+    from server import PromptServer  # here, because the module exists only where the host runs as a server
+
+    server = getattr(PromptServer, "instance", None)
+    if hasattr(server, "send_progress_text"):
+        server.send_progress_text(text, context.node_id)

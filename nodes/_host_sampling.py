@@ -1,0 +1,31 @@
+"""Drawing with the host's own sampler, and pictures to latents and back through its VAE."""
+
+import comfy.sample
+import torch
+
+SAMPLER, SCHEDULER = "euler", "normal"
+BATCH = 8
+
+
+def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_step) -> torch.Tensor:
+    """`count` latents for one prompt. Image i depends on the seed and i alone, whatever else is drawn."""
+    width, height = size
+    drawn = []
+    for start in range(0, count, BATCH):
+        seeds = [(seed + number) % 2**64 for number in range(start, min(start + BATCH, count))]
+        empty = torch.zeros(len(seeds), 4, height // 8, width // 8)
+        empty = comfy.sample.fix_empty_latent_channels(model, empty)
+        noise = torch.cat([comfy.sample.prepare_noise(empty[:1], one) for one in seeds])
+        drawn.append(comfy.sample.sample(
+            model, noise, steps, cfg, SAMPLER, SCHEDULER, positive, negative, empty,
+            callback=lambda step, x0, x, total: on_step(len(seeds)), disable_pbar=True, seed=seeds[0]))
+    return torch.cat(drawn)
+
+
+def decode(vae, latents: torch.Tensor) -> torch.Tensor:
+    """Images [n, H, W, 3] in 0..1."""
+    return vae.decode(latents)
+
+
+def encode(vae, images: torch.Tensor) -> torch.Tensor:
+    return vae.encode(images[..., :3])

@@ -1,0 +1,21 @@
+"""The types on this pack's wires, and the one category every node is found in."""
+
+import inspect
+
+from comfy_api.latest import io
+
+CATEGORY = "MACE"
+
+Concepts = io.Custom("MACE_CONCEPTS")
+Prior = io.Custom("MACE_PRIOR")
+TrainingSet = io.Custom("MACE_TRAINING_SET")
+ConceptLoRAs = io.Custom("MACE_CONCEPT_LORAS")
+Erasure = io.Custom("MACE_ERASURE")
+LossMap = io.Custom("LOSS_MAP")
+
+
+def expert(kind: type, *args, **kwargs):
+    """An input for experts: behind 'advanced' on hosts that know the word, an ordinary one on the others."""
+    if "advanced" in inspect.signature(kind.Input.__init__).parameters:
+        kwargs["advanced"] = True
+    return kind.Input(*args, **kwargs)

@@ -1,0 +1,38 @@
+"""An erasure on a MODEL, as a patch."""
+
+from comfy_api.latest import io
+
+from ._host_patch import apply_erasure
+from ._host_text import check_same_encoder
+from ._sockets import CATEGORY, Erasure
+
+
+class ApplyErasedModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_ApplyErasedModel",
+            display_name="Apply Erased Model",
+            category=CATEGORY,
+            description="Puts an erasure on a MODEL as a patch. Bypass the node, and the MODEL is what it "
+                        "was.",
+            inputs=[
+                io.Model.Input("model", tooltip="Any MODEL of the same family, from before any erasure; "
+                                                "LoRAs in front of "
+                                                "this node stay in force."),
+                Erasure.Input("erasure", tooltip="From Fuse LoRAs, Cross-Attention Refinement or Load "
+                                                 "Erasure."),
+                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.05,
+                               tooltip="1 erases, 0 is the MODEL itself, values between fade."),
+                io.Clip.Input("clip", optional=True,
+                              tooltip="Connect it to check that the erasure was made for this text encoder."),
+            ],
+            outputs=[io.Model.Output(display_name="erased", tooltip="A patched clone: connect it to "
+                                                                    "KSampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model, erasure, strength, clip=None):
+        if clip is not None:
+            check_same_encoder(clip, erasure)
+        return io.NodeOutput(apply_erasure(model, erasure, strength))

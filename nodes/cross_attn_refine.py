@@ -1,0 +1,60 @@
+"""Stage 1: closed-form cross-attention refinement."""
+
+from comfy_api.latest import io
+
+from ..mace_core.erasure import closed_form_erasure
+from ..mace_core.moments import concept_moments
+from ..mace_core.refine import RefineSettings
+from ._host import Progress, check_interrupted
+from ._host_patch import apply_erasure, base_fingerprint, cross_attention_layers
+from ._host_text import HostTextEncoder
+from ._sockets import CATEGORY, Concepts, Erasure, Prior, expert
+
+
+class CrossAttnRefine(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_CrossAttnRefine",
+            display_name="Cross-Attention Refinement",
+            category=CATEGORY,
+            description="Stage 1 of MACE, in seconds: the words around a concept no longer speak of it, "
+                        "and the "
+                        "concept's own words are read as its surrogate.",
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL to erase from. It is not changed: the output "
+                                                "is a patched clone."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                Concepts.Input("concepts", tooltip="From Erase Concepts."),
+                Prior.Input("prior", optional=True, tooltip="What to preserve. Without it only the ridge "
+                                                            "preserves."),
+                expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
+                       tooltip="Lambda 1 of the paper: how much the prior counts. The paper uses 0.0001 "
+                               "for people "
+                               "and styles."),
+                expert(io.Float, "ridge", default=10.0, min=0.0, max=1e6, step=1.0, round=False,
+                       tooltip="Pulls the edit towards no edit. More preserves more and erases less: the "
+                               "paper uses "
+                               "10 to 1000 for objects."),
+            ],
+            outputs=[
+                io.Model.Output(display_name="refined", tooltip="The refined MODEL, for Train Concept "
+                                                                "LoRA or to draw with."),
+                Erasure.Output(display_name="erasure", tooltip="Stage 1 alone: for Fuse LoRAs, or to save "
+                                                               "as a preview."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, clip, concepts, prior=None, preserve_weight=1e-4, ridge=10.0):
+        cross_attention_layers(model)
+        encoder = HostTextEncoder(clip)
+        progress = Progress("Refine cross-attention", len(concepts))
+        moments = []
+        for concept in concepts:
+            progress.say(concept.target)
+            moments.append(concept_moments(encoder, concept, lambda done, total: check_interrupted()))
+            progress.step(concept.target)
+        settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
+        erasure = closed_form_erasure(concepts, moments, prior, settings, base_fingerprint(model))
+        return io.NodeOutput(apply_erasure(model, erasure), erasure)

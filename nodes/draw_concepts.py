@@ -1,0 +1,74 @@
+"""Pictures of each concept, drawn by the unedited model."""
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..mace_core.drawing import drawing_prompt
+from ._checks import at_least
+from ._host import Progress
+from ._host_heat import concept_heat
+from ._host_patch import cross_attention_layers, refuse_erased
+from ._host_sampling import decode, draw_latents
+from ._host_text import HostTextEncoder
+from ._sockets import CATEGORY, Concepts, TrainingSet
+from ._training_set import ConceptImages
+
+
+class DrawConcepts(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_DrawConcepts",
+            display_name="Draw Concepts",
+            category=CATEGORY,
+            description="Lets the unedited model draw each concept: the pictures its LoRA is trained on.",
+            inputs=[
+                io.Model.Input("model", tooltip="The MODEL from before any erasure: it must still know "
+                                                "the concepts."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
+                Concepts.Input("concepts", tooltip="From Erase Concepts."),
+                io.Int.Input("images", default=8, min=1, max=64, tooltip="Pictures per concept. The paper "
+                                                                         "uses 8."),
+                io.Int.Input("steps", default=30, min=1, max=200,
+                             tooltip="Sampling steps per picture. The paper uses 30, 20 is enough for a "
+                                     "preview."),
+                io.Float.Input("cfg", default=7.5, min=0.0, max=30.0, step=0.5,
+                               tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
+                             tooltip="The same seed draws the same pictures."),
+                io.Int.Input("width", default=512, min=64, max=2048, step=8,
+                             tooltip="The size the model was trained for: 512 for SD1.x, 1024 for SDXL, "
+                                     "64 for the mini."),
+                io.Int.Input("height", default=512, min=64, max=2048, step=8, tooltip="See width."),
+            ],
+            outputs=[
+                TrainingSet.Output(display_name="training_set", tooltip="Latents of the pictures, for "
+                                                                        "Mask Concepts."),
+                io.Image.Output(display_name="images", tooltip="The pictures, in the order of the concepts."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, images):
+        return at_least(images, 1, "The number of images per concept")
+
+    @classmethod
+    def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height):
+        cross_attention_layers(model)
+        refuse_erased(model, concepts, "draw the concepts with the MODEL from before the erasure")
+        encoder = HostTextEncoder(clip)
+        negative = encoder.conditioning("")
+        progress = Progress("Draw concepts", len(concepts) * images * steps)
+        drawn, pictures = [], []
+        for concept in concepts:
+            prompt = drawing_prompt(concept)
+            positive = encoder.conditioning(prompt.target)
+            latents = draw_latents(model, positive, negative, images, (width, height), steps, cfg, seed,
+                                   lambda count: progress.step(concept.target, count))
+            heat = concept_heat(model, encoder, positive, prompt, latents)
+            pictures.append(decode(vae, latents))
+            shown = (pictures[-1] * 255).round().to(torch.uint8)
+            drawn.append(ConceptImages(concept.target, latents, heat=heat, pictures=shown))
+        pictures = torch.cat(pictures)
+        return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))

@@ -1,0 +1,49 @@
+"""What to erase, and what the model shall draw instead."""
+
+from comfy_api.latest import io
+
+from ..mace_core.concepts import KINDS, parse_concepts
+from ._sockets import CATEGORY, Concepts
+
+
+class EraseConcepts(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_EraseConcepts",
+            display_name="Erase Concepts",
+            category=CATEGORY,
+            description="Says what to erase and what the model shall draw instead. The first node of "
+                        "every MACE graph.",
+            inputs=[
+                io.String.Input(
+                    "concepts", multiline=True, default="ship -> sea",
+                    tooltip="One concept a line: target -> surrogate. Synonyms in brackets are erased "
+                            "along with it: "
+                            "ship (boat, vessel) -> sea. A # starts a comment."),
+                io.Combo.Input(
+                    "kind", options=list(KINDS), default="object",
+                    tooltip="What the concepts are: it chooses the prompts they are erased in. "
+                            "A line may differ: style: Van Gogh -> art."),
+                io.String.Input(
+                    "synonyms", multiline=True, default="", optional=True,
+                    tooltip="More synonyms. One concept: boat, vessel. Several: one line each, ship: "
+                            "boat, vessel."),
+            ],
+            outputs=[Concepts.Output(display_name="concepts", tooltip="The concepts to erase with their "
+                                                                      "surrogates.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, concepts):
+        """Tells about a wrong line before anything runs; text from another node is read when it arrives."""
+        if concepts is not None:
+            try:
+                parse_concepts(concepts)
+            except ValueError as error:
+                return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, concepts, kind, synonyms=""):
+        return io.NodeOutput(parse_concepts(concepts, kind, synonyms))

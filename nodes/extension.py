@@ -1,0 +1,36 @@
+"""What the host is told about this pack: a model folder, the bundled miniature model, the nodes."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from ..mini.host import register as register_mini_model
+from ._host import register_model_folder
+from .apply_erased_model import ApplyErasedModel
+from .cross_attn_refine import CrossAttnRefine
+from .draw_concepts import DrawConcepts
+from .erase_concepts import EraseConcepts
+from .fuse_loras import FuseLoRAs
+from .load_erasure import LoadErasure
+from .mask_concepts import MaskConcepts
+from .preserve_prior import PreservePrior
+from .save_erasure import SaveErasure
+from .train_concept_lora import TrainConceptLoRA
+from .training_set_from_images import TrainingSetFromImages
+
+
+class MaceExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        register_model_folder()
+        register_mini_model()
+        return [
+            EraseConcepts,
+            PreservePrior,
+            CrossAttnRefine,
+            DrawConcepts,
+            MaskConcepts,
+            TrainingSetFromImages,
+            TrainConceptLoRA,
+            FuseLoRAs,
+            ApplyErasedModel,
+            SaveErasure,
+            LoadErasure,
+        ]

@@ -1,0 +1,45 @@
+"""An erasure from a file in models/mace."""
+
+import os
+
+from comfy_api.latest import io
+
+from ..mace_core.erasure_file import load_erasure
+from ._host import erasure_names, erasure_path
+from ._sockets import CATEGORY, Erasure
+
+
+class LoadErasure(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_LoadErasure",
+            display_name="Load Erasure",
+            category=CATEGORY,
+            description="Reads an erasure from models/mace. It fits every checkpoint with the same text "
+                        "encoder.",
+            inputs=[
+                io.Combo.Input("name", options=erasure_names(),
+                               tooltip="A file of models/mace, written by Save Erasure. Press R after "
+                                       "adding one."),
+            ],
+            outputs=[Erasure.Output(display_name="erasure", tooltip="For Apply Erased Model.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, name):
+        if name is not None:
+            try:
+                erasure_path(name)
+            except ValueError as error:
+                return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, name):
+        path = erasure_path(name)
+        return f"{path} {os.stat(path).st_mtime_ns}"
+
+    @classmethod
+    def execute(cls, name):
+        return io.NodeOutput(load_erasure(erasure_path(name)))

@@ -1,0 +1,41 @@
+"""An erasure to a file in models/mace."""
+
+from comfy_api.latest import io, ui
+
+from ..mace_core.erasure_file import save_erasure
+from ._host import new_erasure_path, relative_to_folder
+from ._sockets import CATEGORY, Erasure
+
+
+class SaveErasure(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_SaveErasure",
+            display_name="Save Erasure",
+            category=CATEGORY,
+            description="Keeps an erasure as one small file in models/mace. Nothing is ever overwritten.",
+            is_output_node=True,
+            inputs=[
+                Erasure.Input("erasure", tooltip="What to keep."),
+                io.String.Input("name", default="erasure",
+                                tooltip="The file's name, with a subfolder if you like; a number is added "
+                                        "to it."),
+            ],
+            outputs=[],
+        )
+
+    @classmethod
+    def validate_inputs(cls, name):
+        if name is not None:
+            try:
+                new_erasure_path(name)
+            except ValueError as error:
+                return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, erasure, name):
+        path = new_erasure_path(name)
+        save_erasure(erasure, path)
+        return io.NodeOutput(ui=ui.PreviewText(relative_to_folder(path)))

@@ -1,0 +1,67 @@
+"""A training set from the user's own pictures."""
+
+import torch
+from comfy_api.latest import io
+
+from ._host import check_interrupted
+from ._host_sampling import encode
+from ._sockets import CATEGORY, TrainingSet
+from ._training_set import ConceptImages, join
+
+
+class TrainingSetFromImages(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_TrainingSetFromImages",
+            display_name="Training Set From Images",
+            category=CATEGORY,
+            description="Your own pictures of one concept, in place of drawn ones, with masks from any "
+                        "segmenter.",
+            inputs=[
+                io.Image.Input("images", tooltip="Pictures of the concept, all of one size. 8 are enough."),
+                io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
+                io.String.Input("concept", default="ship", tooltip="The target these are pictures of, as "
+                                                                   "in Erase Concepts."),
+                io.Mask.Input("masks", optional=True,
+                              tooltip="One mask a picture, white where the concept is. Without: the whole "
+                                      "picture."),
+                TrainingSet.Input("other", optional=True, tooltip="The pictures of other concepts, to "
+                                                                  "train all of them."),
+            ],
+            outputs=[TrainingSet.Output(display_name="training_set", tooltip="For Train Concept LoRA.")],
+        )
+
+    @classmethod
+    def execute(cls, images, vae, concept, masks=None, other=()):
+        concept = concept.strip()
+        if not concept:
+            raise ValueError("The pictures have no concept: write the target they show, as in Erase "
+                             "Concepts.")
+        if len(images) == 0:
+            raise ValueError(f"There are no pictures of '{concept}': connect at least one image.")
+        if masks is not None and len(masks) != len(images):
+            raise ValueError(f"There are {len(images)} pictures of '{concept}' and {len(masks)} masks: "
+                             "give one mask for every picture, or none.")
+        if masks is not None and masks.shape[-2:] != images.shape[1:3]:
+            raise ValueError(f"The pictures of '{concept}' are {_size(images.shape[1:3])} and their masks "
+                             f"{_size(masks.shape[-2:])}: make them the same size.")
+        if masks is not None and not (masks.flatten(1).amax(1) > 0).all():
+            raise ValueError(f"A mask of '{concept}' is black everywhere: paint the concept white, or "
+                             "leave that picture out.")
+        check_interrupted()
+        latents = encode(vae, images)
+        masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
+        size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops what is no multiple of eight
+        shown = (_crop(images[..., :3], size) * 255).round().clamp(0, 255).to(torch.uint8)
+        made = ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown)
+        return io.NodeOutput(join(tuple(other), (made,)))
+
+
+def _crop(pictures, size):
+    top, left = (pictures.shape[1] - size[0]) // 2, (pictures.shape[2] - size[1]) // 2
+    return pictures[:, top:top + size[0], left:left + size[1]]
+
+
+def _size(shape) -> str:
+    return f"{shape[1]} x {shape[0]}"
