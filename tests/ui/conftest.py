@@ -1,0 +1,85 @@
+"""A real browser on the real front end of a real server, with nothing else on the network."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+
+from dev.server import PACK, Host
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update")
+LOCAL = ("127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    if CHROMIUM.exists():
+        return CHROMIUM
+    reason = f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM to one."
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def ui_host(chromium) -> Iterator[Host]:
+    with Host(front_end=True) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def object_info(ui_host: Host) -> dict:
+    return ui_host.client().object_info()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path) -> Iterator[BrowserContext]:
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=str(chromium), headless=True, args=list(FLAGS),
+            viewport={"width": 1600, "height": 1000})
+        context.route("**/*", only_local)
+        yield context
+        context.close()
+
+
+def only_local(route: Route) -> None:
+    """The front end asks a few public hosts for news; a test must not depend on them."""
+    if urlsplit(route.request.url).hostname in LOCAL:
+        route.continue_()
+    else:
+        route.abort()
+
+
+@pytest.fixture(scope="session")
+def front_end(browser: BrowserContext, ui_host: Host) -> Page:
+    """One page for all tests: it takes seconds to start. Its start-up complaints are not about us."""
+    page = browser.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.extend(complaint(message)))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(ui_host.url)
+    page.wait_for_function("() => window.LiteGraph?.registered_node_types?.['KSampler'] && window.app?.graph")
+    page.wait_for_load_state("networkidle")
+    assert not [text for text in page.complaints if PACK in text]
+    return page
+
+
+@pytest.fixture
+def page(front_end: Page) -> Page:
+    """`page.complaints` collects what the console says during one test at the level of an error."""
+    front_end.complaints.clear()
+    return front_end
+
+
+def complaint(message: ConsoleMessage) -> list[str]:
+    """An error on the console; a missing resource counts when it is one of ours."""
+    text = f"{message.text} ({message.location.get('url', '')})"
+    foreign = "Failed to load resource" in text and PACK not in text or "api.comfy.org" in text
+    return [text] if message.type == "error" and not foreign else []
