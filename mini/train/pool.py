@@ -1,0 +1,66 @@
+"""The training pool: composed pictures, what each shows, and (once the VAE exists) their latents, as files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .art import draw_all, fetch
+from .compose import SIDE, Scene, draw, random_scene
+from .vae import MiniVAE
+from .world import load_world
+
+TRAINING, HELD_OUT = 48_000, 4_000
+
+
+def make_pool(folder: Path, count: int, seed: int) -> None:
+    """Compose `count` pictures into folder/pictures.npy [count, 64, 64, 3] uint8 and folder/scenes.json."""
+    if (folder / "scenes.json").exists():
+        return
+    world = load_world()
+    artwork = folder.parent
+    fetch(artwork)
+    glyphs = draw_all(world, artwork)
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = [random_scene(world, rng) for _ in range(count)]
+    pictures = np.lib.format.open_memmap(folder / "pictures.npy", "w+", np.uint8, (count, SIDE, SIDE, 3))
+    for i, scene in enumerate(scenes):
+        pictures[i] = draw(scene, world, glyphs, rng)[0]
+    pictures.flush()
+    (folder / "scenes.json").write_text(json.dumps([asdict(s) for s in scenes]))
+
+
+def load_scenes(folder: Path) -> list[Scene]:
+    return [Scene(**{**s, "things": tuple(s["things"])}) for s in json.loads((folder / "scenes.json").read_text())]
+
+
+def load_pictures(folder: Path) -> np.ndarray:
+    return np.load(folder / "pictures.npy", mmap_mode="r")
+
+
+def as_tensor(pictures: np.ndarray) -> Tensor:
+    """[n, h, w, 3] uint8 -> [n, 3, h, w] float in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(255)
+
+
+@torch.no_grad()
+def encode_pool(folder: Path, vae: MiniVAE, batch: int = 64) -> None:
+    """Write folder/latents.npy [n, 4, 8, 8] float32 and the decoder's folder/decoded.npy uint8 for the judge."""
+    if (folder / "latents.npy").exists():
+        return
+    pictures = load_pictures(folder)
+    decoded = np.lib.format.open_memmap(folder / "decoded.npy", "w+", np.uint8, pictures.shape)
+    latents = np.zeros((len(pictures), 4, SIDE // 8, SIDE // 8), np.float32)
+    for start in range(0, len(pictures), batch):
+        z = vae.encode(as_tensor(pictures[start : start + batch]))
+        latents[start : start + batch] = z.numpy()
+        drawn = vae.decode(z).clamp(0, 1).mul(255).round().byte()
+        decoded[start : start + batch] = drawn.permute(0, 2, 3, 1).numpy()
+    decoded.flush()
+    np.save(folder / "latents.npy", latents)
