@@ -1,0 +1,65 @@
+"""One line that says what the server is doing and how long it will still take."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dev.client import Event
+
+# What nodes cost relative to each other; all others are taken to cost nothing.
+COST = {"MACE_PreservePrior": 0.5, "MACE_CrossAttnRefine": 0.5, "MACE_DrawConcepts": 6,
+        "MACE_MaskConcepts": 0.5, "MACE_TrainConceptLoRA": 12, "MACE_FuseLoRAs": 0.5, "KSampler": 2}
+SECONDS_BETWEEN_LINES = 10  # when the output is a file and not a screen
+
+
+@dataclass
+class Progress:
+    """Give it the prompt, then every event of its run."""
+
+    graph: Mapping
+    started: float = field(default_factory=time.monotonic)
+    done: set = field(default_factory=set)
+    current: str = ""
+    printed: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        within = 0.0
+        if event.kind == "execution_cached":
+            self.done |= set(event.data.get("nodes", ()))
+        elif event.kind == "executing" and event.node:
+            self.done |= {self.current}
+            self.current = event.node
+        elif event.kind == "progress" and event.maximum:
+            within = event.value / event.maximum
+        elif event.kind == "execution_success":
+            self.done |= set(self.graph)
+        self.show(self.fraction(within))
+
+    def cost(self, node: str) -> float:
+        return COST.get(self.graph[node]["class_type"], 0.01) if node in self.graph else 0.0
+
+    def fraction(self, within: float) -> float:
+        """The share of the work that is behind us, `within` being how far the current node is."""
+        ahead = 0.0 if self.current in self.done else within * self.cost(self.current)
+        return (sum(map(self.cost, self.done)) + ahead) / sum(map(self.cost, self.graph))
+
+    def show(self, fraction: float) -> None:
+        on_screen = sys.stdout.isatty()
+        now = time.monotonic()
+        if not on_screen and fraction < 1 and now - self.printed < SECONDS_BETWEEN_LINES:
+            return
+        self.printed = now
+        line = f"  {fraction:4.0%}  {self.title():<28} {self.time_left(fraction)}"
+        stays = on_screen and fraction < 1
+        print(f"\r{line:<78}" if on_screen else line, end="" if stays else "\n", flush=True)
+
+    def title(self) -> str:
+        node = self.graph.get(self.current, {})
+        return node.get("_meta", {}).get("title") or node.get("class_type", "")
+
+    def time_left(self, fraction: float) -> str:
+        passed = time.monotonic() - self.started
+        if fraction >= 1:
+            return f"done in {passed:.0f} s"
+        return f"about {passed * (1 - fraction) / fraction:.0f} s left" if fraction > 0.02 else ""
