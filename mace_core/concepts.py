@@ -1,0 +1,141 @@
+"""What to erase: target concepts and the surrogate concepts that take their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+KINDS = ("object", "person", "style", "explicit")
+
+_ARROW = re.compile("->|=>|\u2192")
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.*)$")
+_SYNONYMS = re.compile(r"^(.*?)\s*\(([^()]*)\)\s*$")
+_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
+
+
+def without_article(phrase: str) -> str:
+    """``"the ship"`` -> ``"ship"``: the phrase without a leading a, an or the."""
+    return _ARTICLE.sub("", phrase)
+
+
+def _same(phrase: str) -> str:
+    """The form under which two phrases count as the same concept."""
+    return without_article(" ".join(phrase.split())).casefold()
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One target concept, its surrogate, and the synonyms that are erased along with it (section 4.1).
+
+    target:    the phrase to erase, such as ``"ship"``.
+    surrogate: what the model shall draw instead, such as ``"sea"``.
+    kind:      one of ``KINDS``; selects the prompt templates.
+    synonyms:  other names of the target; they are mapped to the same surrogate.
+
+    Raises ValueError for an empty target or surrogate, an unknown kind, or a target (or synonym) that is
+    its own surrogate.
+    """
+
+    target: str
+    surrogate: str
+    kind: str = "object"
+    synonyms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.target.strip():
+            raise ValueError("A concept has an empty target: name what to erase, as in 'ship -> sea'.")
+        if not self.surrogate.strip():
+            raise ValueError(f"The concept '{self.target}' has no surrogate: write what shall be drawn "
+                             f"instead, as in '{self.target} -> sea'.")
+        if self.kind not in KINDS:
+            raise ValueError(f"The concept '{self.target}' has the unknown kind '{self.kind}': "
+                             f"use one of {', '.join(KINDS)}.")
+        for phrase in self.phrases:
+            if _same(phrase) == _same(self.surrogate):
+                raise ValueError(f"The concept '{phrase}' has itself as its surrogate: "
+                                 f"choose a surrogate that does not contain the concept.")
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """The target and its synonyms: every phrase that is erased."""
+        return (self.target, *self.synonyms)
+
+
+def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple[Concept, ...]:
+    """Read concepts, one per line: ``ship -> sea``, ``ship (boat) -> sea`` or ``style: Van Gogh -> art``.
+
+    kind:     the kind of every line without a prefix of its own.
+    synonyms: more synonyms, one concept per line as ``ship: boat, vessel``; a bare ``boat, vessel`` belongs
+              to the only concept.
+    ``=>`` and the arrow character are read as ``->``; ``#`` starts a comment; the same concept twice with the
+    same surrogate is merged.
+
+    Raises ValueError: no concept at all, a line without a surrogate, an unknown kind, one concept with two
+    surrogates, synonyms of a concept that is not in the list.
+    """
+    lines = ((number, _COMMENT.sub("", line).strip()) for number, line in enumerate(text.splitlines(), 1))
+    concepts = _merge(_parse_line(number, line, kind) for number, line in lines if line)
+    if not concepts:
+        raise ValueError("The list of concepts is empty: write at least one line such as 'ship -> sea'.")
+    return _merge(_with_synonyms(concepts, synonyms))
+
+
+def _parse_line(number: int, line: str, kind: str) -> Concept:
+    sides = [side.strip() for side in _ARROW.split(line)]
+    if len(sides) != 2 or not all(sides):
+        raise ValueError(f"Line {number} '{line}' is not one target and one surrogate: "
+                         f"write it as 'ship -> sea'.")
+    target, surrogate = sides
+    if prefix := _KIND_PREFIX.match(target):
+        kind, target = prefix[1].lower(), prefix[2]
+        if kind not in KINDS:
+            raise ValueError(f"Line {number} '{line}' starts with the unknown kind '{prefix[1]}': "
+                             f"use one of {', '.join(KINDS)}, or leave the colon out.")
+    names: tuple[str, ...] = ()
+    if bracket := _SYNONYMS.match(target):
+        target, names = bracket[1], _split_names(bracket[2])
+    return Concept(target, surrogate, kind, names)
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _with_synonyms(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
+    """The concepts, followed by one more mention of each concept that ``text`` names synonyms for."""
+    yield from concepts
+    by_target = {_same(concept.target): concept for concept in concepts}
+    for line in text.splitlines():
+        name, colon, names = line.rpartition(":")
+        if not line.strip():
+            continue
+        if not colon and len(concepts) > 1:
+            raise ValueError(f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
+                             f"they belong to: write one line per concept as 'ship: boat, vessel'.")
+        concept = by_target.get(_same(name)) if colon else concepts[0]
+        if concept is None:
+            raise ValueError(f"Synonyms are given for '{name.strip()}', which is not in the list of "
+                             f"concepts: use one of {', '.join(c.target for c in concepts)}.")
+        yield replace(concept, synonyms=_split_names(names))
+
+
+def _merge(concepts: Iterable[Concept]) -> tuple[Concept, ...]:
+    """One concept per target, synonyms united; ValueError when a phrase is sent to two surrogates."""
+    merged: dict[str, Concept] = {}
+    surrogates: dict[str, str] = {}
+    for concept in concepts:
+        for phrase in concept.phrases:
+            first = surrogates.setdefault(_same(phrase), concept.surrogate)
+            if _same(first) != _same(concept.surrogate):
+                raise ValueError(f"The concept '{phrase}' is given twice with different surrogates, "
+                                 f"'{first}' and '{concept.surrogate}': keep one of the two.")
+        earlier = merged.get(_same(concept.target), concept)
+        if earlier.kind != concept.kind:
+            raise ValueError(f"The concept '{concept.target}' is given twice with different kinds, "
+                             f"'{earlier.kind}' and '{concept.kind}': keep one of the two.")
+        names = {_same(name): name for name in reversed((*earlier.synonyms, *concept.synonyms))}
+        names.pop(_same(concept.target), None)
+        merged[_same(concept.target)] = replace(earlier, synonyms=tuple(reversed(names.values())))
+    return tuple(merged.values())

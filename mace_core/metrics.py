@@ -1,0 +1,41 @@
+"""How well concepts were erased (section 5): all accuracies are fractions in 0..1."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def harmonic_mean(*values: float) -> float:
+    """The harmonic mean of fractions; 0 when one of them is 0.
+
+    Raises ValueError without values or for a value outside 0..1.
+    """
+    if not values:
+        raise ValueError("A harmonic mean was asked of no values: give at least one.")
+    for value in values:
+        if not 0 <= value <= 1:
+            raise ValueError(f"An accuracy of {value} is not a fraction: give a number in 0 to 1, not a "
+                             "percentage.")
+    if min(values) == 0:
+        return 0.0
+    return len(values) / sum(1 / value for value in values)
+
+
+def h_o(acc_e: float, acc_s: float, acc_g: float) -> float:
+    """H_o for objects: efficacy (1 - Acc_e), specificity Acc_s, generality (1 - Acc_g)."""
+    return harmonic_mean(1 - acc_e, acc_s, 1 - acc_g)
+
+
+def h_c(acc_e: float, acc_s: float) -> float:
+    """H_c for celebrities: efficacy (1 - Acc_e) and specificity Acc_s."""
+    return harmonic_mean(1 - acc_e, acc_s)
+
+
+def top1_accuracy(probabilities: Tensor, label: int) -> float:
+    """The share of images ``[n, classes]`` whose most probable class is ``label``: the paper's accuracy."""
+    return (probabilities.argmax(dim=1) == label).double().mean().item()
+
+
+def mean_probability(probabilities: Tensor, label: int) -> float:
+    """The mean probability of ``label`` over images ``[n, classes]``: the published code's accuracy."""
+    return probabilities[:, label].double().mean().item()

@@ -1,0 +1,71 @@
+"""Stage 1: closed-form cross-attention refinement (section 4.1, equation 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .moments import ConceptMoments, Prior, check_same_encoder
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """preserve_weight: l1 >= 0, how strongly the prior holds; ridge: r >= 0, how strongly all else does.
+
+    The paper: l1 = 1e-4 with a prior and r = 0 for many concepts; l1 = 0 and r = 1e1 to 1e3 for one object.
+    Raises ValueError for a negative number, NaN or infinity.
+    """
+
+    preserve_weight: float = 1e-4
+    ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("preserve_weight", "ridge"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}: give a number that is 0 or more.")
+
+
+def refine(moments: Sequence[ConceptMoments], prior: Prior | None, settings: RefineSettings) -> Tensor:
+    """T1 ``[d, d]`` float64, with W' = W T1 for every key and value projection W ``[o, d]``.
+
+    Equation 2, with W factored out on the left and a ridge r:
+
+        T1 = (G + l1 P + r I) (F + l1 P + r I)^-1
+
+    Without concepts T1 is the identity. Raises ValueError: neither concepts nor a prior, different text
+    encoders, a matrix that is not positive definite (raise the ridge).
+    """
+    if not moments and prior is None:
+        raise ValueError("There are neither concepts nor a prior to refine with: give at least one concept.")
+    fingerprints = [m.fingerprint for m in moments] + ([prior.fingerprint] if prior else [])
+    widths = [m.F.shape[0] for m in moments] + ([prior.P.shape[0]] if prior else [])
+    check_same_encoder("the concepts and the prior", fingerprints, widths)
+    identity = torch.eye(widths[0], dtype=torch.float64)
+    if not moments:
+        return identity
+    kept = kept_term(prior, settings, widths[0])
+    return right_divide(sum(m.G for m in moments) + kept, sum(m.F for m in moments) + kept)
+
+
+def kept_term(prior: Prior | None, settings: RefineSettings, d: int) -> Tensor:
+    """l P + r I ``[d, d]`` float64: what the edit must leave alone."""
+    kept = settings.ridge * torch.eye(d, dtype=torch.float64)
+    return kept if prior is None else kept + settings.preserve_weight * prior.P.double()
+
+
+def right_divide(A: Tensor, B: Tensor) -> Tensor:
+    """A B^-1 for symmetric positive definite B ``[d, d]``, by Cholesky in float64; A is ``[n, d]``.
+
+    Raises ValueError when B is not positive definite, or singular to working precision.
+    """
+    L, info = torch.linalg.cholesky_ex(B)
+    pivots = L.diagonal().square()
+    if info != 0 or not pivots.min() > B.shape[0] * torch.finfo(B.dtype).eps * pivots.max():
+        raise ValueError("The prompts and the prior leave some directions of the text embeddings open (the "
+                         "matrix to solve is not positive definite): raise the ridge, for example to 10.")
+    return torch.cholesky_solve(A.T, L).T
