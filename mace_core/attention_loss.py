@@ -36,8 +36,8 @@ def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
     while h * w > pixels:
         h, w = (h + 1) // 2, (w + 1) // 2
     if h * w != pixels:
-        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a "
-                         f"{latent_size[0]} x {latent_size[1]} latent: use images whose sides are multiples of 64.")
+        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
+                         f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64.")
     return h, w
 
 

@@ -69,7 +69,7 @@ def _description(data: bytes, name: str) -> dict:
     """The description of the erasure in the header of a safetensors file: 8 bytes of length, then JSON."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 9 or data[8:9] != b"{":
-        raise ValueError(f"'{name}' is not a safetensors file: choose one written by the node 'Save Erasure'.")
+        raise ValueError(f"'{name}' is not a safetensors file: choose one written by 'Save Erasure'.")
     try:
         header = json.loads(data[8:8 + length])
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]

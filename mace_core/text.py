@@ -41,8 +41,8 @@ def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
     for prompt, phrase in prompts.items():
         needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
         if needed > encoder.context_length:
-            raise ValueError(f"'{phrase}' is {len(encoder.word_tokens(phrase))} tokens long and makes a prompt "
-                             f"of {needed}, more than the text encoder's context of "
+            raise ValueError(f"'{phrase}' is {len(encoder.word_tokens(phrase))} tokens long and its prompt "
+                             f"{needed}, more than the text encoder's context of "
                              f"{encoder.context_length}: shorten it.")
 
 

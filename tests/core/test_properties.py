@@ -1,0 +1,13 @@
+"""The properties of the mathematics, with toy text encoders that pad as SD1 and as SD2 do."""
+
+import pytest
+from mace_core.text import END_OF_TEXT
+
+from tests.core.properties import CHECKS
+from tests.core.toy import ToyTextEncoder
+
+
+@pytest.mark.parametrize("padding", [END_OF_TEXT, 0], ids=["sd1", "sd2"])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_property(check, padding):
+    check(ToyTextEncoder(padding=padding))

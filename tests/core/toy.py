@@ -1,0 +1,98 @@
+"""A text encoder and a cross-attention network small enough to check by hand, shaped like the real ones."""
+
+import math
+import re
+import zlib
+from functools import cache
+
+import torch
+from mace_core.lora import ConceptLoRA, untrained_lora
+from mace_core.text import END_OF_TEXT, EncodedPrompts
+
+START = 49406
+WORD = re.compile(r"'s|\w+|[^\w\s]")
+
+
+class ToyTextEncoder:
+    """Random embeddings by token id and position, mixed causally, so that later tokens know earlier ones.
+
+    Words longer than six letters become several tokens. ``padding`` is END_OF_TEXT (SD1) or 0 (SD2, SDXL).
+    """
+
+    def __init__(self, d=32, context_length=77, padding=END_OF_TEXT, name="toy"):
+        self.d, self.context_length, self.padding = d, context_length, padding
+        self.fingerprint = f"{name}-{d}"
+        self.encoded = []  # every prompt it was asked for
+
+    def word_tokens(self, phrase):
+        pieces = [word[i:i + 6] for word in WORD.findall(phrase.lower()) for i in range(0, len(word), 6)]
+        return tuple(1 + zlib.crc32(piece.encode()) % 49000 for piece in pieces)
+
+    def encode(self, prompts):
+        self.encoded += prompts
+        rows = [(START, *self.word_tokens(prompt), END_OF_TEXT) for prompt in prompts]
+        assert max(map(len, rows)) <= self.context_length
+        rows = [(*row, *[self.padding] * (self.context_length - len(row))) for row in rows]
+        return EncodedPrompts(torch.tensor(rows), torch.stack([_embed(row, self.d) for row in rows]))
+
+
+@cache
+def _embed(row, d):
+    own = torch.stack([_random(token, d) for token in row])
+    places = torch.stack([_random(10**6 + i, d) for i in range(len(row))])
+    before = own.cumsum(0) / torch.arange(1, len(row) + 1)[:, None]
+    mixed = own + 0.3 * places + before
+    return mixed / mixed.std(dim=1, keepdim=True)
+
+
+@cache
+def _random(seed, d):
+    return torch.randn(d, generator=torch.Generator().manual_seed(seed))
+
+
+class ToyAttentionModel:
+    """Two cross-attention layers, 4 x 4 and 2 x 2 positions, two heads each; the second reads the first."""
+
+    def __init__(self, d=32, width=8, channels=4, seed=0):
+        g = torch.Generator().manual_seed(seed)
+        names = [f"toy.{i}.attn2.{p}" for i in (0, 1) for p in ("to_k", "to_v")]
+        self.layers = {name: (width, d) for name in names}
+        self.weights = {name: torch.randn(width, d, generator=g) / math.sqrt(d) for name in names}
+        self.to_q = [torch.randn(width, channels, generator=g), torch.randn(width, width, generator=g)]
+        self.alphas = torch.linspace(0.999, 0.01, 1000)
+        self.timesteps = []
+
+    def noise(self, x_0, t, eps):
+        self.timesteps += t.tolist()
+        a = self.alphas[t].view(-1, 1, 1, 1)
+        return a.sqrt() * x_0 + (1 - a).sqrt() * eps
+
+    def attention(self, x_t, t, context, U, D):
+        x = x_t.flatten(2).transpose(1, 2)  # [B, h*w, channels]
+        first, x = self._layer(0, x, context, U, D)
+        h, w = x_t.shape[-2:]
+        x = torch.nn.functional.avg_pool2d(x.transpose(1, 2).unflatten(2, (h, w)), 2).flatten(2).transpose(1, 2)
+        second, _ = self._layer(1, x, context, U, D)
+        return [first, second]
+
+    def _layer(self, i, x, context, U, D):
+        k, v = (self._project(f"toy.{i}.attn2.{p}", context, U, D) for p in ("to_k", "to_v"))
+        q, k, v = (y.unflatten(2, (2, -1)).transpose(1, 2) for y in (x @ self.to_q[i].T, k, v))
+        A = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+        return A, (A @ v).transpose(1, 2).flatten(2)
+
+    def _project(self, name, context, U, D):
+        y = context @ self.weights[name].T
+        return y + context @ D[name].T @ U[name].T if name in U else y
+
+
+def random_loras(encoder, concepts, layers, rank=1, seed=0):
+    """ConceptLoRAs with random factors, as if trained, for layers name -> (o, d)."""
+    g = torch.Generator().manual_seed(seed)
+    loras = []
+    for concept in concepts:
+        U = {name: torch.randn(o, rank, generator=g) for name, (o, _) in layers.items()}
+        D = {name: torch.randn(rank, d, generator=g) / math.sqrt(d) for name, (_, d) in layers.items()}
+        C = untrained_lora(encoder, concept).C
+        loras.append(ConceptLoRA(concept, U, D, C, encoder.fingerprint))
+    return loras
