@@ -69,8 +69,9 @@ def _refuse_escape(name: str) -> None:
 
 
 def _inside(path: str, folder: str) -> bool:
-    folder = os.path.realpath(folder)
-    return os.path.commonpath([os.path.realpath(path), folder]) == folder
+    """By name only: links that the user put into the folder are the user's own business."""
+    folder = os.path.abspath(folder)
+    return os.path.commonpath([os.path.abspath(path), folder]) == folder
 
 
 def check_interrupted() -> None:

@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure_file import save_erasure
-from ._host import new_erasure_path, relative_to_folder
+from ._host import Progress, new_erasure_path, relative_to_folder
 from ._sockets import CATEGORY, Erasure
 
 
@@ -38,4 +38,5 @@ class SaveErasure(io.ComfyNode):
     def execute(cls, erasure, name):
         path = new_erasure_path(name)
         save_erasure(erasure, path)
+        Progress("Saved", 1).step(relative_to_folder(path))
         return io.NodeOutput(ui=ui.PreviewText(relative_to_folder(path)))

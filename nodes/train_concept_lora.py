@@ -69,6 +69,7 @@ class TrainConceptLoRA(io.ComfyNode):
             loras.append(lora)
             losses += loss
             report.append(f"{concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}")
+        progress.say("; ".join(report))
         return io.NodeOutput(tuple(loras), {"loss": losses}, ui=ui.PreviewText("\n".join(report)))
 
 

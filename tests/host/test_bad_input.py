@@ -1,0 +1,126 @@
+"""Every wrong input gets one sentence that names the fix, and the server goes on."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from dev.client import ExecutionFailed, InvalidPrompt
+from tests.host.graphs import CLIP, MODEL, VAE, all_stages, apply, base, draw, node, picture, stage_1
+
+
+def concepts(text: str, synonyms: str = "") -> dict:
+    prompt = base() | stage_1(text) | draw("out", ["refine", 0])
+    prompt["concepts"]["inputs"]["synonyms"] = synonyms
+    return prompt
+
+
+def changed(name: str, **inputs) -> dict:
+    prompt = all_stages() | draw("out", ["apply", 0])
+    prompt[name]["inputs"].update(inputs)
+    return prompt
+
+
+def with_prior(**inputs) -> dict:
+    prior = {"clip": CLIP, "captions": "a photo of a cat", "weight": 1.0, **inputs}
+    return changed("refine", prior=["prior", 0]) | {"prior": node("MACE_PreservePrior", **prior)}
+
+
+def own_images(masks: dict | None, concept: str = "ship") -> dict:
+    """Two grey pictures as the training set."""
+    prompt = changed("train", training_set=["own", 0]) | {
+        "grey": node("EmptyImage", width=64, height=64, batch_size=2, color=0x808080),
+        "own": node("MACE_TrainingSetFromImages", images=["grey", 0], vae=VAE, concept=concept),
+    }
+    if masks:
+        prompt["own"]["inputs"]["masks"] = ["masks", 0]
+        prompt["masks"] = masks
+    return prompt
+
+
+def other_clip(name: str) -> dict:
+    return changed(name, clip=["skip", 0]) | {"skip": node("CLIPSetLastLayer", clip=CLIP, stop_at_clip_layer=-2)}
+
+
+def loaded(name: str) -> dict:
+    return base() | {"load": node("MACE_LoadErasure", name=name)} | apply("apply", ["load", 0]) | draw(
+        "out", ["apply", 0])
+
+
+BAD = {
+    "an empty list": (lambda: concepts(""), "list of concepts is empty"),
+    "only a comment": (lambda: concepts("# ship -> sea"), "list of concepts is empty"),
+    "no surrogate": (lambda: concepts("ship"), "not one target and one surrogate"),
+    "an empty surrogate": (lambda: concepts("ship ->"), "not one target and one surrogate"),
+    "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "twice with different surrogates"),
+    "synonyms of nothing": (lambda: concepts("ship -> sea", "cat: kitty"), "not in the list of concepts"),
+    "too long": (lambda: concepts("ship " * 90 + "-> sea"), "context of 77"),
+    "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
+    "zero images": (lambda: changed("drawn", images=0), "must be at least 1"),
+    "rank 0": (lambda: changed("train", rank=0), "must be at least 1"),
+    "NaN in a prior": (lambda: with_prior(weight=float("nan")), "weight of the prior is nan"),
+    "no captions": (lambda: with_prior(captions=" \n"), "no captions"),
+    "fewer masks": (lambda: own_images(node("SolidMask", width=64, height=64, value=1.0)), "2 pictures .* 1 mask"),
+    "smaller masks": (lambda: own_images({"class_type": "ImageToMask", "inputs": {"image": ["small", 0],
+                                                                                  "channel": "red"}})
+                      | {"small": node("EmptyImage", width=32, height=32, batch_size=2, color=0xFFFFFF)},
+                      "64 x 64 and their masks 32 x 32"),
+    "a black mask": (lambda: own_images({"class_type": "ImageToMask", "inputs": {"image": ["black", 0],
+                                                                                 "channel": "red"}})
+                     | {"black": node("EmptyImage", width=64, height=64, batch_size=2, color=0)}, "black everywhere"),
+    "pictures of another": (lambda: own_images(None, "cat"), "no images of 'ship'"),
+    "pictures of nothing": (lambda: own_images(None, " "), "have no concept"),
+    "no masks": (lambda: changed("train", training_set=["drawn", 0]), "have no masks"),
+    "another CLIP to apply": (lambda: other_clip("apply"), "another text encoder"),
+    "another CLIP to fuse": (lambda: other_clip("fuse"), "text encoders .* differ"),
+    "an unrefined MODEL": (lambda: changed("train", refined=MODEL), "not refined for 'ship'"),
+    "drawing the erased": (lambda: changed("drawn", model=["refine", 0]), "already erases 'ship'"),
+    "erasing twice": (lambda: changed("apply", model=["refine", 0]), "already erases 'ship'"),
+    "a missing file": (lambda: loaded("nothing.safetensors"), "not in models/mace"),
+    "a truncated file": (lambda: loaded("truncated.safetensors"), "is truncated"),
+    "not safetensors": (lambda: loaded("text.safetensors"), "not a safetensors file"),
+    "another kind": (lambda: loaded("lora.safetensors"), "safetensors file of another kind"),
+    "another width": (lambda: loaded("wide.safetensors"), "text encoder of width 768"),
+    "a path": (lambda: loaded("../wide.safetensors"), "not a file name inside"),
+    "another family": (lambda: base() | stage_1(model=["wan", 0]) | draw("out", ["refine", 0]) | {
+        "wan": node("UNETLoader", unet_name="tiny_wan.safetensors", weight_dtype="default")}, "SD1.x, SD2.x and SDXL"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files(host):
+    """Broken and foreign files in models/mace, and a model of a family without attn2."""
+    from mace_core.erasure import Erasure
+    from mace_core.erasure_file import save_erasure
+
+    folder = host.base / "models" / "mace"
+    save_erasure(Erasure(torch.eye(768), {}, {}, ()), folder / "wide.safetensors")
+    whole = (folder / "wide.safetensors").read_bytes()
+    (folder / "truncated.safetensors").write_bytes(whole[:len(whole) // 2])
+    (folder / "text.safetensors").write_text(json.dumps({"a": 1}))
+    safetensors.torch.save_file({"a": torch.zeros(1)}, folder / "lora.safetensors")
+    unets = host.base / "models" / "diffusion_models"
+    unets.mkdir(exist_ok=True)
+    safetensors.torch.save_file(tiny_wan(), unets / "tiny_wan.safetensors")
+
+
+def tiny_wan() -> dict[str, torch.Tensor]:
+    """As much of a video transformer as the host needs to recognise one."""
+    return {"head.modulation": torch.zeros(1, 2, 128), "head.head.weight": torch.zeros(64, 128),
+            "patch_embedding.weight": torch.zeros(128, 16, 1, 2, 2), "blocks.0.ffn.0.weight": torch.zeros(128, 128)}
+
+
+@pytest.fixture(scope="module")
+def good(client) -> bytes:
+    return picture(client, client.run(base() | draw("good", MODEL)), "good")
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_one_sentence_and_the_server_goes_on(client, good, case):
+    prompt, sentence = BAD[case][0](), BAD[case][1]
+    with pytest.raises((InvalidPrompt, ExecutionFailed), match=sentence) as caught:
+        client.run(prompt)
+    said = str(caught.value)
+    assert "\n" not in said and said.endswith(".") and "Traceback" not in said
+    assert picture(client, client.run(base() | draw("good", MODEL, again=1)), "good") == good
