@@ -70,7 +70,8 @@ def scoring_graph(drawing: Drawing, plan: Plan, erasure: str, images: int) -> di
             graph |= {
                 text: node("CLIPTextEncode", clip=["loader", 1], text=plan.prompt(phrase)),
                 sample: node("KSampler", **drawing.sampler, model=[model, 0], positive=[text, 0],
-                             negative=["negative", 0], latent_image=["latent", 0]),
+                             negative=["negative", 0], latent_image=["latent", 0])
+                | {"_meta": {"title": f"{phrase}, {side}"}},
                 decode: node("VAEDecode", samples=[sample, 0], vae=["loader", 2]),
                 output_id(number, side): node("PreviewImage", images=[decode, 0]),
             }

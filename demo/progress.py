@@ -21,6 +21,8 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     done: set = field(default_factory=set)
     current: str = ""
+    title: str = ""
+    reached: float = 0.0
     printed: float = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -30,11 +32,12 @@ class Progress:
         elif event.kind == "executing" and event.node:
             self.done |= {self.current}
             self.current = event.node
+            self.title = self.graph.get(event.node, {}).get("_meta", {}).get("title", self.title)
         elif event.kind == "progress" and event.maximum:
             within = event.value / event.maximum
-        elif event.kind == "execution_success":
-            self.done |= set(self.graph)
-        self.show(self.fraction(within))
+        ended = event.kind == "execution_success"
+        self.reached = 1.0 if ended else max(self.reached, self.fraction(within))
+        self.show(self.reached)
 
     def cost(self, node: str) -> float:
         return COST.get(self.graph[node]["class_type"], 0.01) if node in self.graph else 0.0
@@ -50,13 +53,9 @@ class Progress:
         if not on_screen and fraction < 1 and now - self.printed < SECONDS_BETWEEN_LINES:
             return
         self.printed = now
-        line = f"  {fraction:4.0%}  {self.title():<28} {self.time_left(fraction)}"
+        line = f"  {fraction:4.0%}  {self.title:<28} {self.time_left(fraction)}"
         stays = on_screen and fraction < 1
         print(f"\r{line:<78}" if on_screen else line, end="" if stays else "\n", flush=True)
-
-    def title(self) -> str:
-        node = self.graph.get(self.current, {})
-        return node.get("_meta", {}).get("title") or node.get("class_type", "")
 
     def time_left(self, fraction: float) -> str:
         passed = time.monotonic() - self.started

@@ -21,6 +21,7 @@ from demo.score import score, table
 from dev.client import Client
 from dev.server import Host
 from dev.to_api import to_api
+from mini.judge import Judge
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
@@ -31,9 +32,10 @@ def main() -> None:
     plan = make_plan(load_world(), arguments.concept, arguments.surrogate)
     print(f"Erasing '{plan.target}' ('{plan.surrogate}' takes its place) from the bundled miniature model.")
     started = time.monotonic()
+    judge = Judge.load()  # before the work, so that a missing judge is not found out after it
     with Host() as host:
         graph, pictures = erase_and_draw(host.client(), plan, arguments.images)
-    scores = judge_pictures(plan, pictures)
+    scores = score(judge, plan, pictures)
     seconds = round(time.monotonic() - started, 1)
     draw_before_after(plan, pictures, FOLDER / "before_after.png")
     report = {**scores.as_dict(), "seconds": seconds, "settings": settings(plan, graph, arguments.images)}
@@ -70,12 +72,6 @@ def fetch(client: Client, entries: list[dict]) -> torch.Tensor:
     files = (Image.open(io.BytesIO(client.image(entry))).convert("RGB") for entry in entries)
     return torch.stack([torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
                         .view(file.height, file.width, 3).float() / 255 for file in files])
-
-
-def judge_pictures(plan: Plan, pictures: dict):
-    from mini.judge import Judge
-
-    return score(Judge.load(), plan, pictures)
 
 
 def settings(plan: Plan, graph: dict, images: int) -> dict:
