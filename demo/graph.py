@@ -17,17 +17,17 @@ def erasure_graph(template: Mapping, plan: Plan) -> dict:
     """
     graph = copy.deepcopy(dict(template))
     find(graph, "MACE_EraseConcepts")["inputs"] |= {
-        "concepts": f"{plan.target} -> {plan.surrogate}", "kind": plan.kind}
+        "concepts": f"{plan.target.phrase} -> {plan.surrogate}", "kind": plan.kind}
     prior = find(graph, "MACE_PreservePrior")["inputs"]
     prior["captions"] = "\n".join(line for line in prior["captions"].splitlines() if not names(plan, line))
-    find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] = plan.prompt(plan.target)
-    find(graph, "MACE_SaveErasure")["inputs"]["name"] = re.sub(r"\W+", "_", plan.target)
+    find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] = plan.target.prompt
+    find(graph, "MACE_SaveErasure")["inputs"]["name"] = re.sub(r"\W+", "_", plan.target.phrase)
     return graph
 
 
 def names(plan: Plan, line: str) -> bool:
     """Does a caption speak of the target, or of a synonym?"""
-    return any(re.search(rf"\b{re.escape(each)}s?\b", line, re.IGNORECASE)
+    return any(re.search(rf"\b{re.escape(each.phrase)}s?\b", line, re.IGNORECASE)
                for each in (plan.target, *plan.synonyms))
 
 
@@ -65,13 +65,13 @@ def scoring_graph(drawing: Drawing, plan: Plan, erasure: str, images: int) -> di
         "negative": node("CLIPTextEncode", clip=["loader", 1], text=""),
     }
     for side, model in zip(SIDES, ("loader", "apply")):
-        for number, phrase in enumerate(plan.phrases):
+        for number, drawn in enumerate(plan.sets):
             text, sample, decode = (f"{what}_{number}_{side}" for what in ("text", "sample", "decode"))
             graph |= {
-                text: node("CLIPTextEncode", clip=["loader", 1], text=plan.prompt(phrase)),
+                text: node("CLIPTextEncode", clip=["loader", 1], text=drawn.prompt),
                 sample: node("KSampler", **drawing.sampler, model=[model, 0], positive=[text, 0],
                              negative=["negative", 0], latent_image=["latent", 0])
-                | {"_meta": {"title": f"{phrase}, {side}"}},
+                | {"_meta": {"title": f"{drawn.phrase}, {side}"}},
                 decode: node("VAEDecode", samples=[sample, 0], vae=["loader", 2]),
                 output_id(number, side): node("PreviewImage", images=[decode, 0]),
             }
@@ -79,7 +79,7 @@ def scoring_graph(drawing: Drawing, plan: Plan, erasure: str, images: int) -> di
 
 
 def output_id(number: int, side: str) -> str:
-    """The node that shows the pictures of the plan's phrase of that number."""
+    """The node that shows the pictures of the plan's prompt set of that number."""
     return f"show_{number}_{side}"
 
 

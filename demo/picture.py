@@ -22,10 +22,10 @@ def draw_before_after(plan: Plan, pictures: Pictures, path: Path) -> None:
     size = (2 * MARGIN + LABEL + 2 * block + BETWEEN, MARGIN + HEADER + len(rows) * ROW + MARGIN)
     canvas = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(canvas)
-    pen.text((MARGIN, MARGIN), f"{plan.target} \u2192 {plan.surrogate}", INK, font(30))
+    pen.text((MARGIN, MARGIN), f"{plan.target.phrase}: erased, {plan.surrogate} in its place", INK, font(30))
     left = {"before": MARGIN + LABEL, "after": MARGIN + LABEL + block + BETWEEN}
-    for side, x in left.items():
-        pen.text((x, MARGIN + HEADER - 34), side, SOFT, font(22))
+    for (side, x), title in zip(left.items(), ("before", "after, same seeds")):
+        pen.text((x, MARGIN + HEADER - 34), title, SOFT, font(22))
     for number, (phrase, note, colour) in enumerate(rows):
         y = MARGIN + HEADER + number * ROW
         pen.text((MARGIN, y + SIDE // 2 - 26), phrase, INK, font(22))
@@ -39,9 +39,9 @@ def draw_before_after(plan: Plan, pictures: Pictures, path: Path) -> None:
 def rows_of(plan: Plan) -> list[tuple[str, str, str]]:
     """(phrase, what should happen to it, colour of that note)."""
     spread = max(1, len(plan.kept) // KEPT_SHOWN)
-    return [(plan.target, "erased", ERASED),
-            *((phrase, "synonym, never named", ERASED) for phrase in plan.synonyms[:SYNONYMS_SHOWN]),
-            *((phrase, "stays", STAYS) for phrase in plan.kept[::spread][:KEPT_SHOWN])]
+    return [(plan.target.phrase, "erased", ERASED),
+            *((each.phrase, "synonym, never named", ERASED) for each in plan.synonyms[:SYNONYMS_SHOWN]),
+            *((each.phrase, "stays", STAYS) for each in plan.kept[::spread][:KEPT_SHOWN])]
 
 
 def enlarge(picture: Tensor) -> Image.Image:

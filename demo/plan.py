@@ -11,26 +11,32 @@ from mace_core.drawing import DRAWN_WITH
 WORLD = Path(__file__).resolve().parents[1] / "mini" / "world.json"
 CLASSES = 10  # the first ten concepts of a kind: for objects CIFAR-10's classes, as in the paper
 ANYBODY = "a person"
+RENDERINGS = ("colour", "black and white", "sepia")  # styles of the whole picture; others are of artwork
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Pictures of one prompt. The judge picks one of `names`; `expected` is the answer that counts."""
+
+    phrase: str
+    prompt: str
+    expected: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`synonyms` are never shown to the erasure: they measure generality. `names`: the judge's choice."""
+    """`synonyms` are never shown to the erasure: they measure whether it generalises."""
 
-    target: str
     surrogate: str
     kind: str
-    synonyms: tuple[str, ...]
-    kept: tuple[str, ...]
-    names: tuple[str, ...]
+    target: PromptSet
+    synonyms: tuple[PromptSet, ...]
+    kept: tuple[PromptSet, ...]
 
     @property
-    def phrases(self) -> tuple[str, ...]:
-        """Every prompt set, by the phrase it is about."""
+    def sets(self) -> tuple[PromptSet, ...]:
         return (self.target, *self.synonyms, *self.kept)
-
-    def prompt(self, phrase: str) -> str:
-        return DRAWN_WITH[self.kind].format(phrase)
 
 
 def load_world(path: Path = WORLD) -> dict:
@@ -38,15 +44,34 @@ def load_world(path: Path = WORLD) -> dict:
 
 
 def make_plan(world: Mapping, target: str, surrogate: str = "") -> Plan:
-    """The world says a concept's synonyms and its usual surrogate."""
-    concepts = {each["name"]: each for each in world["concepts"] if each["kind"] in ("object", "person")}
+    """The world says a concept's kind, synonyms and usual surrogate; ten concepts at most have to stay."""
+    concepts = {each["name"]: each for each in world["concepts"]}
     if target not in concepts:
         near = difflib.get_close_matches(target, concepts, n=3, cutoff=0.3) or list(concepts)[:3]
-        raise ValueError(f"The miniature model has no object or person called '{target}': "
+        raise ValueError(f"The miniature model has no concept called '{target}': "
                          f"take another, such as {', '.join(near)}.")
     concept = concepts[target]
-    same_kind = [name for name, each in concepts.items() if each["kind"] == concept["kind"]]
+    alike = [name for name, each in concepts.items() if each["kind"] == concept["kind"]]
     return Plan(
-        target, surrogate or concept["surrogate"], concept["kind"], tuple(concept["synonyms"]),
-        kept=tuple(name for name in same_kind[:CLASSES] if name != target),
-        names=(*concepts, *world["scenes"], ANYBODY))
+        surrogate or concept["surrogate"], concept["kind"], prompt_set(world, concept),
+        tuple(prompt_set(world, concept, synonym) for synonym in concept["synonyms"]),
+        tuple(prompt_set(world, concepts[name]) for name in alike[:CLASSES] if name != target))
+
+
+def prompt_set(world: Mapping, concept: Mapping, phrase: str = "") -> PromptSet:
+    """A concept drawn under its own name or under `phrase`, a synonym."""
+    phrase = phrase or concept["name"]
+    names, expected = choices(world, concept)
+    return PromptSet(phrase, DRAWN_WITH[concept["kind"]].format(phrase), expected, names)
+
+
+def choices(world: Mapping, concept: Mapping) -> tuple[tuple[str, ...], str]:
+    """The names the judge chooses from, and the concept's own: all a picture may show, or all styles."""
+    name = concept["name"]
+    if concept["kind"] != "style":
+        subjects = (each["name"] for each in world["concepts"] if each["kind"] != "style")
+        return (*subjects, *world["scenes"], ANYBODY), name
+    if name in RENDERINGS:
+        return RENDERINGS, name
+    styles = (each["name"] for each in world["concepts"] if each["kind"] == "style")
+    return tuple(f"{each} style" for each in styles if each not in RENDERINGS), f"{name} style"

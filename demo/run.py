@@ -7,6 +7,7 @@ loaded again to draw the pictures that are scored.
 import argparse
 import io
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -29,8 +30,11 @@ TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
 
 def main() -> None:
     arguments = parse_arguments()
-    plan = make_plan(load_world(), arguments.concept, arguments.surrogate)
-    print(f"Erasing '{plan.target}' ('{plan.surrogate}' takes its place) from the bundled miniature model.")
+    try:
+        plan = make_plan(load_world(), arguments.concept, arguments.surrogate)
+    except ValueError as error:
+        sys.exit(str(error))
+    print(f"Erasing '{plan.target.phrase}' from the bundled miniature model, {plan.surrogate} in its place.")
     started = time.monotonic()
     judge = Judge.load()  # before the work, so that a missing judge is not found out after it
     with Host() as host:
@@ -38,7 +42,8 @@ def main() -> None:
     scores = score(judge, plan, pictures)
     seconds = round(time.monotonic() - started, 1)
     draw_before_after(plan, pictures, FOLDER / "before_after.png")
-    report = {**scores.as_dict(), "seconds": seconds, "settings": settings(plan, graph, arguments.images)}
+    chosen = settings(plan, graph, arguments.images, judge)
+    report = {**scores.as_dict(), "seconds": seconds, "settings": chosen}
     (FOLDER / "scores.json").write_text(json.dumps(report, indent=2) + "\n")
     print(f"\n{table(scores)}\n")
     print(f"{seconds:.0f} s. The picture is demo/before_after.png, the figures are in demo/scores.json.")
@@ -46,7 +51,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--concept", default="ship", help="an object or person of mini/world.json")
+    parser.add_argument("--concept", default="ship", help="a concept of mini/world.json")
     parser.add_argument("--surrogate", default="", help="what takes its place; mini/world.json knows one")
     parser.add_argument("--images", type=int, default=20, help="pictures per prompt set")
     return parser.parse_args()
@@ -63,8 +68,8 @@ def erase_and_draw(client: Client, plan: Plan, images: int) -> tuple[dict, dict]
     print(f"Saved as models/mace/{saved}; {images} pictures per prompt set, before and after:")
     drawing = scoring_graph(Drawing.of(template), plan, saved, images)
     outputs = client.run(drawing, Progress(drawing))
-    return graph, {(side, phrase): fetch(client, outputs[output_id(number, side)]["images"])
-                   for side in SIDES for number, phrase in enumerate(plan.phrases)}
+    return graph, {(side, drawn.phrase): fetch(client, outputs[output_id(number, side)]["images"])
+                   for side in SIDES for number, drawn in enumerate(plan.sets)}
 
 
 def fetch(client: Client, entries: list[dict]) -> torch.Tensor:
@@ -74,15 +79,16 @@ def fetch(client: Client, entries: list[dict]) -> torch.Tensor:
                         .view(file.height, file.width, 3).float() / 255 for file in files])
 
 
-def settings(plan: Plan, graph: dict, images: int) -> dict:
+def settings(plan: Plan, graph: dict, images: int, judge: Judge) -> dict:
     """Everything somebody needs to get the same figures."""
     nodes = ("MACE_CrossAttnRefine", "MACE_DrawConcepts", "MACE_MaskConcepts", "MACE_TrainConceptLoRA",
              "MACE_FuseLoRAs", "KSampler")
     chosen = {name: {key: value for key, value in find(graph, name)["inputs"].items()
                      if not isinstance(value, list)} for name in nodes}
-    return {"target": plan.target, "surrogate": plan.surrogate, "synonyms": plan.synonyms, "kept": plan.kept,
-            "images_per_prompt_set": images, "judge": "mini.judge", "judged_among": len(plan.names),
-            "accuracy": "top-1", **chosen}
+    return {"target": plan.target.phrase, "surrogate": plan.surrogate, "kind": plan.kind,
+            "synonyms": [each.phrase for each in plan.synonyms], "kept": [each.phrase for each in plan.kept],
+            "images_per_prompt_set": images, "accuracy": "top-1", "judge": judge.fingerprint[:16],
+            "judged_among": len(plan.target.names), **chosen}
 
 
 if __name__ == "__main__":

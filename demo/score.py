@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-from demo.plan import Plan
+from demo.plan import Plan, PromptSet
 from mace_core.metrics import h_o, top1_accuracy
 
-Pictures = Mapping[tuple[str, str], Tensor]  # (before or after, phrase) -> [B, H, W, 3] in 0..1
+Pictures = Mapping[tuple[str, str], Tensor]  # ("before" or "after", phrase) -> [B, H, W, 3] in 0..1
 
 ROWS = (
     ("acc_e", "Acc_e: the concept is still drawn", "low"),
@@ -37,7 +37,7 @@ class Scores:
 
 
 def score(judge, plan: Plan, pictures: Pictures) -> Scores:
-    """Top-1 among all names the judge knows, averaged over the prompt sets."""
+    """Top-1 among the names of each prompt set, averaged over the sets."""
     accuracies = {side: accuracies_of(judge, plan, pictures, side) for side in ("before", "after")}
     acc_e, acc_g, acc_s = accuracies["after"]
     before_e, before_g, before_s = accuracies["before"]
@@ -49,13 +49,11 @@ def score(judge, plan: Plan, pictures: Pictures) -> Scores:
 
 def accuracies_of(judge, plan: Plan, pictures: Pictures, side: str) -> tuple[float, float, float]:
     """How often the judge sees the target, the target in pictures of its synonyms, and each kept concept."""
-    def accuracy(phrase: str, name: str) -> float:
-        probabilities = judge.probabilities(pictures[side, phrase], list(plan.names))
-        return top1_accuracy(probabilities, plan.names.index(name))
+    def accuracy(drawn: PromptSet) -> float:
+        probabilities = judge.probabilities(pictures[side, drawn.phrase], list(drawn.names))
+        return top1_accuracy(probabilities, drawn.names.index(drawn.expected))
 
-    return (accuracy(plan.target, plan.target),
-            mean(accuracy(phrase, plan.target) for phrase in plan.synonyms),
-            mean(accuracy(phrase, phrase) for phrase in plan.kept))
+    return accuracy(plan.target), mean(map(accuracy, plan.synonyms)), mean(map(accuracy, plan.kept))
 
 
 def mean(values) -> float:

@@ -16,6 +16,7 @@ WORLD = {
     "scenes": ["sea", "sky"],
     "concepts": [{"name": name, "kind": "object", "synonyms": [], "surrogate": "sky"} for name in NAMES[1:]]
     + [{"name": "ship", "kind": "object", "synonyms": ["boat", "vessel", "watercraft"], "surrogate": "sea"},
+       {"name": "noto", "kind": "style", "synonyms": [], "surrogate": "art"},
        {"name": "sepia", "kind": "style", "synonyms": [], "surrogate": "colour"}],
 }
 PLAN = make_plan(WORLD, "ship")
@@ -44,21 +45,30 @@ class Oracle:
 
 
 def pictures(**after) -> dict:
-    shown = {phrase: phrase for phrase in PLAN.phrases} | dict.fromkeys(PLAN.synonyms, "ship")
-    number = PLAN.names.index
-    return {(side, phrase): torch.full((2, 4, 4, 3), float(number(after.get(phrase, name) if side == "after"
-                                                                   else name)))
-            for side in ("before", "after") for phrase, name in shown.items()}
+    """All as they should be before; after, what is named shows something else."""
+    shown = {each.phrase: each.expected for each in PLAN.sets}
+    sides = {"before": shown, "after": shown | after}
+    return {(side, phrase): torch.full((2, 4, 4, 3), float(PLAN.target.names.index(name)))
+            for side, names in sides.items() for phrase, name in names.items()}
 
 
 def test_the_plan_comes_from_the_world():
-    assert (PLAN.surrogate, PLAN.kept) == ("sea", ("cat", "dog", "bird"))
-    assert PLAN.prompt("boat") == "a photo of the boat"
-    assert set(PLAN.names) == {*NAMES, "sea", "sky", "a person"}
+    assert PLAN.surrogate == "sea"
+    assert [each.phrase for each in PLAN.kept] == ["cat", "dog", "bird"]
+    assert [each.expected for each in PLAN.synonyms] == ["ship", "ship", "ship"]
+    assert PLAN.synonyms[0].prompt == "a photo of the boat"
+    assert set(PLAN.target.names) == {*NAMES, "sea", "sky", "a person"}
     assert make_plan(WORLD, "cat", "a dog").surrogate == "a dog"
 
 
-@pytest.mark.parametrize("concept", ["shp", "sepia", ""])
+def test_a_style_is_judged_among_styles():
+    assert make_plan(WORLD, "sepia").target.names == ("colour", "black and white", "sepia")
+    noto = make_plan(WORLD, "noto")
+    assert (noto.target.names, noto.target.expected) == (("noto style",), "noto style")
+    assert noto.target.prompt == "a picture in the style of noto"
+
+
+@pytest.mark.parametrize("concept", ["shp", ""])
 def test_a_concept_the_world_lacks_is_answered_with_near_ones(concept):
     with pytest.raises(ValueError, match="take another, such as"):
         make_plan(WORLD, concept)
@@ -76,13 +86,13 @@ def test_only_what_a_user_would_change_is_changed():
 def test_every_prompt_set_is_drawn_twice_with_the_templates_settings():
     graph = scoring_graph(Drawing.of(TEMPLATE), PLAN, "ship_1.safetensors", 20)
     samplers = [each["inputs"] for each in graph.values() if each["class_type"] == "KSampler"]
-    assert len(samplers) == 2 * len(PLAN.phrases)
+    assert len(samplers) == 2 * len(PLAN.sets)
     assert {(each["seed"], each["steps"], each["cfg"]) for each in samplers} == {(7, 20, 4.0)}
     assert graph["latent"]["inputs"]["batch_size"] == 20
 
 
 def test_scores_of_a_perfect_erasure():
-    gone = dict.fromkeys(("ship", *PLAN.synonyms), "sea")
+    gone = dict.fromkeys(("ship", "boat", "vessel", "watercraft"), "sea")
     scores = score(Oracle(), PLAN, pictures(**gone))
     assert (scores.acc_e, scores.acc_g, scores.acc_s, scores.h_o) == (0, 0, 100, 100)
     assert (scores.acc_e_before, scores.acc_s_before) == (100, 100)
