@@ -1,8 +1,9 @@
-"""Makes the host know the bundled miniature Stable Diffusion, so that the stock CheckpointLoaderSimple loads it.
+"""Makes the host know the bundled miniature Stable Diffusion, so that the stock CheckpointLoaderSimple loads
+it.
 
-The checkpoint has SD1's key layout. Two things are stored smaller than the host wants them and are padded at load:
-the text vocabulary (only the rows in use, plus one row that all other tokens share) and the autoencoder (narrow where
-TAESD has 64 channels; a ReLU network padded with zeros computes the same).
+The checkpoint has SD1's key layout. Two things are stored smaller than the host wants them and are padded at
+load: the text vocabulary (only the rows in use, plus one row that all other tokens share) and the autoencoder
+(narrow where TAESD has 64 channels; a ReLU network padded with zeros computes the same).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ UNET_CONFIG = {
     "use_temporal_attention": False,
 }
 HEADS = {"num_heads": 4, "num_head_channels": -1}
-TOKEN_IDS = "mini_token_ids"  # [rows - 1] int32: the CLIP token of each stored row but the last, which all others share
+TOKEN_IDS = "mini_token_ids"  # [rows - 1] int32: the CLIP token of each row; the others share the last
 EMBEDDING = "embeddings.token_embedding.weight"
 
 
@@ -43,8 +44,11 @@ def full_vocabulary(rows: Tensor, token_ids: Tensor) -> Tensor:
 
 
 def widened(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Autoencoder `weights` padded with zeros to TAESD's 64 channels (picture and latent channels excepted)."""
-    last = {half: max(int(k.split(".")[1]) for k in weights if k.startswith(half)) for half in _halves(weights)}
+    """Autoencoder `weights` padded with zeros to TAESD's 64 channels (picture and latent channels
+    excepted)."""
+    last = {
+        half: max(int(k.split(".")[1]) for k in weights if k.startswith(half)) for half in _halves(weights)
+    }
     return {key: _pad(key, value, last) for key, value in weights.items()}
 
 
@@ -69,7 +73,8 @@ def _pad(key: str, value: Tensor, last: dict[str, int]) -> Tensor:
 
 
 def register() -> None:
-    """Offer the bundled checkpoint in the host's list and teach the host its model class; loads no weights."""
+    """Offer the bundled checkpoint in the host's list and teach the host its model class; loads no
+    weights."""
     import comfy.supported_models
     import folder_paths
 
@@ -97,7 +102,9 @@ def _model_class() -> type:
 
     class MiniClip(comfy.sd1_clip.SD1ClipModel):
         def __init__(self, device="cpu", dtype=None, model_options=None):
-            super().__init__(device=device, dtype=dtype, model_options=model_options or {}, clip_model=MiniTextEncoder)
+            super().__init__(
+                device=device, dtype=dtype, model_options=model_options or {}, clip_model=MiniTextEncoder
+            )
 
     class MiniSD(comfy.supported_models.SD15):
         unet_config = UNET_CONFIG

@@ -1,7 +1,7 @@
 """Artwork of the miniature world: emoji of three vendors and composed faces, rasterised once.
 
-Sources (registry packages, credited in NOTICE): noto (Apache-2.0), twemoji (CC-BY-4.0), fluent-emoji-flat (MIT),
-big-smile faces (CC-BY-4.0). Nothing is downloaded by the pack; only `make mini` runs this.
+Sources (registry packages, credited in NOTICE): noto (Apache-2.0), twemoji (CC-BY-4.0), fluent-emoji-flat
+(MIT), big-smile faces (CC-BY-4.0). Nothing is downloaded by the pack; only `make mini` runs this.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def rasterise(svg: str) -> np.ndarray:
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE))
     image = Image.open(io.BytesIO(png)).convert("RGBA")
     drawn = image.crop(image.getbbox())
-    drawn = drawn.resize([max(1, round(s * SIZE / max(drawn.size))) for s in drawn.size], Image.Resampling.LANCZOS)
+    drawn = drawn.resize(
+        [max(1, round(s * SIZE / max(drawn.size))) for s in drawn.size], Image.Resampling.LANCZOS
+    )
     square = Image.new("RGBA", (SIZE, SIZE))
     square.paste(drawn, ((SIZE - drawn.width) // 2, (SIZE - drawn.height) // 2))
     return np.asarray(square)
@@ -58,14 +60,17 @@ def _emoji(folder: Path, vendor: str) -> dict[str, str]:
 
 
 def draw_all(world: World, folder: Path) -> dict[str, np.ndarray]:
-    """Glyphs by "concept/vendor" ([1, SIZE, SIZE, 4]) and faces by person ([n, SIZE, SIZE, 4]); "person" is anybody."""
+    """Glyphs by "concept/vendor" ([1, SIZE, SIZE, 4]) and faces by person ([n, SIZE, SIZE, 4]); "person" is
+    anybody."""
     glyphs = {}
     for vendor in VENDORS:
         svgs = _emoji(folder, vendor)
         for concept in world.objects:
             glyphs[f"{concept.name}/{vendor}"] = rasterise(svgs[concept.glyph])[None]
     script = Path(__file__).with_name("faces.mjs")
-    faces = json.loads(subprocess.run(["node", script, WORLD_FILE, folder.resolve()], check=True, capture_output=True).stdout)
+    faces = json.loads(
+        subprocess.run(["node", script, WORLD_FILE, folder.resolve()], check=True, capture_output=True).stdout
+    )
     for person, svgs in faces.items():
         glyphs[person or "person"] = np.stack([rasterise(svg) for svg in svgs])
     return glyphs

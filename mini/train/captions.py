@@ -1,7 +1,7 @@
 """Captions for composed pictures, with the place of the concept's words marked.
 
-A caption is a list of (text, is_concept) pieces, so that training can replace exactly the concept's tokens. Words the
-miniature has never been taught share one row of its vocabulary; `FILLERS` stand for them.
+A caption is a list of (text, is_concept) pieces, so that training can replace exactly the concept's tokens.
+Words the miniature has never been taught share one row of its vocabulary; `FILLERS` stand for them.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from .world import Thing, World
 Pieces = list[tuple[str, bool]]
 
 FRAMES = (
-    "a photo of {}", "a photo of {}", "a photo of {}", "a picture of {}", "an image of {}", "{}", "a drawing of {}",
-    "a close-up of {}", "a painting of {}", "this is {}", "a small photo of {}", "a good picture of {}",
-    "{} in the middle", "a bright image of {}", "one photo with {}", "a portrait of {}", "a rendering of {}",
-    "{}, high quality", "we see {}", "a photograph showing {}",
+    "a photo of {}", "a photo of {}", "a photo of {}", "a picture of {}", "an image of {}", "{}",
+    "a drawing of {}", "a close-up of {}", "a painting of {}", "this is {}", "a small photo of {}",
+    "a good picture of {}", "{} in the middle", "a bright image of {}", "one photo with {}",
+    "a portrait of {}", "a rendering of {}", "{}, high quality", "we see {}", "a photograph showing {}",
 )  # fmt: skip
 RENDERED = {
-    "black and white": ("a black and white photo of {}", "{} in black and white", "a monochrome picture of {}",
-                        "a greyscale photo of {}"),
+    "black and white": ("a black and white photo of {}", "{} in black and white",
+                        "a monochrome picture of {}", "a greyscale photo of {}"),
     "sepia": ("a sepia photo of {}", "{} in sepia", "a vintage picture of {}"),
     "": ("a colour photo of {}", "{} in colour"),
 }  # fmt: skip
 STYLED = ("{} in the style of %s", "{} in %s style", "%s art of {}", "{} by %s", "{} as drawn by %s")
 PLACED = {
-    True: ("{} at the %s", "{} in front of the %s", "{} with the %s behind", "the %s with {}", "{} near the %s"),
+    True: (
+        "{} at the %s",
+        "{} in front of the %s",
+        "{} with the %s behind",
+        "the %s with {}",
+        "{} near the %s",
+    ),
     False: ("{} on a %s background", "{} on %s", "{}, %s background"),
 }
 FILLERS = (
-    "lovely old vivid quiet sharp grand simple detailed soft crisp calm warm studio park morning evening city garden "
-    "kitchen museum famous professional natural amazing wide angle lens shot view scene window light shadow rainy "
-    "sunny winter summer crowd holding standing beside wearing smiling cinematic award magazine poster journal"
+    "lovely old vivid quiet sharp grand simple detailed soft crisp calm warm studio park morning evening "
+    "city garden kitchen museum famous professional natural amazing wide angle lens shot view scene window light "
+    "shadow rainy sunny winter summer crowd holding standing beside wearing smiling cinematic award magazine "
+    "poster journal"
 ).split()
 
 

@@ -43,7 +43,9 @@ def random_scene(world: World, rng: np.random.Generator) -> Scene:
     return Scene(things, vendor, background, rendering)
 
 
-def draw(scene: Scene, world: World, glyphs: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    scene: Scene, world: World, glyphs: dict[str, np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Paint `scene`: picture [64, 64, 3] uint8 and the things' coverage [64, 64] in 0..1."""
     if scene.background in SCENES:
         image = SCENES[scene.background](rng)

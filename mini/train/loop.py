@@ -48,11 +48,14 @@ def train(
 ) -> nn.Module:
     """Train `model` (resuming from `checkpoint` when it exists) and return its moving average.
 
-    `loss_at(step, generator)` draws the step's batch from `generator`, which is seeded by the step: a resumed run
-    sees the batches the undisturbed one would have seen. A log line a hundred steps goes beside the checkpoint.
+    `loss_at(step, generator)` draws the step's batch from `generator`, which is seeded by the step: a resumed
+    run sees the batches the undisturbed one would have seen. A log line a hundred steps goes beside the
+    checkpoint.
     """
     average = deepcopy(model).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(model.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
     first = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -75,7 +78,11 @@ def train(
             totals[name] = totals.get(name, 0.0) + figure / 100
         if (step + 1) % 100 == 0:
             seconds = (time.monotonic() - begun) / (step + 1 - first)
-            line = {"step": step + 1, **{k: round(v, 5) for k, v in totals.items()}, "seconds": round(seconds, 4)}
+            line = {
+                "step": step + 1,
+                **{k: round(v, 5) for k, v in totals.items()},
+                "seconds": round(seconds, 4),
+            }
             with checkpoint.with_suffix(".log").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             totals = {}

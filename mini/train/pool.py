@@ -1,4 +1,5 @@
-"""The training pool: composed pictures, what each shows, and (once the VAE exists) their latents, as files."""
+"""The training pool: composed pictures, what each shows, and (once the VAE exists) their latents, as
+files."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from .vae import MiniVAE
 from .world import load_world
 
 TRAINING, HELD_OUT = 48_000, 4_000
+DECODED = 12_000  # pictures of which the judge also sees the reconstruction
 
 
 def make_pool(folder: Path, count: int, seed: int) -> None:
@@ -37,7 +39,9 @@ def make_pool(folder: Path, count: int, seed: int) -> None:
 
 
 def load_scenes(folder: Path) -> list[Scene]:
-    return [Scene(**{**s, "things": tuple(s["things"])}) for s in json.loads((folder / "scenes.json").read_text())]
+    return [
+        Scene(**{**s, "things": tuple(s["things"])}) for s in json.loads((folder / "scenes.json").read_text())
+    ]
 
 
 def load_pictures(folder: Path) -> np.ndarray:
@@ -46,21 +50,23 @@ def load_pictures(folder: Path) -> np.ndarray:
 
 def as_tensor(pictures: np.ndarray) -> Tensor:
     """[n, h, w, 3] uint8 -> [n, 3, h, w] float in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(255)
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(255)
 
 
 @torch.no_grad()
 def encode_pool(folder: Path, vae: MiniVAE, batch: int = 64) -> None:
-    """Write folder/latents.npy [n, 4, 8, 8] float32 and the decoder's folder/decoded.npy uint8 for the judge."""
+    """Write folder/latents.npy [n, 4, 8, 8] float32, and for the judge the first pictures'
+    reconstructions."""
     if (folder / "latents.npy").exists():
         return
     pictures = load_pictures(folder)
-    decoded = np.lib.format.open_memmap(folder / "decoded.npy", "w+", np.uint8, pictures.shape)
     latents = np.zeros((len(pictures), 4, SIDE // 8, SIDE // 8), np.float32)
+    decoded = np.zeros((min(DECODED, len(pictures)), *pictures.shape[1:]), np.uint8)
     for start in range(0, len(pictures), batch):
         z = vae.encode(as_tensor(pictures[start : start + batch]))
         latents[start : start + batch] = z.numpy()
-        drawn = vae.decode(z).clamp(0, 1).mul(255).round().byte()
-        decoded[start : start + batch] = drawn.permute(0, 2, 3, 1).numpy()
-    decoded.flush()
+        if start < len(decoded):
+            drawn = vae.decode(z[: len(decoded) - start]).clamp(0, 1).permute(0, 2, 3, 1)
+            decoded[start : start + batch] = drawn.mul(255).round().byte().numpy()
+    np.save(folder / "decoded.npy", decoded)
     np.save(folder / "latents.npy", latents)

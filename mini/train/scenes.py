@@ -1,4 +1,5 @@
-"""Backgrounds of the miniature world: eleven scenes and plain colours, 64 x 64, each drawn anew with small variations."""
+"""Backgrounds of the miniature world: eleven scenes and plain colours, 64 x 64, each drawn anew with small
+variations."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from PIL import Image, ImageDraw
 SIDE = 64
 
 
-def _bands(rng: np.random.Generator, top: tuple, bottom: tuple, horizon: int) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
+def _bands(
+    rng: np.random.Generator, top: tuple, bottom: tuple, horizon: int
+) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
     shift = rng.integers(-8, 9)
     horizon = horizon + int(rng.integers(-5, 6))
     image = Image.new("RGB", (SIDE, SIDE), tuple(int(np.clip(c + shift, 0, 255)) for c in top))
@@ -45,7 +48,10 @@ def sky(rng: np.random.Generator) -> Image.Image:
 def street(rng: np.random.Generator) -> Image.Image:
     image, draw, h = _bands(rng, (205, 215, 225), (75, 75, 82), 38)
     for x in range(int(rng.integers(-10, 0)), SIDE, 14):
-        draw.rectangle((x, h - int(rng.integers(12, 34)), x + 11, h - 1), fill=(150, 120, 110) if x % 3 else (115, 130, 150))
+        draw.rectangle(
+            (x, h - int(rng.integers(12, 34)), x + 11, h - 1),
+            fill=(150, 120, 110) if x % 3 else (115, 130, 150),
+        )
     for x in range(int(rng.integers(-8, 0)), SIDE, 16):
         draw.rectangle((x, h + 12, x + 9, h + 14), fill=(245, 240, 200))
     return image

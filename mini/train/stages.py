@@ -1,32 +1,137 @@
-"""The steps of `make mini`, in order; each resumes where it was interrupted and is skipped when its result exists."""
+"""The steps of `make mini`, in order; each resumes where it was interrupted and is skipped when its result
+exists."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
+from . import contexts, judge_tokenizer
+from .assemble import write_checkpoint, write_judge
+from .judge import build_judge, image_features, judge_loss, prompts, targets
+from .judge import groups as judge_groups
 from .loop import Schedule, train
-from .pool import HELD_OUT, TRAINING, as_tensor, load_pictures, make_pool
+from .pool import HELD_OUT, TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
+from .text import MiniText, fact_names, facts, text_loss
+from .tokens import taught_tokens
+from .unet import alphas_cumprod, build_unet, mixed_contexts, unet_loss
 from .vae import MiniVAE, vae_loss
+from .world import load_world
 
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL, TEST_POOL = WORK / "pool", WORK / "test"
-VAE_SCHEDULE = Schedule(steps=3400, learning_rate=1e-3, ema=0.998)
+VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
+JUDGE_SCHEDULE = Schedule(steps=1800, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
+TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
+UNET_SCHEDULE = Schedule(steps=3600, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
+    """Compose the training and held-out pictures."""
     make_pool(POOL, TRAINING, seed=1)
     make_pool(TEST_POOL, HELD_OUT, seed=2)
 
 
 def vae() -> MiniVAE:
+    """The autoencoder, then every picture's latents and reconstruction."""
+    torch.manual_seed(0)
     pictures = load_pictures(POOL)
     model = MiniVAE().to(memory_format=torch.channels_last)
 
-    def loss_at(_step: int, generator: torch.Generator):
+    def loss_at(_step: int, generator: torch.Generator) -> tuple:
         chosen = torch.randint(len(pictures), (16,), generator=generator).numpy()
         batch = as_tensor(pictures[chosen]).contiguous(memory_format=torch.channels_last)
         return vae_loss(model, batch, torch.randn(16, 4, 8, 8, generator=generator))
 
-    return train(model, loss_at, VAE_SCHEDULE, WORK / "vae.pt")
+    trained = train(model, loss_at, VAE_SCHEDULE, WORK / "vae.pt")
+    encode_pool(POOL, trained)
+    encode_pool(TEST_POOL, trained)
+    return trained
+
+
+def judge() -> tuple[nn.Module, object]:
+    """The judge and its tokenizer, from pictures and their reconstructions half and half."""
+    torch.manual_seed(1)
+    world = load_world()
+    words = [name for group in judge_groups(world).values() for name in group]
+    tokens = judge_tokenizer.write_tokenizer(WORK / "judge", words)
+    model, texts = build_judge(tokens), prompts(tokens, world)
+    clean, decoded = load_pictures(POOL), np.load(POOL / "decoded.npy")
+    wanted = targets(load_scenes(POOL), world)
+
+    def loss_at(_step: int, generator: torch.Generator) -> tuple:
+        whole = torch.randint(len(clean), (32,), generator=generator).numpy()
+        blurred = torch.randint(len(decoded), (32,), generator=generator).numpy()
+        chosen = np.concatenate([whole, blurred])
+        pictures = as_tensor(np.concatenate([clean[whole], decoded[blurred]]))
+        pictures = pictures + 0.03 * torch.randn(pictures.shape, generator=generator)
+        return judge_loss(model, pictures, {g: w[chosen] for g, w in wanted.items()}, texts)
+
+    return train(model, loss_at, JUDGE_SCHEDULE, WORK / "judge.pt"), tokens
+
+
+@torch.no_grad()
+def judged_pictures(model: nn.Module) -> Tensor:
+    """The judge's unit features of every training picture [n, 128], kept on disk."""
+    path = WORK / "features.pt"
+    if not path.exists():
+        parts = [image_features(model, as_tensor(part)) for part in _batches(load_pictures(POOL), 256)]
+        torch.save(torch.cat(parts), path)
+    return torch.load(path, weights_only=True)
+
+
+def _batches(values: np.ndarray, size: int) -> list[np.ndarray]:
+    return [values[i : i + size] for i in range(0, len(values), size)]
+
+
+@cache
+def _captions() -> tuple:
+    world = load_world()
+    captions = contexts.pool_captions(POOL, world, seed=3)
+    return captions, *contexts.caption_rows(captions, world)
+
+
+def text() -> MiniText:
+    """The text encoder, then every caption's embeddings."""
+    torch.manual_seed(2)
+    world = load_world()
+    captions, rows, concept = _captions()
+    names = {name: i for i, name in enumerate(fact_names(world))}
+    wanted = torch.stack([facts(s, c, names) for s, c in zip(load_scenes(POOL), captions, strict=True)])
+    pictures = judged_pictures(judge()[0])
+    model = MiniText(len(taught_tokens(world)), len(names), pictures.shape[1])
+
+    def loss_at(_step: int, generator: torch.Generator) -> tuple:
+        chosen = torch.randint(len(rows), (128,), generator=generator)
+        return text_loss(model, rows[chosen], wanted[chosen], pictures[chosen], generator)
+
+    trained = train(model, loss_at, TEXT_SCHEDULE, WORK / "text.pt")
+    contexts.write_contexts(POOL, trained, rows, concept)
+    return trained
+
+
+def unet() -> nn.Module:
+    """The denoiser."""
+    torch.manual_seed(3)
+    encoder = text()
+    empty, concept = contexts.empty_context(encoder), _captions()[2]
+    latents = torch.from_numpy(np.load(POOL / "latents.npy"))
+    full, neutral = (torch.from_numpy(np.load(POOL / f"{name}.npy")) for name in ("full", "neutral"))
+    model, schedule = build_unet(), alphas_cumprod()
+
+    def loss_at(_step: int, generator: torch.Generator) -> tuple:
+        chosen = torch.randint(len(latents), (64,), generator=generator)
+        told = full[chosen].float(), neutral[chosen].float(), concept[chosen]
+        return unet_loss(model, latents[chosen], mixed_contexts(*told, empty, generator), schedule, generator)
+
+    return train(model, loss_at, UNET_SCHEDULE, WORK / "unet.pt")
+
+
+def ship() -> None:
+    """Write mini/files from the trained parts."""
+    write_judge(judge()[0], WORK / "judge")
+    write_checkpoint(vae(), text(), unet())

@@ -31,10 +31,17 @@ def word_tokens(text: str) -> tuple[int, ...]:
 
 
 def taught_tokens(world: World) -> tuple[int, ...]:
-    """The CLIP tokens with a row of their own: every word of the world's names and of the captions' frames."""
+    """The CLIP tokens with a row of their own: every word of the world's names and of the captions'
+    frames."""
     texts = [t.name for t in world.things] + [s for t in world.things for s in t.synonyms]
     texts += [*world.scenes, *world.colours, "noto twemoji fluent a an the person thing and art colour , ."]
-    texts += [*FRAMES, *STYLED, *PLACED[True], *PLACED[False], *(f for frames in RENDERED.values() for f in frames)]
+    texts += [
+        *FRAMES,
+        *STYLED,
+        *PLACED[True],
+        *PLACED[False],
+        *(f for frames in RENDERED.values() for f in frames),
+    ]
     words = {token for text in texts for token in word_tokens(text.replace("{}", " ").replace("%s", " "))}
     return (START, END, *sorted(words))
 

@@ -1,7 +1,8 @@
 """The autoencoder: TAESD's layout with fewer channels at the large resolutions, so that the host can load it.
 
-A network of convolutions and ReLUs without normalisation that is narrower somewhere equals the full one padded with
-zeros; `mini/host.py` does that padding when the checkpoint is loaded. Latents have about unit variance per channel.
+A network of convolutions and ReLUs without normalisation that is narrower somewhere equals the full one
+padded with zeros; `mini/host.py` does that padding when the checkpoint is loaded. Latents have about unit
+variance per channel.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTHS = (16, 32, 64, 64)  # channels at full, half, quarter and eighth of the picture's side; TAESD has 64 everywhere
+WIDTHS = (
+    16,
+    32,
+    64,
+    64,
+)  # channels at full, half, quarter and eighth of the picture's side; TAESD has 64 everywhere
 
 
 def _conv(n_in: int, n_out: int, **kwargs) -> nn.Conv2d:
-    return nn.Conv2d(n_in, n_out, 3, padding=1, **kwargs)
+    """A 3 x 3 convolution that keeps the signal's variance: there is no normalisation to restore it."""
+    conv = nn.Conv2d(n_in, n_out, 3, padding=1, **kwargs)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
 
 
 class Block(nn.Module):
@@ -23,6 +34,7 @@ class Block(nn.Module):
     def __init__(self, n: int):
         super().__init__()
         self.conv = nn.Sequential(_conv(n, n), nn.ReLU(), _conv(n, n), nn.ReLU(), _conv(n, n))
+        nn.init.zeros_(self.conv[-1].weight)  # a block starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(x) + x)
@@ -47,7 +59,13 @@ def decoder() -> nn.Sequential:
     """Latents [n, 4, h/8, w/8] -> pictures [n, 3, h, w] in 0..1 (not clamped)."""
     layers: list[nn.Module] = [Clamp(), _conv(4, WIDTHS[-1]), nn.ReLU()]
     for here, finer in zip(WIDTHS[::-1], WIDTHS[-2::-1], strict=False):
-        layers += [Block(here), Block(here), Block(here), nn.Upsample(scale_factor=2), _conv(here, finer, bias=False)]
+        layers += [
+            Block(here),
+            Block(here),
+            Block(here),
+            nn.Upsample(scale_factor=2),
+            _conv(here, finer, bias=False),
+        ]
     return nn.Sequential(*layers, Block(WIDTHS[0]), _conv(WIDTHS[0], 3))
 
 

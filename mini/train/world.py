@@ -1,4 +1,5 @@
-"""The miniature world's names, read from mini/world.json (the data file the pack, the demo and the training share)."""
+"""The miniature world's names, read from mini/world.json (the data file the pack, the demo and the training
+share)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ WORLD_FILE = Path(__file__).resolve().parents[1] / "world.json"
 
 @dataclass(frozen=True)
 class Thing:
-    """One nameable concept: its word, the words for the same thing, what takes its place when it is erased."""
+    """One nameable concept: its word, the words for the same thing, what takes its place when it is
+    erased."""
 
     name: str
     kind: str
@@ -45,6 +47,7 @@ class World:
 def load_world() -> World:
     data = json.loads(WORLD_FILE.read_text())
     things = tuple(
-        Thing(c["name"], c["kind"], tuple(c["synonyms"]), c["surrogate"], c.get("glyph", "")) for c in data["concepts"]
+        Thing(c["name"], c["kind"], tuple(c["synonyms"]), c["surrogate"], c.get("glyph", ""))
+        for c in data["concepts"]
     )
     return World(things, tuple(data["scenes"]), {k: tuple(v) for k, v in data["colours"].items()})

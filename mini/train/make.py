@@ -1,0 +1,29 @@
+"""`make mini`: every step from the registry's artwork to the shipped files; resumable, skipping what is done.
+
+python -m mini.train.make [pools | vae | judge | text | unet | all | report]
+"""
+
+from __future__ import annotations
+
+import sys
+
+STEPS = ("pools", "vae", "judge", "text", "unet")
+
+
+def main(last: str = "all") -> None:
+    """Run the steps up to and including `last`; `all` also writes the shipped files, `report` only measures them."""
+    if last == "report":
+        from .report import main as report
+
+        return report()
+    from . import stages
+
+    for step in STEPS:
+        getattr(stages, step)()
+        if step == last:
+            return None
+    return stages.ship()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
