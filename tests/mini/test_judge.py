@@ -1,0 +1,50 @@
+"""The bundled judge is an ordinary CLIP folder."""
+
+import pytest
+import torch
+
+from dev.launch_host import make_torchvision_importable
+from mini.judge import BUNDLED, Judge
+from mini.train.tokens import word_tokens
+from mini.train.world import load_world
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    make_torchvision_importable()
+    return Judge.load()
+
+
+def test_its_small_vocabulary_splits_words_as_clip_does(judge):
+    from mini.train.tokens import tokenizer
+
+    for thing in load_world().things:
+        full = tokenizer().convert_ids_to_tokens(word_tokens(f"a photo of the {thing.name}"))
+        assert judge.tokens.tokenize(f"a photo of the {thing.name}") == full
+
+
+def test_probabilities_are_over_the_names_and_do_not_depend_on_the_batch(judge):
+    images = torch.rand(70, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+    names = ["cat", "ship", "Mira Vance", "sea"]
+    together = judge.probabilities(images, names)
+    assert together.shape == (70, 4)
+    torch.testing.assert_close(together.sum(-1), torch.ones(70))
+    torch.testing.assert_close(judge.probabilities(images[66:67], names)[0], together[66], atol=1e-5, rtol=0)
+
+
+def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
+    small = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+    large = small.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    names = ["cat", "ship", "sea"]
+    shrunk = judge.probabilities(large, names)
+    torch.testing.assert_close(shrunk, judge.probabilities(small, names), atol=0.05, rtol=0)
+
+
+def test_a_folder_without_a_model_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="config.json and model.safetensors"):
+        Judge.load(tmp_path)
+
+
+def test_the_files_are_small_enough_to_ship():
+    megabytes = sum(file.stat().st_size for file in BUNDLED.parent.rglob("*.*") if file.is_file()) / 2**20
+    assert megabytes < 20
