@@ -18,7 +18,8 @@ from dev.write_templates import WORKFLOWS
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-WIDTH, SCALE, SECONDS = 1600, 0.75, 600  # of the picture, of the canvas (below it, texts are left out), to run
+WIDTH, SECONDS = 1600, 600
+SCALE = 0.75  # much smaller, and the front end leaves out the texts
 READY = "() => window.LiteGraph?.registered_node_types?.['MACE_EraseConcepts'] && window.app?.graph"
 OPEN = "async workflow => { await app.loadGraphData(workflow, true, true, 'template'); }"
 RUN = "async () => { await app.queuePrompt(0, 1); }"
@@ -39,7 +40,7 @@ SHOW_CANVAS_ONLY = """() => {
     const canvas = document.querySelector('#graph-canvas');
     for (let each = canvas; each && each !== document.body; each = each.parentElement)
         for (const other of each.parentElement.children)
-            if (!other.contains(canvas) && !other.querySelector?.('.dom-widget') && other.tagName !== 'SCRIPT')
+            if (!other.contains(canvas) && !other.querySelector('.dom-widget'))
                 other.style.visibility = 'hidden';
 }"""
 
@@ -73,7 +74,8 @@ def only_local(route: Route) -> None:
 
 def main(*names: str) -> None:
     templates = [path for path in sorted(WORKFLOWS.glob("*.json")) if not names or path.stem in names]
-    with Host(front_end=True) as host, sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+    with (Host(front_end=True) as host, sync_playwright() as playwright,
+          tempfile.TemporaryDirectory() as profile):
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=CHROMIUM, headless=True, args=list(FLAGS))
         context.route("**/*", only_local)

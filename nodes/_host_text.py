@@ -8,7 +8,7 @@ import torch
 from ..mace_core.text import EncodedPrompts
 
 KNOWN_ENCODERS = {"l", "g", "h"}
-NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")
+NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then left to chance
 BATCH = 32
 
 
@@ -86,7 +86,7 @@ def fingerprint_of(clip) -> str:
     """
     digest = hashlib.sha256(f"layer {clip.layer_idx}".encode())
     for key, ((weight, convert), *patches) in sorted(clip.get_key_patches().items()):
-        if key.endswith(NOT_IN_EMBEDDINGS):
+        if any(name in key for name in NOT_IN_EMBEDDINGS):
             continue
         if patches:
             weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)

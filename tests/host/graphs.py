@@ -1,4 +1,4 @@
-"""Small API prompts on the bundled miniature model. Node ids are names; two or three steps are enough to tell."""
+"""Small API prompts on the bundled miniature model. Node ids are names; two or three steps are enough."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def base() -> Prompt:
 
 
 def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
-    """KSampler to a saved image called `name`. `again` > 0 makes the host draw anew what it has in its cache."""
+    """KSampler to a saved image called `name`; `again` > 0 draws anew what the host has in its cache."""
     latent = f"latent_{name}_{again}"
     settings = {"seed": 1, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
                 "denoise": 1.0, **settings}
@@ -53,7 +53,8 @@ def stage_1(concepts: str = "ship -> sea", **inputs) -> Prompt:
 def training_set(**inputs) -> Prompt:
     settings = {"images": 2, "steps": 2, "cfg": 4.0, "seed": 0, "width": 64, "height": 64, **inputs}
     return {
-        "drawn": node("MACE_DrawConcepts", model=MODEL, clip=CLIP, vae=VAE, concepts=["concepts", 0], **settings),
+        "drawn": node("MACE_DrawConcepts", model=MODEL, clip=CLIP, vae=VAE, concepts=["concepts", 0],
+                      **settings),
         "masked": node("MACE_MaskConcepts", training_set=["drawn", 0], method="attention", threshold=0.0),
     }
 

@@ -27,6 +27,17 @@ def with_prior(**inputs) -> dict:
     return changed("refine", prior=["prior", 0]) | {"prior": node("MACE_PreservePrior", **prior)}
 
 
+def masks_of(size: int, color: int) -> dict:
+    """Two masks, as own_images takes them."""
+    return {"masks": node("ImageToMask", image=["mask_images", 0], channel="red"),
+            "mask_images": node("EmptyImage", width=size, height=size, batch_size=2, color=color)}
+
+
+def other_family() -> dict:
+    wan = {"wan": node("UNETLoader", unet_name="tiny_wan.safetensors", weight_dtype="default")}
+    return base() | stage_1(model=["wan", 0]) | draw("out", ["refine", 0]) | wan
+
+
 def own_images(masks: dict | None, concept: str = "ship") -> dict:
     """Two grey pictures as the training set."""
     prompt = changed("train", training_set=["own", 0]) | {
@@ -35,12 +46,13 @@ def own_images(masks: dict | None, concept: str = "ship") -> dict:
     }
     if masks:
         prompt["own"]["inputs"]["masks"] = ["masks", 0]
-        prompt["masks"] = masks
+        prompt |= masks
     return prompt
 
 
 def other_clip(name: str) -> dict:
-    return changed(name, clip=["skip", 0]) | {"skip": node("CLIPSetLastLayer", clip=CLIP, stop_at_clip_layer=-2)}
+    skip = node("CLIPSetLastLayer", clip=CLIP, stop_at_clip_layer=-2)
+    return changed(name, clip=["skip", 0]) | {"skip": skip}
 
 
 def loaded(name: str) -> dict:
@@ -59,16 +71,12 @@ BAD = {
     "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
     "zero images": (lambda: changed("drawn", images=0), "must be at least 1"),
     "rank 0": (lambda: changed("train", rank=0), "must be at least 1"),
-    "NaN in a prior": (lambda: with_prior(weight=float("nan")), "weight of the prior is nan"),
+    "NaN in a prior": (lambda: with_prior(weight="nan"), "weight of the prior is nan"),
     "no captions": (lambda: with_prior(captions=" \n"), "no captions"),
-    "fewer masks": (lambda: own_images(node("SolidMask", width=64, height=64, value=1.0)), "2 pictures .* 1 mask"),
-    "smaller masks": (lambda: own_images({"class_type": "ImageToMask", "inputs": {"image": ["small", 0],
-                                                                                  "channel": "red"}})
-                      | {"small": node("EmptyImage", width=32, height=32, batch_size=2, color=0xFFFFFF)},
-                      "64 x 64 and their masks 32 x 32"),
-    "a black mask": (lambda: own_images({"class_type": "ImageToMask", "inputs": {"image": ["black", 0],
-                                                                                 "channel": "red"}})
-                     | {"black": node("EmptyImage", width=64, height=64, batch_size=2, color=0)}, "black everywhere"),
+    "fewer masks": (lambda: own_images({"masks": node("SolidMask", width=64, height=64, value=1.0)}),
+                    "2 pictures .* 1 mask"),
+    "smaller masks": (lambda: own_images(masks_of(32, 0xFFFFFF)), "64 x 64 and their masks 32 x 32"),
+    "a black mask": (lambda: own_images(masks_of(64, 0)), "black everywhere"),
     "pictures of another": (lambda: own_images(None, "cat"), "no images of 'ship'"),
     "pictures of nothing": (lambda: own_images(None, " "), "have no concept"),
     "no masks": (lambda: changed("train", training_set=["drawn", 0]), "have no masks"),
@@ -83,8 +91,7 @@ BAD = {
     "another kind": (lambda: loaded("lora.safetensors"), "safetensors file of another kind"),
     "another width": (lambda: loaded("wide.safetensors"), "text encoder of width 768"),
     "a path": (lambda: loaded("../wide.safetensors"), "not a file name inside"),
-    "another family": (lambda: base() | stage_1(model=["wan", 0]) | draw("out", ["refine", 0]) | {
-        "wan": node("UNETLoader", unet_name="tiny_wan.safetensors", weight_dtype="default")}, "SD1.x, SD2.x and SDXL"),
+    "another family": (other_family, "SD1.x, SD2.x and SDXL"),
 }
 
 
@@ -108,7 +115,8 @@ def files(host):
 def tiny_wan() -> dict[str, torch.Tensor]:
     """As much of a video transformer as the host needs to recognise one."""
     return {"head.modulation": torch.zeros(1, 2, 128), "head.head.weight": torch.zeros(64, 128),
-            "patch_embedding.weight": torch.zeros(128, 16, 1, 2, 2), "blocks.0.ffn.0.weight": torch.zeros(128, 128)}
+            "patch_embedding.weight": torch.zeros(128, 16, 1, 2, 2),
+            "blocks.0.ffn.0.weight": torch.zeros(128, 128)}
 
 
 @pytest.fixture(scope="module")

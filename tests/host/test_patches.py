@@ -1,0 +1,140 @@
+"""Erasures as patches: on top of LoRAs, in every dtype, for every family, and never on the MODEL itself."""
+
+import pytest
+import safetensors.torch
+import torch
+
+from tests.host.graphs import CHECKPOINT
+
+LAYER = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k"
+OTHER = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v"
+
+
+@pytest.fixture(scope="module")
+def model(comfy):
+    return comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)[0]
+
+
+@pytest.fixture(scope="module")
+def erasure(comfy, model):
+    """Any T, and low-rank factors on two layers."""
+    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    generator = torch.Generator().manual_seed(0)
+    d = layers[LAYER][1]
+    U = {name: torch.randn(layers[name][0], 2, generator=generator) for name in (LAYER, OTHER)}
+    D = {name: torch.randn(2, d, generator=generator) / d for name in U}
+    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    T = torch.randn(d, d, generator=generator) / d
+    return comfy.module("mace_core.erasure").Erasure(T, U, D, (concept,))
+
+
+def weight_in_force(model, layer: str) -> torch.Tensor:
+    """The weight the network computes with once the host has loaded the MODEL."""
+    import comfy.model_management
+
+    with torch.inference_mode():
+        comfy.model_management.load_models_gpu([model], force_full_load=True)
+        return model.model.get_submodule(layer).weight.detach().clone()
+
+
+def lora(comfy, model, layer: str):
+    """A stock LoRA file on one layer, through the stock loader; and its delta."""
+    o, d = weight_in_force(model, layer).shape
+    up, down = torch.randn(o, 2) / 8, torch.randn(2, d) / 8
+    folder = comfy.base / "models" / "loras"
+    folder.mkdir(exist_ok=True)
+    safetensors.torch.save_file({f"{layer}.lora_up.weight": up, f"{layer}.lora_down.weight": down},
+                                folder / "stock.safetensors")
+    patched, = comfy.call("LoraLoaderModelOnly", model=model, lora_name="stock.safetensors",
+                          strength_model=1.0)
+    return patched, up @ down
+
+
+@pytest.mark.parametrize("layer", [LAYER, OTHER])
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, layer, strength):
+    edited_weight = comfy.module("mace_core.erasure").edited_weight
+    W = weight_in_force(model, layer)
+    patched, delta = lora(comfy, model, layer)
+    erased, = comfy.call("MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength)
+    expected = edited_weight(W + delta, layer, erasure, strength)
+    torch.testing.assert_close(weight_in_force(erased, layer), expected, atol=1e-6, rtol=1e-5)
+    assert torch.equal(weight_in_force(model, layer), W)
+
+
+def test_a_lora_after_the_node_is_added_to_the_edited_weight(comfy, model, erasure):
+    W = weight_in_force(model, LAYER)
+    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    edited = weight_in_force(erased, LAYER)
+    patched, delta = lora(comfy, erased, LAYER)
+    torch.testing.assert_close(weight_in_force(patched, LAYER), edited + delta, atol=1e-6, rtol=1e-5)
+    assert torch.equal(weight_in_force(model, LAYER), W)
+
+
+def test_layers_without_factors_get_the_matrix_alone(comfy, model, erasure):
+    layer = LAYER.replace("to_k", "to_v")
+    W = weight_in_force(model, layer)
+    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    torch.testing.assert_close(weight_in_force(erased, layer), W @ erasure.T, atol=1e-6, rtol=1e-5)
+
+
+def test_strength_0_is_a_clone_without_patches(comfy, model, erasure):
+    clone, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=0.0)
+    assert clone is not model and clone.patches == model.patches and clone.patches_uuid == model.patches_uuid
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_weights_of_every_dtype_keep_it_and_come_back(comfy, erasure, dtype):
+    model = loaded_as(dtype)
+    W = weight_in_force(model, LAYER)
+    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    edited = weight_in_force(erased, LAYER)
+    assert W.dtype == edited.dtype == dtype and not torch.equal(W.float(), edited.float())
+    assert torch.equal(weight_in_force(model, LAYER).float(), W.float())
+
+
+def loaded_as(dtype):
+    import comfy.sd
+    import folder_paths
+
+    path = folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT)
+    with torch.inference_mode():
+        return comfy.sd.load_checkpoint_guess_config(path, output_clip=False, output_vae=False,
+                                                     model_options={"dtype": dtype})[0]
+
+
+SD1 = {"in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
+       "channel_mult": (1, 2, 4, 4), "transformer_depth": [1] * 6 + [0] * 2, "transformer_depth_middle": 1,
+       "transformer_depth_output": [1] * 9 + [0] * 3, "context_dim": 768, "num_heads": 8,
+       "use_spatial_transformer": True}
+SD2 = SD1 | {"context_dim": 1024, "num_head_channels": 64, "num_heads": -1, "use_linear_in_transformer": True}
+SDXL = SD2 | {"num_res_blocks": [2, 2, 2], "channel_mult": (1, 2, 4),
+              "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
+              "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+              "context_dim": 2048, "adm_in_channels": 2816, "num_classes": "sequential"}
+
+
+@pytest.mark.parametrize("config, d, widths", [
+    (SD1, 768, {320: 10, 640: 10, 1280: 12}),
+    (SD2, 1024, {320: 10, 640: 10, 1280: 12}),
+    (SDXL, 2048, {640: 20, 1280: 120}),
+], ids=["SD1", "SD2", "SDXL"])
+def test_every_projection_of_every_family_is_found(comfy, config, d, widths):
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+    from comfy.ops import manual_cast
+
+    unet = UNetModel(**config, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
+    layers = comfy.module("nodes._host_patch").cross_attention_layers(Shapes(unet))
+    assert {inner for _, inner in layers.values()} == {d}
+    assert {width: [o for o, _ in layers.values()].count(width) for width in widths} == widths
+    assert len(layers) == sum(widths.values())
+
+
+class Shapes:
+    """As much of a MODEL as the list of layers needs."""
+
+    def __init__(self, unet):
+        self.unet = unet
+
+    def model_state_dict(self, prefix):
+        return {f"{prefix}{name}": weight for name, weight in self.unet.state_dict().items()}
