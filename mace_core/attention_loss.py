@@ -33,7 +33,7 @@ def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
     Raises ValueError when no halving of ``latent_size`` has that many pixels.
     """
     h, w = latent_size
-    while h * w > pixels:
+    while h * w > max(pixels, 1):
         h, w = (h + 1) // 2, (w + 1) // 2
     if h * w != pixels:
         raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "

@@ -135,7 +135,8 @@ def _merge(concepts: Iterable[Concept]) -> tuple[Concept, ...]:
         if earlier.kind != concept.kind:
             raise ValueError(f"The concept '{concept.target}' is given twice with different kinds, "
                              f"'{earlier.kind}' and '{concept.kind}': keep one of the two.")
-        names = {_same(name): name for name in reversed((*earlier.synonyms, *concept.synonyms))}
-        names.pop(_same(concept.target), None)
-        merged[_same(concept.target)] = replace(earlier, synonyms=tuple(reversed(names.values())))
+        names = {_same(earlier.target): earlier.target}
+        for name in (*earlier.synonyms, *concept.synonyms):
+            names.setdefault(_same(name), name)
+        merged[_same(concept.target)] = replace(earlier, synonyms=tuple(names.values())[1:])
     return tuple(merged.values())

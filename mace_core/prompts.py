@@ -33,6 +33,7 @@ _OBJECT = (
     "{}, black and white photograph",
     "{}, a simple drawing",
     "{} in soft light, 35 mm film",
+    "{} close up, sharp focus",
     "a drawing of the {} in pencil",
     "a painting of the {} in oil",
     "a watercolour of a {} on white paper",

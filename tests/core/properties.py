@@ -7,25 +7,32 @@ import itertools
 import math
 
 import torch
+
 from mace_core.concepts import Concept
 from mace_core.fuse import FuseSettings, fuse
-from mace_core.moments import ConceptMoments, add_priors, concept_moments, pair_embeddings, prior_from_captions
+from mace_core.moments import (
+    ConceptMoments,
+    add_priors,
+    concept_moments,
+    pair_embeddings,
+    prior_from_captions,
+)
 from mace_core.prompts import prompt_pairs
 from mace_core.refine import RefineSettings, refine
 from mace_core.text import encode_once
-
 from tests.core.toy import random_loras
 
 SHIP = Concept("ship", "the sea")
 DOG = Concept("dog", "ground")
 PLANE = Concept("airplane", "sky")
-CAPTIONS = ("a photo of a cat", "a photo of the truck", "a horse in the snow", "a red bird", "a photo of a frog",
-            "a drawing of a deer", "the cat at night")
+CAPTIONS = ("a photo of a cat", "a photo of the truck", "a horse in the snow", "a red bird",
+            "a photo of a frog", "a drawing of a deer", "the cat at night")
 OUT = 24
 
 
 def weight(d, seed=0):
-    return torch.randn(OUT, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) / math.sqrt(d)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(OUT, d, generator=generator, dtype=torch.float64) / math.sqrt(d)
 
 
 def relative(a, b):

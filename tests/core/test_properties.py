@@ -1,8 +1,8 @@
 """The properties of the mathematics, with toy text encoders that pad as SD1 and as SD2 do."""
 
 import pytest
-from mace_core.text import END_OF_TEXT
 
+from mace_core.text import END_OF_TEXT
 from tests.core.properties import CHECKS
 from tests.core.toy import ToyTextEncoder
 

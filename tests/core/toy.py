@@ -6,6 +6,7 @@ import zlib
 from functools import cache
 
 import torch
+
 from mace_core.lora import ConceptLoRA, untrained_lora
 from mace_core.text import END_OF_TEXT, EncodedPrompts
 
@@ -70,8 +71,8 @@ class ToyAttentionModel:
     def attention(self, x_t, t, context, U, D):
         x = x_t.flatten(2).transpose(1, 2)  # [B, h*w, channels]
         first, x = self._layer(0, x, context, U, D)
-        h, w = x_t.shape[-2:]
-        x = torch.nn.functional.avg_pool2d(x.transpose(1, 2).unflatten(2, (h, w)), 2).flatten(2).transpose(1, 2)
+        square = x.transpose(1, 2).unflatten(2, x_t.shape[-2:])
+        x = torch.nn.functional.avg_pool2d(square, 2).flatten(2).transpose(1, 2)
         second, _ = self._layer(1, x, context, U, D)
         return [first, second]
 

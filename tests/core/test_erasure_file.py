@@ -1,0 +1,139 @@
+"""The erasure file: bit-identical when whole, one sentence when not."""
+
+import json
+import os
+
+import pytest
+import safetensors.torch
+import torch
+
+from mace_core import erasure_file
+from mace_core.concepts import Concept
+from mace_core.erasure import Erasure
+from mace_core.erasure_file import load_erasure, save_erasure
+
+
+def erasure(layers=("diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v")):
+    g = torch.Generator().manual_seed(0)
+    U = {name: torch.randn(6, 2, generator=g) for name in layers}
+    D = {name: torch.randn(2, 8, generator=g) for name in layers}
+    concepts = (Concept("ship", "sea", synonyms=("boat",)), Concept("Van Gogh", "art", "style"))
+    T = torch.randn(8, 8, generator=g)
+    return Erasure(T, U, D, concepts, {"refine": {"ridge": 10.0}}, "text", "base")
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_erasure(erasure(), tmp_path / "ship.safetensors")
+    return tmp_path / "ship.safetensors"
+
+
+@pytest.mark.parametrize("layers", [("b.to_k", "a.to_v"), ()], ids=["fused", "closed form"])
+def test_round_trip_is_bit_identical(tmp_path, layers):
+    saved = erasure(layers)
+    save_erasure(saved, tmp_path / "x.safetensors")
+    loaded = load_erasure(tmp_path / "x.safetensors")
+    assert torch.equal(loaded.T, saved.T) and loaded.U.keys() == saved.U.keys() == loaded.D.keys()
+    for name in saved.U:
+        assert torch.equal(loaded.U[name], saved.U[name]) and torch.equal(loaded.D[name], saved.D[name])
+    for name in ("concepts", "settings", "text_encoder", "base", "version"):
+        assert getattr(loaded, name) == getattr(saved, name)
+
+
+def test_the_file_opens_with_stock_safetensors(path):
+    with safetensors.safe_open(path, "pt") as file:
+        assert set(file.keys()) >= {"T", "U.diffusion_model.a.attn2.to_k"}
+        assert json.loads(file.metadata()["mace_erasure"])["concepts"][0]["target"] == "ship"
+
+
+def test_saving_replaces_and_leaves_no_other_file(path):
+    save_erasure(erasure(()), path)
+    assert load_erasure(path).U == {}
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(erasure_file.os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        save_erasure(erasure(()), path)
+    assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
+
+
+def refused(path, data, message):
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message) as error:
+        load_erasure(path)
+    text = str(error.value)
+    assert path.name in text and str(path.parent) not in text and text.endswith(".") and "\n" not in text
+
+
+def test_truncated_files(path):
+    data = path.read_bytes()
+    for length in (12, 100, len(data) // 2, len(data) - 1):
+        refused(path, data[:length], "truncated, its end is missing: copy or download it again")
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"PK\x03\x04" + bytes(100), b"a picture of a ship" * 20,
+                                  bytes(4096), b"\x80\x04\x95" + bytes(64)])
+def test_other_files(path, data):
+    refused(path, data, "not a safetensors file: choose one written by 'Save Erasure'")
+
+
+def test_another_kind_of_safetensors_file(path):
+    tensors = {"lora.weight": torch.zeros(3)}
+    for metadata in (None, {"format": "pt"}):
+        refused(path, safetensors.torch.save(tensors, metadata), "safetensors file of another kind")
+
+
+def test_every_flipped_byte_is_noticed(path):
+    """Header, description, shapes, data: no change goes unseen, and none raises anything but a ValueError."""
+    data = path.read_bytes()
+    for position in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x15
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(ValueError, match=r"'ship\.safetensors'"):
+            load_erasure(path)
+
+
+def test_changed_tensors_under_the_old_description(path):
+    with safetensors.safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = safetensors.torch.load_file(path)
+    changed = {**tensors, "T": tensors["T"] + 1}
+    missing = {name: tensor for name, tensor in tensors.items() if not name.startswith("U.")}
+    for other in (changed, missing):
+        refused(path, safetensors.torch.save(other, metadata), "damaged, its checksums do not match")
+
+
+def test_a_newer_format(path, monkeypatch):
+    monkeypatch.setattr(erasure_file, "FORMAT_VERSION", 2)
+    save_erasure(erasure(), path)
+    monkeypatch.undo()
+    refused(path, path.read_bytes(), "format version 2 and this pack reads up to 1: update the pack")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(ValueError, match="no erasure file 'x.safetensors': save one first"):
+        load_erasure(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("T, U, D", [
+    (torch.zeros(8, 7), {}, {}),
+    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {}),
+    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(3, 8)}),
+    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(2, 7)}),
+])
+def test_tensors_that_do_not_fit(T, U, D):
+    with pytest.raises(ValueError, match="do not fit together"):
+        Erasure(T, U, D, ())
+
+
+def test_an_erasure_with_nan():
+    with pytest.raises(ValueError, match="NaN or infinity: make it again with a larger ridge"):
+        Erasure(torch.full((8, 8), float("nan")), {}, {}, ())

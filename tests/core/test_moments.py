@@ -1,0 +1,101 @@
+"""The sums: what enters them, what is encoded, and what is refused."""
+
+import pytest
+import torch
+
+from mace_core.concepts import Concept
+from mace_core.moments import PAPER_CAPTIONS, Prior, add_priors, concept_moments, prior_from_captions
+from mace_core.prompts import prompt_pairs
+from mace_core.text import EncodedPrompts
+from tests.core.toy import ToyTextEncoder
+
+SHIP = Concept("ship", "sea", synonyms=("boat",))
+
+
+class Broken(ToyTextEncoder):
+    def encode(self, prompts):
+        encoded = super().encode(prompts)
+        encoded.embeddings[0, 3, 5] = float("nan")
+        return encoded
+
+
+class Renaming(ToyTextEncoder):
+    """Gives a phrase in a sentence other tokens than the phrase alone."""
+
+    def encode(self, prompts):
+        encoded = super().encode(prompts)
+        return EncodedPrompts(encoded.tokens * (encoded.tokens > 49000), encoded.embeddings)
+
+
+def test_each_prompt_is_encoded_once():
+    encoder = ToyTextEncoder()
+    calls = []
+    concept_moments(encoder, SHIP, lambda done, total: calls.append((done, total)))
+    assert len(encoder.encoded) == len(set(encoder.encoded))
+    assert set(encoder.encoded) == {prompt for p in prompt_pairs(SHIP) for prompt in (p.target, p.surrogate)}
+    assert calls[-1] == (len(encoder.encoded),) * 2
+
+
+def test_moments_are_float64_and_symmetric_where_they_should_be():
+    m = concept_moments(ToyTextEncoder(), SHIP)
+    assert {x.dtype for x in (m.G, m.F, m.C)} == {torch.float64}
+    assert torch.allclose(m.F, m.F.T) and torch.allclose(m.C, m.C.T) and not torch.allclose(m.G, m.G.T)
+    assert m.C.trace() > m.F.trace()  # C has the phrase, F has not
+
+
+def test_prior_counts_repeated_captions_and_encodes_them_once():
+    encoder = ToyTextEncoder()
+    prior = prior_from_captions(encoder, ["a cat", "a dog", "a cat", " ", "a cat "])
+    assert sorted(encoder.encoded) == ["a cat", "a dog"] and prior.captions == 4
+    e = encoder.encode(["a cat", "a cat", "a cat", "a dog"]).embeddings.flatten(0, 1).double()
+    assert torch.allclose(prior.P, e.T @ e * PAPER_CAPTIONS / 4)
+
+
+def test_prior_is_scaled_to_the_captions_of_the_paper():
+    encoder = ToyTextEncoder()
+    one, two = (prior_from_captions(encoder, ["a cat"] * n) for n in (1, 2))
+    assert torch.allclose(one.P, two.P)
+    assert torch.allclose(prior_from_captions(encoder, ["a cat"], weight=3.0).P, 3 * one.P)
+
+
+def test_prior_reports_progress_by_batch():
+    calls, captions = [], [f"picture {i}" for i in range(70)]
+    prior_from_captions(ToyTextEncoder(), captions, progress=lambda *done: calls.append(done))
+    assert calls == [(32, 70), (64, 70), (70, 70)]
+
+
+def test_priors_add_up():
+    encoder = ToyTextEncoder()
+    a, b = prior_from_captions(encoder, ["a cat"]), prior_from_captions(encoder, ["a dog", "a bird"], 2.0)
+    both = add_priors(a, b)
+    assert torch.equal(both.P, a.P + b.P) and both.captions == 3
+
+
+@pytest.mark.parametrize("other", [ToyTextEncoder(name="other"), ToyTextEncoder(d=16)])
+def test_priors_of_different_encoders_do_not(other):
+    with pytest.raises(ValueError, match="differ.*same checkpoint"):
+        add_priors(prior_from_captions(ToyTextEncoder(), ["a cat"]), prior_from_captions(other, ["a cat"]))
+
+
+def test_what_a_prior_refuses():
+    with pytest.raises(ValueError, match="no captions"):
+        prior_from_captions(ToyTextEncoder(), ["", "  "])
+    with pytest.raises(ValueError, match="weight of the prior is 0"):
+        prior_from_captions(ToyTextEncoder(), ["a cat"], weight=0)
+    with pytest.raises(ValueError, match="'a cat'.*NaN or infinity"):
+        prior_from_captions(Broken(), ["a cat"])
+    with pytest.raises(ValueError, match="The prior contains NaN or infinity: make it again"):
+        Prior(torch.full((4, 4), float("nan")), 1, "toy")
+    with pytest.raises(ValueError, match="square"):
+        Prior(torch.zeros(4, 5), 1, "toy")
+
+
+def test_what_moments_refuse():
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        concept_moments(Broken(), SHIP)
+    with pytest.raises(ValueError, match="tokens are not found in its prompts"):
+        concept_moments(Renaming(), SHIP)
+    long = " ".join(["ship"] * 80)
+    for concept in (Concept(long, "sea"), Concept("ship", long), Concept("ship", "sea", synonyms=(long,))):
+        with pytest.raises(ValueError, match="is 80 tokens long.*text encoder's context of 77: shorten it"):
+            concept_moments(ToyTextEncoder(), concept)

@@ -1,0 +1,43 @@
+"""The prompts: enough of them, varied, grammatical, and paired word by word."""
+
+import pytest
+
+from mace_core.concepts import KINDS, Concept
+from mace_core.prompts import TEMPLATES, prompt_pairs
+
+NAMES = {"object": ("ship", "the sea"), "person": ("Jo Doe", "a person"), "style": ("Van Gogh", "art"),
+         "explicit": ("nudity", "a person wearing clothes")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_least_thirty_with_the_phrase_at_start_middle_and_end(kind):
+    templates = TEMPLATES[kind]
+    assert len(set(templates)) == len(templates) >= 30
+    assert all(template.count("{}") == 1 for template in templates)
+    start = [t for t in templates if t.startswith("{}") and t != "{}"]
+    end = [t for t in templates if t.endswith("{}") and t != "{}"]
+    assert min(len(start), len(end), len(templates) - len(start) - len(end)) >= 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pairs_differ_in_the_phrase_only(kind):
+    target, surrogate = NAMES[kind]
+    for pair in prompt_pairs(Concept(target, surrogate, kind)):
+        after = pair.target.removeprefix(pair.before + pair.phrase)
+        assert pair.target == pair.before + pair.phrase + after
+        assert pair.surrogate == pair.before + pair.surrogate_phrase + after
+
+
+def test_synonyms_join_the_pairs():
+    alone = prompt_pairs(Concept("ship", "sea"))
+    more = prompt_pairs(Concept("ship", "sea", synonyms=("boat", "vessel")))
+    assert more[:len(alone)] == alone and len(more) == 3 * len(alone)
+    assert {pair.phrase for pair in more} == {"ship", "boat", "vessel"}
+
+
+def test_articles():
+    prompts = [(p.target, p.surrogate) for p in prompt_pairs(Concept("the airplane", "a wide sky"))]
+    assert ("a photo of the airplane", "a photo of the wide sky") in prompts  # the template has the article
+    assert ("a photo of an airplane", "a photo of an wide sky") in prompts  # the words before it are the same
+    assert ("the airplane", "a wide sky") in prompts  # the bare template keeps it
+    assert not any(" the the " in f" {p} " or " a a " in f" {p} " for pair in prompts for p in pair)

@@ -1,0 +1,129 @@
+"""Stage 1 and stage 3: settings and what they refuse (the mathematics is in test_properties)."""
+
+import pytest
+import torch
+
+from mace_core.concepts import Concept
+from mace_core.erasure import closed_form_erasure, edited_weight, fused_erasure
+from mace_core.fuse import FuseSettings, fuse
+from mace_core.lora import ConceptLoRA, untrained_lora
+from mace_core.moments import concept_moments, prior_from_captions
+from mace_core.refine import RefineSettings, refine
+from tests.core.properties import relative, weight
+from tests.core.toy import ToyTextEncoder, random_loras
+
+SHIP, DOG = Concept("ship", "sea"), Concept("dog", "ground")
+LAYERS = {"k": (24, 32), "v": (24, 32)}
+ENCODER = ToyTextEncoder()
+
+
+@pytest.fixture(scope="module")
+def moments():
+    return [concept_moments(ENCODER, concept) for concept in (SHIP, DOG)]
+
+
+@pytest.fixture(scope="module")
+def prior():
+    return prior_from_captions(ENCODER, ["a photo of a cat", "a red bird in the snow"])
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["preserve_weight", "ridge"])
+@pytest.mark.parametrize("kind", [RefineSettings, FuseSettings])
+def test_settings_out_of_range(kind, name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*: give a number that is 0 or more"):
+        kind(**{name: value})
+
+
+def test_an_open_matrix_asks_for_a_ridge():
+    d = 100  # more directions than tokens, and no ridge
+    e = torch.randn(10, d, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    few = type("Moments", (), {"G": e.T @ e, "F": e.T @ e, "fingerprint": "toy"})()
+    with pytest.raises(ValueError, match="not positive definite.*raise the ridge"):
+        refine([few], None, RefineSettings(0.0, 0.0))
+
+
+def test_nothing_to_refine():
+    with pytest.raises(ValueError, match="neither concepts nor a prior"):
+        refine([], None, RefineSettings())
+
+
+def test_another_text_encoder(moments, prior):
+    for other in (ToyTextEncoder(name="other"), ToyTextEncoder(d=16)):
+        strange = prior_from_captions(other, ["a cat"])
+        with pytest.raises(ValueError, match="the concepts and the prior differ"):
+            refine(moments, strange, RefineSettings())
+        with pytest.raises(ValueError, match="differ"):
+            fuse(torch.eye(32), random_loras(ENCODER, [SHIP], LAYERS), strange, FuseSettings())
+        erasure = closed_form_erasure([SHIP, DOG], moments, prior, RefineSettings())
+        with pytest.raises(ValueError, match="the refined erasure and the CLIP differ"):
+            fused_erasure(other, erasure, random_loras(ENCODER, [SHIP], LAYERS), prior, FuseSettings())
+
+
+def test_nothing_to_fuse():
+    with pytest.raises(ValueError, match="no concept LoRAs to fuse"):
+        fuse(torch.eye(32), [], None, FuseSettings())
+
+
+def test_loras_of_different_models():
+    [a], [b] = random_loras(ENCODER, [SHIP], LAYERS), random_loras(ENCODER, [DOG], {"k": (20, 32)})
+    with pytest.raises(ValueError, match="different output widths at layer 'k'"):
+        fuse(torch.eye(32), [a, b], None, FuseSettings())
+
+
+def test_untrained_loras_leave_the_refinement_as_it_is(moments):
+    T1 = refine(moments, None, RefineSettings(0.0, 1.0))
+    untrained = [untrained_lora(ENCODER, concept) for concept in (SHIP, DOG)]
+    T, U, D = fuse(T1, untrained, None, FuseSettings(0.0, 1.0))
+    assert relative(T, T1) < 1e-9 and not U and not D
+
+
+def test_zero_factors_equal_no_factors(moments, prior):
+    T1 = refine(moments, prior, RefineSettings())
+    [ship] = random_loras(ENCODER, [SHIP], LAYERS)
+    nothing = {name: torch.zeros_like(u) for name, u in ship.U.items()}
+    zero = ConceptLoRA(SHIP, nothing, ship.D, ship.C, ship.fingerprint)
+    T, U, D = fuse(T1, [zero], prior, FuseSettings())
+    assert torch.equal(T, fuse(T1, [untrained_lora(ENCODER, SHIP)], prior, FuseSettings())[0])
+    assert (U["k"] @ D["k"]).abs().max() == 0
+
+
+def test_fusing_a_subset_keeps_the_other_concepts_refined(moments, prior):
+    """A concept without a LoRA stays erased in closed form, although the prior pulls everything back."""
+    refined = closed_form_erasure([SHIP, DOG], moments, prior, RefineSettings())
+    loras = random_loras(ENCODER, [SHIP], LAYERS)
+    fused = fused_erasure(ENCODER, refined, loras, prior, FuseSettings())
+    explicit = fuse(refined.T, [*loras, untrained_lora(ENCODER, DOG)], prior, FuseSettings())
+    assert torch.equal(fused.T, explicit[0].float()) and fused.U["k"].shape == (24, 1)
+    assert fused.concepts == (SHIP, DOG)
+    assert set(fused.settings) == {"refine", "fuse", "train"}
+
+
+def test_what_cannot_be_fused(moments):
+    refined = closed_form_erasure([SHIP], moments[:1], None, RefineSettings())
+    with pytest.raises(ValueError, match="LoRA for 'dog', which the refined erasure does not contain"):
+        fused_erasure(ENCODER, refined, random_loras(ENCODER, [DOG], LAYERS), None, FuseSettings())
+    with pytest.raises(ValueError, match="no concept LoRAs"):
+        fused_erasure(ENCODER, refined, [], None, FuseSettings())
+    fused = fused_erasure(ENCODER, refined, random_loras(ENCODER, [SHIP], LAYERS), None, FuseSettings())
+    with pytest.raises(ValueError, match="fused already"):
+        fused_erasure(ENCODER, fused, random_loras(ENCODER, [SHIP], LAYERS), None, FuseSettings())
+
+
+def test_edited_weight(moments, prior):
+    refined = closed_form_erasure([SHIP], moments[:1], prior, RefineSettings())
+    loras = random_loras(ENCODER, [SHIP], LAYERS, rank=2)
+    fused = fused_erasure(ENCODER, refined, loras, prior, FuseSettings())
+    W = weight(32).half()
+    assert edited_weight(W, "k", fused, 0.0) is W
+    whole = W.float() @ fused.T + fused.U["k"] @ fused.D["k"]
+    assert torch.allclose(edited_weight(W, "k", fused), whole, atol=1e-5)
+    assert torch.allclose(edited_weight(W, "k", fused, 0.5), (W.float() + whole) / 2, atol=1e-5)
+    assert torch.allclose(edited_weight(W, "elsewhere", fused), W.float() @ fused.T, atol=1e-5)
+    assert edited_weight(W, "k", fused).dtype == torch.float32
+    with pytest.raises(ValueError, match=r"'k' has a weight of shape \[24, 31\].*made for \[24, 32\]"):
+        edited_weight(W[:, :31], "k", fused)
+    with pytest.raises(ValueError, match=r"shape \[23, 32\].*use a MODEL of the family"):
+        edited_weight(W[:23], "k", fused)
+    with pytest.raises(ValueError, match=r"made for \[any, 32\]"):
+        edited_weight(W[:, :31], "k", refined)
