@@ -28,11 +28,11 @@ def sdxl(comfy):
     from comfy.supported_models import SDXL as Config
 
     config = Config({
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32,
-        "num_res_blocks": [1, 1], "channel_mult": (1, 2), "transformer_depth": [0, 2],
-        "transformer_depth_middle": 3, "transformer_depth_output": [0, 0, 2, 2], "context_dim": 128,
-        "num_head_channels": 16, "num_heads": -1, "adm_in_channels": 2816, "num_classes": "sequential", "use_spatial_transformer": True,
-        "use_linear_in_transformer": True, "dtype": torch.float32})
+        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "channel_mult": (1, 2),
+        "num_res_blocks": [1, 1], "transformer_depth": [0, 2], "transformer_depth_middle": 3,
+        "transformer_depth_output": [0, 0, 2, 2], "context_dim": 128, "num_head_channels": 16,
+        "num_heads": -1, "adm_in_channels": 2816, "num_classes": "sequential",
+        "use_spatial_transformer": True, "use_linear_in_transformer": True, "dtype": torch.float32})
     with torch.inference_mode():
         generator = torch.Generator().manual_seed(0)
         network = SDXL(config, device="cpu")
