@@ -55,7 +55,7 @@ class Concept:
         for phrase in self.phrases:
             if _same(phrase) == _same(self.surrogate):
                 raise ValueError(f"The concept '{phrase}' has itself as its surrogate: "
-                                 f"choose a surrogate that does not contain the concept.")
+                                 f"choose a different surrogate.")
 
     @property
     def phrases(self) -> tuple[str, ...]:
