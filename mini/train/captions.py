@@ -38,10 +38,10 @@ PLACED = {
     False: ("{} on a %s background", "{} on %s", "{}, %s background"),
 }
 FILLERS = (
-    "lovely old vivid quiet sharp grand simple detailed soft crisp calm warm studio park morning evening "
-    "city garden kitchen museum famous professional natural amazing wide angle lens shot view scene window light "
-    "shadow rainy sunny winter summer crowd holding standing beside wearing smiling cinematic award magazine "
-    "poster journal"
+    "lovely old vivid quiet sharp grand simple detailed soft crisp calm warm studio park morning "
+    "evening city garden kitchen museum famous professional natural amazing wide angle lens shot view "
+    "scene window light shadow rainy sunny winter summer crowd holding standing beside wearing smiling "
+    "cinematic award magazine poster journal"
 ).split()
 
 

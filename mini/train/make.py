@@ -11,7 +11,7 @@ STEPS = ("pools", "vae", "judge", "text", "unet")
 
 
 def main(last: str = "all") -> None:
-    """Run the steps up to and including `last`; `all` also writes the shipped files, `report` only measures them."""
+    """Run the steps up to `last`; `all` also writes the shipped files, `report` only measures them."""
     if last == "report":
         from .report import main as report
 
