@@ -4,6 +4,7 @@ The rooms must not share a process: loading the host puts a module called `nodes
 place, which the tests of the pure mathematics should never see.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -30,8 +31,13 @@ def run(name: str, arguments: list[str]) -> tuple[int, dict[str, int]]:
     report.unlink(missing_ok=True)
     print(f"== tests: {name}", flush=True)
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rs", "--durations=5", *arguments]
-    code = subprocess.run(command, cwd=REPOSITORY).returncode
+    code = subprocess.run(command, cwd=REPOSITORY, env=environment(name)).returncode
     return (0 if code == NOTHING_COLLECTED else code), count(report)
+
+
+def environment(name: str) -> dict[str, str]:
+    """One thread for small matrices: two that wait for each other take minutes on a busy machine."""
+    return {"OMP_NUM_THREADS": "1", **os.environ} if name == "core" else dict(os.environ)
 
 
 def count(report: Path) -> dict[str, int]:
