@@ -10,7 +10,7 @@ from mace_core.drawing import DRAWN_WITH
 
 WORLD = Path(__file__).resolve().parents[1] / "mini" / "world.json"
 CLASSES = 10  # the first ten concepts of a kind: for objects CIFAR-10's classes, as in the paper
-ANYBODY = "a person"
+ANYBODY = "person"
 RENDERINGS = ("colour", "black and white", "sepia")  # styles of the whole picture; others are of artwork
 
 

@@ -25,9 +25,9 @@ from .world import load_world
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL, TEST_POOL = WORK / "pool", WORK / "test"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
-JUDGE_SCHEDULE = Schedule(steps=1800, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
+JUDGE_SCHEDULE = Schedule(steps=3000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
-UNET_SCHEDULE = Schedule(steps=3600, learning_rate=1e-3, warmup=300, ema=0.998)
+UNET_SCHEDULE = Schedule(steps=3000, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
