@@ -32,6 +32,8 @@ def erasure_names() -> list[str]:
 def erasure_path(name: str) -> str:
     """The file behind a name of the list. Names come from outside: whatever leaves the folders is refused."""
     _refuse_escape(name)
+    if not name.lower().endswith(EXTENSION):
+        raise ValueError(f"'{name}' is not a {EXTENSION} file: choose one written by Save Erasure.")
     for folder in folder_paths.get_folder_paths(FOLDER):
         path = os.path.join(folder, name)
         if os.path.isfile(path) and _inside(path, folder):
@@ -42,6 +44,16 @@ def erasure_path(name: str) -> str:
 
 def new_erasure_path(name: str) -> str:
     """A free path name_00001.safetensors in models/mace, numbered as images are: nothing is overwritten."""
+    base = check_new_name(name)
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    number = 1
+    while os.path.exists(path := f"{base}_{number:05}{EXTENSION}"):
+        number += 1
+    return path
+
+
+def check_new_name(name: str) -> str:
+    """The path of a new file without number and extension, inside models/mace."""
     stem = name[: -len(EXTENSION)] if name.lower().endswith(EXTENSION) else name
     _refuse_escape(stem)
     folder = folder_paths.get_folder_paths(FOLDER)[0]
@@ -49,11 +61,7 @@ def new_erasure_path(name: str) -> str:
     if not os.path.basename(stem).strip(" .") or not _inside(base, folder):
         raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: give a plain name such as "
                          "'no_ships'.")
-    os.makedirs(os.path.dirname(base), exist_ok=True)
-    number = 1
-    while os.path.exists(path := f"{base}_{number:05}{EXTENSION}"):
-        number += 1
-    return path
+    return base
 
 
 def relative_to_folder(path: str) -> str:
@@ -76,6 +84,13 @@ def _inside(path: str, folder: str) -> bool:
 
 def check_interrupted() -> None:
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def labelled(concepts) -> list[tuple]:
+    """Each concept with what the progress calls it: its name, and which of how many it is."""
+    count = len(concepts)
+    return [(concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
+            for number, concept in enumerate(concepts, 1)]
 
 
 class Progress:

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..mace_core.erasure import closed_form_erasure
 from ..mace_core.moments import concept_moments
 from ..mace_core.refine import RefineSettings
-from ._host import Progress, check_interrupted
+from ._host import Progress, check_interrupted, labelled
 from ._host_patch import apply_erasure, base_fingerprint, cross_attention_layers
 from ._host_text import HostTextEncoder
 from ._sockets import CATEGORY, Concepts, Erasure, Prior, expert
@@ -51,10 +51,10 @@ class CrossAttnRefine(io.ComfyNode):
         encoder = HostTextEncoder(clip)
         progress = Progress("Refine cross-attention", len(concepts))
         moments = []
-        for concept in concepts:
-            progress.say(concept.target)
+        for concept, label in labelled(concepts):
+            progress.say(label)
             moments.append(concept_moments(encoder, concept, lambda done, total: check_interrupted()))
-            progress.step(concept.target)
+            progress.step(label)
         settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
         erasure = closed_form_erasure(concepts, moments, prior, settings, base_fingerprint(model))
         return io.NodeOutput(apply_erasure(model, erasure), erasure)

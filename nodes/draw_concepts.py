@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.drawing import drawing_prompt
 from ._checks import at_least
-from ._host import Progress
+from ._host import Progress, labelled
 from ._host_heat import concept_heat
 from ._host_patch import cross_attention_layers, refuse_erased
 from ._host_sampling import decode, draw_latents
@@ -61,11 +61,11 @@ class DrawConcepts(io.ComfyNode):
         negative = encoder.conditioning("")
         progress = Progress("Draw concepts", len(concepts) * images * steps)
         drawn, pictures = [], []
-        for concept in concepts:
+        for concept, label in labelled(concepts):
             prompt = drawing_prompt(concept)
             positive = encoder.conditioning(prompt.target)
             latents = draw_latents(model, positive, negative, images, (width, height), steps, cfg, seed,
-                                   lambda count: progress.step(concept.target, count))
+                                   lambda count: progress.step(label, count))
             heat = concept_heat(model, encoder, positive, prompt, latents)
             pictures.append(decode(vae, latents))
             shown = (pictures[-1] * 255).round().to(torch.uint8)

@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure_file import save_erasure
-from ._host import Progress, new_erasure_path, relative_to_folder
+from ._host import Progress, check_new_name, new_erasure_path, relative_to_folder
 from ._sockets import CATEGORY, Erasure
 
 
@@ -29,7 +29,7 @@ class SaveErasure(io.ComfyNode):
     def validate_inputs(cls, name):
         if name is not None:
             try:
-                new_erasure_path(name)
+                check_new_name(name)
             except ValueError as error:
                 return str(error)
         return True

@@ -6,7 +6,7 @@ from ..mace_core.drawing import drawing_prompt
 from ..mace_core.train import TrainSettings, train_concept_lora
 from ..mace_core.training_set import TrainingImages, training_prompts
 from ._checks import at_least
-from ._host import Progress
+from ._host import Progress, labelled
 from ._host_attention import attention_model
 from ._host_patch import cross_attention_layers, require_refined
 from ._host_text import HostTextEncoder
@@ -64,8 +64,10 @@ class TrainConceptLoRA(io.ComfyNode):
         settings = TrainSettings(steps, learning_rate, rank, cfis=focal_sampling, seed=seed)
         progress = Progress("Train LoRA", len(concepts) * steps)
         loras, losses, report = [], [], []
-        for concept, images in zip(concepts, sets, strict=True):
-            lora, loss = _train(refined, encoder, concept, images, settings, progress)
+        for (concept, label), images in zip(labelled(concepts), sets, strict=True):
+            progress.say(label)
+            lora, loss = _train(refined, encoder, concept, images, settings,
+                                lambda step, steps, loss, label=label: progress.step(label))
             loras.append(lora)
             losses += loss
             report.append(f"{concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}")
@@ -73,13 +75,11 @@ class TrainConceptLoRA(io.ComfyNode):
         return io.NodeOutput(tuple(loras), {"loss": losses}, ui=ui.PreviewText("\n".join(report)))
 
 
-def _train(model, encoder, concept, images, settings, progress):
+def _train(model, encoder, concept, images, settings, on_step):
     if images.masks is None:
         raise ValueError(f"The pictures of '{concept.target}' have no masks: put Mask Concepts in between.")
-    progress.say(f"{concept.target}, encoding its prompts")
     prompts = training_prompts(encoder, concept)
     conditioning = encoder.conditioning(drawing_prompt(concept).target)
     with attention_model(model, conditioning, images.latents) as unet:
         training = TrainingImages(unet.scaled(images.latents), images.masks)
-        return train_concept_lora(unet, prompts, training, concept, settings,
-                                  lambda step, steps, loss: progress.step(concept.target))
+        return train_concept_lora(unet, prompts, training, concept, settings, on_step)

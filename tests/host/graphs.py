@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image
+import safetensors.torch
 
 CHECKPOINT = "mace_mini_sd.safetensors"
 MODEL, CLIP, VAE = (["loader", slot] for slot in range(3))
@@ -26,7 +24,7 @@ def base() -> Prompt:
 
 
 def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
-    """KSampler to a saved image called `name`; `again` > 0 draws anew what the host has in its cache."""
+    """KSampler to saved latents called `name`; `again` > 0 draws anew what the host has in its cache."""
     latent = f"latent_{name}_{again}"
     settings = {"seed": 1, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
                 "denoise": 1.0, **settings}
@@ -37,8 +35,7 @@ def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
     return prompt | {
         f"sample_{name}": node("KSampler", model=model, positive=["positive", 0], negative=["negative", 0],
                                latent_image=[latent if again else "latent", 0], **settings),
-        f"decode_{name}": node("VAEDecode", samples=[f"sample_{name}", 0], vae=VAE),
-        name: node("SaveImage", images=[f"decode_{name}", 0], filename_prefix=name),
+        name: node("SaveLatent", samples=[f"sample_{name}", 0], filename_prefix=name),
     }
 
 
@@ -78,5 +75,6 @@ def all_stages(**training) -> Prompt:
 
 
 def picture(client, outputs: dict, name: str) -> bytes:
-    """The pixels saved by `name`; the files differ in the prompt they embed."""
-    return Image.open(io.BytesIO(client.image(outputs[name]["images"][0]))).tobytes()
+    """What `name` drew, as float32 latents, before a decoder rounds them: equal means equal to the bit."""
+    saved = safetensors.torch.load(client.image(outputs[name]["latents"][0]))
+    return saved["latent_tensor"].numpy().tobytes()

@@ -1,0 +1,82 @@
+"""What every node owes its users and the registry's scanner."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from dev.schema import inputs
+
+NODES = Path(__file__).resolve().parents[2] / "nodes"
+FROZEN = {f"MACE_{name}" for name in (
+    "EraseConcepts", "PreservePrior", "CrossAttnRefine", "DrawConcepts", "MaskConcepts",
+    "TrainingSetFromImages", "TrainConceptLoRA", "FuseLoRAs", "ApplyErasedModel", "SaveErasure", "LoadErasure")}
+
+
+@pytest.fixture(scope="module")
+def ours(object_info) -> dict:
+    return {name: schema for name, schema in object_info.items() if name.startswith("MACE_")}
+
+
+def test_the_ids_are_frozen_and_in_one_category(ours):
+    assert FROZEN <= set(ours)
+    assert {schema["category"] for schema in ours.values()} == {"MACE"}
+
+
+def test_everything_is_explained(ours):
+    for name, schema in ours.items():
+        assert schema["description"].endswith("."), name
+        assert all(each.options.get("tooltip") for each in inputs(schema)), name
+        assert all(schema["output_tooltips"]) and schema["display_name"] != name, name
+
+
+def test_no_node_has_more_than_seven_widgets(ours):
+    assert max(sum(each.is_widget for each in inputs(schema)) for schema in ours.values()) <= 7
+
+
+def test_new_inputs_have_defaults_or_are_sockets(ours):
+    """A saved workflow stores widgets by position, so each must have a value to fall back to."""
+    for name, schema in ours.items():
+        missing = [each.name for each in inputs(schema) if each.is_widget and each.default is None]
+        assert missing in ([], ["name"]), name  # the list of files may be empty
+
+
+def test_the_scanner_finds_every_class():
+    """It reads the source: the base is literally io.ComfyNode, the id a literal in the class's own schema."""
+    found = set()
+    for path in NODES.glob("*.py"):
+        for each in ast.walk(ast.parse(path.read_text())):
+            if isinstance(each, ast.ClassDef) and "io.ComfyNode" in map(ast.unparse, each.bases):
+                found |= {keyword.value.value for call in ast.walk(each) if isinstance(call, ast.Call)
+                          for keyword in call.keywords if keyword.arg == "node_id"}
+    assert FROZEN <= found
+
+
+def test_a_fresh_install_without_the_folder_loads(comfy, monkeypatch, tmp_path):
+    """models/mace is made by the first save; until then the list is empty."""
+    import folder_paths
+
+    entry = [str(tmp_path / "mace")], {".safetensors"}
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", entry)
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    host = comfy.module("nodes._host")
+    assert host.erasure_names() == []
+    path = Path(host.new_erasure_path("sub/first"))
+    path.touch()
+    assert host.erasure_names() == ["sub/first_00001.safetensors"]
+
+
+def test_another_folder_for_mace_is_kept(comfy, monkeypatch, tmp_path):
+    """As extra_model_paths.yaml makes it: with a folder of its own and no extensions."""
+    import folder_paths
+
+    (tmp_path / "theirs.safetensors").touch()
+    (tmp_path / "readme.txt").touch()
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], set()))
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    host = comfy.module("nodes._host")
+    host.register_model_folder()
+    host.register_model_folder()
+    folders, extensions = folder_paths.folder_names_and_paths["mace"]
+    assert folders[0] == str(tmp_path) and len(folders) == 2 and extensions == {".safetensors"}
+    assert "theirs.safetensors" in host.erasure_names() and "readme.txt" not in host.erasure_names()
