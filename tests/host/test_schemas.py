@@ -10,7 +10,8 @@ from dev.schema import inputs
 NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {f"MACE_{name}" for name in (
     "EraseConcepts", "PreservePrior", "CrossAttnRefine", "DrawConcepts", "MaskConcepts",
-    "TrainingSetFromImages", "TrainConceptLoRA", "FuseLoRAs", "ApplyErasedModel", "SaveErasure", "LoadErasure")}
+    "TrainingSetFromImages", "TrainConceptLoRA", "FuseLoRAs", "ApplyErasedModel", "SaveErasure",
+    "LoadErasure")}
 
 
 @pytest.fixture(scope="module")
