@@ -7,7 +7,8 @@ from mace_core.metrics import top1_accuracy
 
 CONCEPTS = ("airplane", "cat", "ship", "lion", "penguin", "pizza", "tree", "house", "umbrella", "guitar")
 IMAGES = 4
-SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
+            "denoise": 1.0}
 
 
 def test_ten_concepts_are_recognised_by_the_judge(host, judge):
