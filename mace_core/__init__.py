@@ -4,8 +4,8 @@ Read the modules in the order of the paper:
 
 1. ``concepts``, ``prompts``, ``text``, ``alignment``: what to erase, and which tokens belong together;
 2. ``moments``, ``refine``: closed-form cross-attention refinement (section 4.1, equations 1 and 2);
-3. ``importance``, ``attention_loss``, ``lora``, ``train``: one LoRA per concept (section 4.2, equations 3 to
-5);
+3. ``importance``, ``attention_loss``, ``lora``, ``train``: one LoRA per concept (section 4.2,
+   equations 3 to 5);
 4. ``fuse``: closed-form fusion of the LoRAs (section 4.3, equations 6 and 7);
 5. ``erasure``, ``erasure_file``, ``metrics``: the result, its file, and how well it did.
 

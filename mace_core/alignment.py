@@ -25,12 +25,12 @@ def find_phrase(tokens: Sequence[int] | Tensor, phrase: Sequence[int], start: in
         if wanted and ids[i:i + len(wanted)] == wanted:
             return slice(i, i + len(wanted))
     raise ValueError(f"The phrase tokens {wanted} are not found in the prompt's tokens: "
-                     f"use a phrase that the tokenizer splits in the same way everywhere.")
+                     "use a phrase that the tokenizer splits in the same way everywhere.")
 
 
 def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, before: str = "") -> slice:
-    """The positions of the words ``phrase`` in ``prompt`` with ids ``tokens`` ``[L]``, after the words
-    ``before``.
+    """The positions of the words ``phrase`` in ``prompt`` with ids ``tokens`` ``[L]``,
+    after the words ``before``.
 
     Raises ValueError, naming the phrase and the prompt, when its tokens are not found.
     """
@@ -45,8 +45,8 @@ def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, befor
 def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
     """The position of the end-of-text token: its first occurrence after the phrase.
 
-    What follows is padding, more end tokens (SD1) or zeros (SD2, SDXL). Raises ValueError without an end
-    token.
+    What follows is padding, more end tokens (SD1) or zeros (SD2, SDXL).
+    Raises ValueError without an end token.
     """
     for i in range(phrase.stop, len(tokens)):
         if int(tokens[i]) == END_OF_TEXT:
@@ -57,8 +57,8 @@ def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
 
 def align(target_tokens: Tensor, phrase: slice, surrogate_tokens: Tensor,
           surrogate_phrase: slice) -> tuple[LongTensor, LongTensor]:
-    """Matching positions in a target prompt ``[L]`` and its surrogate prompt ``[L]``, two LongTensors
-    ``[n]``.
+    """Matching positions in a target prompt ``[L]`` and its surrogate prompt ``[L]``,
+    two LongTensors ``[n]``.
 
     From the start token to the phrase one to one from the left; from the phrase to the end token one to one
     from the end token backwards; the padding in order. Each part is cut to the shorter of the two.

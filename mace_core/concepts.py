@@ -55,7 +55,7 @@ class Concept:
         for phrase in self.phrases:
             if _same(phrase) == _same(self.surrogate):
                 raise ValueError(f"The concept '{phrase}' has itself as its surrogate: "
-                                 f"choose a different surrogate.")
+                                 "choose a different surrogate.")
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
     sides = [side.strip() for side in _ARROW.split(line)]
     if len(sides) != 2 or not all(sides):
         raise ValueError(f"Line {number} '{line}' is not one target and one surrogate: "
-                         f"write it as 'ship -> sea'.")
+                         "write it as 'ship -> sea'.")
     target, surrogate = sides
     if prefix := _KIND_PREFIX.match(target):
         kind, target = prefix[1].lower(), prefix[2]
@@ -113,7 +113,7 @@ def _with_synonyms(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept
             continue
         if not colon and len(concepts) > 1:
             raise ValueError(f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
-                             f"they belong to: write one line per concept as 'ship: boat, vessel'.")
+                             "they belong to: write one line per concept as 'ship: boat, vessel'.")
         concept = by_target.get(_same(name)) if colon else concepts[0]
         if concept is None:
             raise ValueError(f"Synonyms are given for '{name.strip()}', which is not in the list of "

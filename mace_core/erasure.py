@@ -21,8 +21,8 @@ from .version import VERSION
 class Erasure:
     """W -> W T + U D for every attn2 projection W ``[o, d]``.
 
-    T: ``[d, d]`` float32; U: layer -> ``[o, q]`` and D: layer -> ``[q, d]`` float32, both empty after stage
-    1.
+    T: ``[d, d]`` float32; U: layer -> ``[o, q]`` and D: layer -> ``[q, d]`` float32,
+    both empty after stage 1.
     concepts: what is erased; settings: of the stages that ran; text_encoder: fingerprint, which must match
     where the erasure is applied; base: fingerprint of the model trained on, for information; version: of the
     pack. Raises ValueError when the shapes do not fit together or a number is not finite.
@@ -70,7 +70,7 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
     trained = {lora.concept.target for lora in loras}
     if unknown := trained - {concept.target for concept in refined.concepts}:
         raise ValueError(f"There is a LoRA for '{min(unknown)}', which the refined erasure does not contain: "
-                         f"refine with that concept first, then train on the refined model.")
+                         "refine with that concept first, then train on the refined model.")
     rest = [untrained_lora(encoder, concept) for concept in refined.concepts if concept.target not in trained]
     T, U, D = fuse(refined.T, [*loras, *rest] if loras else [], prior, settings)
     used = {**refined.settings, "fuse": asdict(settings),

@@ -83,7 +83,7 @@ def _description(data: bytes, name: str) -> dict:
         raise ValueError(f"'{name}' is truncated, its end is missing: copy or download it again.")
     if _DESCRIPTION not in metadata:
         raise ValueError(f"'{name}' is a safetensors file of another kind, without the description of an "
-                         f"erasure: choose a file written by the node 'Save Erasure'.")
+                         "erasure: choose a file written by the node 'Save Erasure'.")
     if _sha256(metadata[_DESCRIPTION].encode()) != metadata.get(_CHECKSUM):
         raise _damaged(name)
     description = json.loads(metadata[_DESCRIPTION])

@@ -31,8 +31,8 @@ def fuse(T1: Tensor, loras: Sequence[ConceptLoRA], prior: Prior | None,
     matrix that is not positive definite (raise the ridge).
     """
     if not loras:
-        raise ValueError("There are no concept LoRAs to fuse: train at least one with the node "
-                         "'Train Concept LoRA'.")
+        raise ValueError("There are no concept LoRAs to fuse: "
+                         "train at least one with the node 'Train Concept LoRA'.")
     fingerprints = [lora.fingerprint for lora in loras] + ([prior.fingerprint] if prior else [])
     widths = [T1.shape[0]] + [lora.C.shape[0] for lora in loras] + ([prior.P.shape[0]] if prior else [])
     check_same_encoder("the LoRAs, the refined model and the prior", fingerprints, widths)
@@ -62,5 +62,5 @@ def _concatenate(loras: Sequence[ConceptLoRA], N: Tensor) -> tuple[dict[str, Ten
     for name, factors in U.items():
         if len({len(u) for u in factors}) > 1:
             raise ValueError(f"The concept LoRAs have different output widths at layer '{name}': "
-                             f"fuse only LoRAs trained on the same kind of model.")
+                             "fuse only LoRAs trained on the same kind of model.")
     return {name: torch.cat(u, dim=1) for name, u in U.items()}, {name: torch.cat(d) for name, d in D.items()}

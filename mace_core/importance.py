@@ -14,12 +14,12 @@ def timestep_probabilities(t1: float = 200, t2: float = 400, gamma: float = 0.05
 
         xi(t) = 1/Z (sigmoid(gamma (t - t1)) - sigmoid(gamma (t - t2)))
 
-    High between t1 and t2, where concepts take shape; nearly zero elsewhere. Raises ValueError unless t1 < t2
-    and gamma > 0.
+    High between t1 and t2, where concepts take shape; nearly zero elsewhere.
+    Raises ValueError unless t1 < t2 and gamma > 0.
     """
     if not (t1 < t2 and gamma > 0):
         raise ValueError(f"Importance sampling got t1 = {t1}, t2 = {t2}, gamma = {gamma}: "
-                         f"give t1 below t2 and gamma above 0.")
+                         "give t1 below t2 and gamma above 0.")
     t = torch.arange(steps, dtype=torch.float64)
     xi = torch.sigmoid(gamma * (t - t1)) - torch.sigmoid(gamma * (t - t2))
     return xi / xi.sum()

@@ -51,10 +51,10 @@ class Prior:
     def __post_init__(self) -> None:
         if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
             raise ValueError(f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
-                             f"expected: make it again with the node 'Preserve Prior'.")
+                             "expected: make it again with the node 'Preserve Prior'.")
         if not torch.isfinite(self.P).all():
-            raise ValueError("The prior contains NaN or infinity: make it again with the node 'Preserve "
-                             "Prior', with the text encoder in float32.")
+            raise ValueError("The prior contains NaN or infinity: make it again with the node "
+                             "'Preserve Prior', with the text encoder in float32.")
 
 
 def aligned_embeddings(target: EncodedPrompts, surrogate: EncodedPrompts, phrase: slice,
@@ -78,8 +78,8 @@ def concept_moments(encoder: TextEncoder, concept: Concept,
                     progress: Callable[[int, int], None] | None = None) -> ConceptMoments:
     """The moments of a concept over all its prompt pairs; ``progress(done, total)`` counts prompts.
 
-    Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts, NaN
-    embeddings.
+    Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts,
+    NaN embeddings.
     """
     pairs = prompt_pairs(concept)
     check_fits(encoder, {p.target: p.phrase for p in pairs})
@@ -106,9 +106,9 @@ def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: f
     """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
 
     A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
-    captions: weight 1 preserves these captions as strongly as the paper preserves COCO. ``progress(done,
-    total)`` is called after each batch. Raises ValueError: no captions, a weight that is not positive, NaN
-    embeddings.
+    captions: weight 1 preserves these captions as strongly as the paper preserves COCO.
+    ``progress(done, total)`` is called after each batch. Raises ValueError: no captions, a weight that is
+    not positive, NaN embeddings.
     """
     counts = Counter(caption.strip() for caption in captions if caption.strip())
     if not counts:
@@ -138,7 +138,7 @@ def check_same_encoder(what: str, fingerprints: Iterable[str], widths: Iterable[
     """Raise ValueError unless all fingerprints, and all widths d, are the same."""
     if len(known := sorted(set(fingerprints))) > 1:
         raise ValueError(f"The text encoders of {what} differ ({', '.join(name[:8] for name in known)}): "
-                         f"make all of them with the CLIP of the same checkpoint.")
+                         "make all of them with the CLIP of the same checkpoint.")
     if len(known := sorted(set(widths))) > 1:
         raise ValueError(f"The text embedding widths of {what} differ ({', '.join(map(str, known))}): "
-                         f"make all of them with the CLIP of the same checkpoint.")
+                         "make all of them with the CLIP of the same checkpoint.")

@@ -1,8 +1,8 @@
 """The prompts a concept is erased in, each paired with the same prompt about its surrogate (section 4.1).
 
 The templates are our own. The phrase stands at the start, in the middle and at the end, because the tokens
-around it are matched by position (see ``alignment``). A template may supply the article: ``a {}``, ``the
-{}``.
+around it are matched by position (see ``alignment``). A template may supply the article:
+``a {}``, ``the {}``.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def check_finite(embeddings: Tensor, what: str) -> None:
     """Raise ValueError when the text encoder returned NaN or infinity."""
     if not torch.isfinite(embeddings).all():
         raise ValueError(f"The text embeddings of {what} contain NaN or infinity: "
-                         f"run the text encoder in float32 or load another one.")
+                         "run the text encoder in float32 or load another one.")
 
 
 def encode_once(encoder: TextEncoder, prompts: Iterable[str],

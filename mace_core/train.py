@@ -1,5 +1,4 @@
-"""Stage 2: one LoRA per concept, trained to keep attention off the concept (section 4.2, equations 3 to "
-"5)."""
+"""Stage 2: one LoRA per concept, trained to keep attention off the concept (section 4.2, equations 3-5)."""
 
 from __future__ import annotations
 
@@ -63,7 +62,7 @@ class TrainSettings:
         for name in ("steps", "rank", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"The {name} of the training is {getattr(self, name)}: "
-                                 f"give a whole number of 1 or more.")
+                                 "give a whole number of 1 or more.")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
         if self.loss not in LOSSES:
@@ -93,7 +92,7 @@ def train_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: 
             loss = _step_loss(model, examples, xi, U, D, settings, generator)
             if not torch.isfinite(loss):
                 raise ValueError(f"The loss of '{concept.target}' became NaN or infinite at step {step}: "
-                                 f"lower the learning rate or run the model in float32.")
+                                 "lower the learning rate or run the model in float32.")
             optimiser.zero_grad()
             loss.backward()
             # The last to_v has no gradient, nothing after it enters the loss; both lines below skip it.

@@ -26,15 +26,15 @@ class TrainingImages:
 
     def __post_init__(self) -> None:
         if self.latents.ndim != 4 or len(self.latents) == 0:
-            raise ValueError("The training set has no images: draw at least one with the node 'Draw "
-                             "Concepts' or give your own.")
+            raise ValueError("The training set has no images: "
+                             "draw at least one with the node 'Draw Concepts' or give your own.")
         if self.masks.ndim != 3 or len(self.masks) != len(self.latents):
             raise ValueError(f"The training set has {len(self.latents)} images and masks of shape "
                              f"{list(self.masks.shape)}: give one mask [height, width] per image.")
         (h, w), (H, W) = self.latents.shape[-2:], self.masks.shape[-2:]
         if abs(h * W - w * H) > max(W, H):  # one latent cell of rounding
             raise ValueError(f"The masks are {W} x {H} and the latents {w} x {h}, which differ in shape: "
-                             f"give masks of the same size as the images.")
+                             "give masks of the same size as the images.")
         if not torch.isfinite(self.latents).all():
             raise ValueError("The latents contain NaN or infinity: run the VAE in float32.")
         if not (self.masks.min() >= 0 and self.masks.max() <= 1):

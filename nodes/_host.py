@@ -38,8 +38,8 @@ def erasure_path(name: str) -> str:
         path = os.path.join(folder, name)
         if os.path.isfile(path) and _inside(path, folder):
             return path
-    raise ValueError(f"The erasure file '{name}' is not in models/{FOLDER}: put it there or choose "
-                     "another one.")
+    raise ValueError(f"The erasure file '{name}' is not in models/{FOLDER}: "
+                     "put it there or choose another one.")
 
 
 def new_erasure_path(name: str) -> str:
@@ -59,8 +59,8 @@ def check_new_name(name: str) -> str:
     folder = folder_paths.get_folder_paths(FOLDER)[0]
     base = os.path.join(folder, stem)
     if not os.path.basename(stem).strip(" .") or not _inside(base, folder):
-        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: give a plain name such as "
-                         "'no_ships'.")
+        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: "
+                         "give a plain name such as 'no_ships'.")
     return base
 
 
@@ -72,8 +72,7 @@ def _refuse_escape(name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if not name.strip() or os.path.isabs(name) or ":" in name or ".." in parts or "" in parts or "\0" in name:
         raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: '..' and absolute paths "
-                         "are refused, "
-                         "give a plain name such as 'no_ships'.")
+                         "are refused, give a plain name such as 'no_ships'.")
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -46,8 +46,8 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     """A clone of `model` with the erasure in force. Strength 0 is the model itself, to the bit."""
     layers = cross_attention_layers(model)
     _check_fits(layers, erasure)
-    refuse_erased(model, erasure.concepts, "connect the MODEL from before that erasure, a fused one "
-                                           "contains both steps")
+    refuse_erased(model, erasure.concepts,
+                  "connect the MODEL from before that erasure, a fused one contains both steps")
     clone = model.clone()
     if strength == 0.0:
         return clone
@@ -55,8 +55,8 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     refused = set(patches) - set(clone.add_patches(patches, strength))
     if refused:
         raise ValueError(f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
-                         f"this MODEL is wrapped in a way MACE does not know, use one of {FAMILIES} from "
-                         "a plain loader.")
+                         "this MODEL is wrapped in a way MACE does not know, "
+                         f"use one of {FAMILIES} from a plain loader.")
     return clone
 
 
@@ -93,14 +93,12 @@ def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
     width = next(iter(layers.values()))[1]
     if erasure.T.shape[0] != width:
         raise ValueError(f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, this "
-                         "MODEL reads "
-                         f"width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one with this "
-                         "model's own CLIP.")
+                         f"MODEL reads width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one "
+                         "with this model's own CLIP.")
     for layer, U in erasure.U.items():
         if layer not in layers or layers[layer][0] != U.shape[0]:
             raise ValueError(f"This erasure edits the layer {layer}, which this MODEL does not have in "
-                             "that shape: "
-                             "use a MODEL of the family the erasure was made on.")
+                             "that shape: use a MODEL of the family the erasure was made on.")
 
 
 def _quoted(names) -> str:

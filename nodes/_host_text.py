@@ -53,8 +53,7 @@ class HostTextEncoder:
         tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
         if not set(tokens) <= KNOWN_ENCODERS:
             raise ValueError(f"This CLIP holds the text encoders {sorted(tokens)}, but MACE edits models "
-                             "that read "
-                             "CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint.")
+                             "that read CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint.")
         return tokens
 
     def _chunks(self, text: str) -> list:
@@ -98,19 +97,16 @@ def fingerprint_of(clip) -> str:
 
 def check_same_encoder(clip, erasure) -> None:
     if erasure.text_encoder != fingerprint_of(clip):
-        raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made "
-                         "for another text "
-                         "encoder than this CLIP: use it with a checkpoint that has the same one, LoRAs "
-                         "on CLIP and "
-                         "clip skip included, or make a new erasure here.")
+        raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
+                         "another text encoder than this CLIP: use it with a checkpoint that has the same "
+                         "one, LoRAs on CLIP and clip skip included, or make a new erasure here.")
 
 
 def _ids(chunk, text: str = "") -> list[int]:
     ids = [pair[0] for pair in chunk]
     if not all(isinstance(token, int) for token in ids):
-        raise ValueError(f"'{_short(text)}' contains a textual-inversion embedding, which has no words to "
-                         "find in the "
-                         "prompts: write the concept in plain words.")
+        raise ValueError(f"'{_short(text)}' contains a textual-inversion embedding, which has no words "
+                         "to find in the prompts: write the concept in plain words.")
     return ids
 
 

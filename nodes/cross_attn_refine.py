@@ -19,29 +19,26 @@ class CrossAttnRefine(io.ComfyNode):
             display_name="Cross-Attention Refinement",
             category=CATEGORY,
             description="Stage 1 of MACE, in seconds: the words around a concept no longer speak of it, "
-                        "and the "
-                        "concept's own words are read as its surrogate.",
+                        "and the concept's own words are read as its surrogate.",
             inputs=[
                 io.Model.Input("model", tooltip="The MODEL to erase from. It is not changed: the output "
                                                 "is a patched clone."),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
-                Prior.Input("prior", optional=True, tooltip="What to preserve. Without it only the ridge "
-                                                            "preserves."),
+                Prior.Input("prior", optional=True,
+                            tooltip="What to preserve. Without it only the ridge preserves."),
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
                        tooltip="Lambda 1 of the paper: how much the prior counts. The paper uses 0.0001 "
-                               "for people "
-                               "and styles."),
+                               "for people and styles."),
                 expert(io.Float, "ridge", default=10.0, min=0.0, max=1e6, step=1.0, round=False,
-                       tooltip="Pulls the edit towards no edit. More preserves more and erases less: the "
-                               "paper uses "
-                               "10 to 1000 for objects."),
+                       tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
+                               "the paper uses 10 to 1000 for objects."),
             ],
             outputs=[
-                io.Model.Output(display_name="refined", tooltip="The refined MODEL, for Train Concept "
-                                                                "LoRA or to draw with."),
-                Erasure.Output(display_name="erasure", tooltip="Stage 1 alone: for Fuse LoRAs, or to save "
-                                                               "as a preview."),
+                io.Model.Output(display_name="refined",
+                                tooltip="The refined MODEL, for Train Concept LoRA or to draw with."),
+                Erasure.Output(display_name="erasure",
+                               tooltip="Stage 1 alone: for Fuse LoRAs, or to save as a preview."),
             ],
         )
 

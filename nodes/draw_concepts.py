@@ -23,28 +23,28 @@ class DrawConcepts(io.ComfyNode):
             category=CATEGORY,
             description="Lets the unedited model draw each concept: the pictures its LoRA is trained on.",
             inputs=[
-                io.Model.Input("model", tooltip="The MODEL from before any erasure: it must still know "
-                                                "the concepts."),
+                io.Model.Input("model",
+                               tooltip="The MODEL from before any erasure: it must still know the concepts."),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
-                io.Int.Input("images", default=8, min=1, max=64, tooltip="Pictures per concept. The paper "
-                                                                         "uses 8."),
+                io.Int.Input("images", default=8, min=1, max=64,
+                             tooltip="Pictures per concept. The paper uses 8."),
                 io.Int.Input("steps", default=30, min=1, max=200,
-                             tooltip="Sampling steps per picture. The paper uses 30, 20 is enough for a "
-                                     "preview."),
+                             tooltip="Sampling steps per picture. "
+                                     "The paper uses 30, 20 is enough for a preview."),
                 io.Float.Input("cfg", default=7.5, min=0.0, max=30.0, step=0.5,
                                tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
                              tooltip="The same seed draws the same pictures."),
                 io.Int.Input("width", default=512, min=64, max=2048, step=8,
-                             tooltip="The size the model was trained for: 512 for SD1.x, 1024 for SDXL, "
-                                     "64 for the mini."),
+                             tooltip="The size the model was trained for: "
+                                     "512 for SD1.x, 1024 for SDXL, 64 for the mini."),
                 io.Int.Input("height", default=512, min=64, max=2048, step=8, tooltip="See width."),
             ],
             outputs=[
-                TrainingSet.Output(display_name="training_set", tooltip="Latents of the pictures, for "
-                                                                        "Mask Concepts."),
+                TrainingSet.Output(display_name="training_set",
+                                   tooltip="Latents of the pictures, for Mask Concepts."),
                 io.Image.Output(display_name="images", tooltip="The pictures, in the order of the concepts."),
             ],
         )

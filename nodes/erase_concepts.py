@@ -13,25 +13,24 @@ class EraseConcepts(io.ComfyNode):
             node_id="MACE_EraseConcepts",
             display_name="Erase Concepts",
             category=CATEGORY,
-            description="Says what to erase and what the model shall draw instead. The first node of "
-                        "every MACE graph.",
+            description="Says what to erase and what the model shall draw instead. "
+                        "The first node of every MACE graph.",
             inputs=[
                 io.String.Input(
                     "concepts", multiline=True, default="ship -> sea",
                     tooltip="One concept a line: target -> surrogate. Synonyms in brackets are erased "
-                            "along with it: "
-                            "ship (boat, vessel) -> sea. A # starts a comment."),
+                            "along with it: ship (boat, vessel) -> sea. A # starts a comment."),
                 io.Combo.Input(
                     "kind", options=list(KINDS), default="object",
                     tooltip="What the concepts are: it chooses the prompts they are erased in. "
                             "A line may differ: style: Van Gogh -> art."),
                 io.String.Input(
                     "synonyms", multiline=True, default="", optional=True,
-                    tooltip="More synonyms. One concept: boat, vessel. Several: one line each, ship: "
-                            "boat, vessel."),
+                    tooltip="More synonyms. One concept: boat, vessel. "
+                            "Several: one line each, ship: boat, vessel."),
             ],
-            outputs=[Concepts.Output(display_name="concepts", tooltip="The concepts to erase with their "
-                                                                      "surrogates.")],
+            outputs=[Concepts.Output(display_name="concepts",
+                                     tooltip="The concepts to erase with their surrogates.")],
         )
 
     @classmethod

@@ -16,22 +16,22 @@ class FuseLoRAs(io.ComfyNode):
             node_id="MACE_FuseLoRAs",
             display_name="Fuse Concept LoRAs",
             category=CATEGORY,
-            description="Stage 3 of MACE: all concept LoRAs in one closed form, so that they do not "
-                        "disturb each other.",
+            description="Stage 3 of MACE: all concept LoRAs in one closed form, "
+                        "so that they do not disturb each other.",
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Erasure.Input("refined", tooltip="The erasure of Cross-Attention Refinement."),
-                ConceptLoRAs.Input("concept_loras", tooltip="From Train Concept LoRA, on that "
-                                                            "refinement's MODEL."),
-                Prior.Input("prior", optional=True, tooltip="What to preserve: the same as in the "
-                                                            "refinement."),
+                ConceptLoRAs.Input("concept_loras",
+                                   tooltip="From Train Concept LoRA, on that refinement's MODEL."),
+                Prior.Input("prior", optional=True,
+                            tooltip="What to preserve: the same as in the refinement."),
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
                        tooltip="Lambda 2 of the paper: how much the prior counts."),
                 expert(io.Float, "ridge", default=10.0, min=0.0, max=1e6, step=1.0, round=False,
                        tooltip="Pulls the result towards the refinement without LoRAs."),
             ],
-            outputs=[Erasure.Output(display_name="erasure", tooltip="The whole of MACE, for Apply Erased "
-                                                                    "Model.")],
+            outputs=[Erasure.Output(display_name="erasure",
+                                    tooltip="The whole of MACE, for Apply Erased Model.")],
         )
 
     @classmethod

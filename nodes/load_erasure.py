@@ -16,12 +16,12 @@ class LoadErasure(io.ComfyNode):
             node_id="MACE_LoadErasure",
             display_name="Load Erasure",
             category=CATEGORY,
-            description="Reads an erasure from models/mace. It fits every checkpoint with the same text "
-                        "encoder.",
+            description="Reads an erasure from models/mace. "
+                        "It fits every checkpoint with the same text encoder.",
             inputs=[
                 io.Combo.Input("name", options=erasure_names(),
-                               tooltip="A file of models/mace, written by Save Erasure. Press R after "
-                                       "adding one."),
+                               tooltip="A file of models/mace, written by Save Erasure. "
+                                       "Press R after adding one."),
             ],
             outputs=[Erasure.Output(display_name="erasure", tooltip="For Apply Erased Model.")],
         )

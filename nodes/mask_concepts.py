@@ -18,15 +18,15 @@ class MaskConcepts(io.ComfyNode):
             node_id="MACE_MaskConcepts",
             display_name="Mask Concepts",
             category=CATEGORY,
-            description="Marks where each concept is in its pictures: attention to it is trained away "
-                        "there only.",
+            description="Marks where each concept is in its pictures: "
+                        "attention to it is trained away there only.",
             inputs=[
                 TrainingSet.Input("training_set", tooltip="From Draw Concepts."),
                 io.Combo.Input(
                     "method", options=list(METHODS), default=METHODS[0],
-                    tooltip="attention: where the model looked while reading the concept's words. whole "
-                            "image: "
-                            "everywhere, for styles. For masks of a segmenter use Training Set From Images."),
+                    tooltip="attention: where the model looked while reading the concept's words. "
+                            "whole image: everywhere, for styles. "
+                            "For masks of a segmenter use Training Set From Images."),
                 expert(io.Float, "threshold", default=0.0, min=0.0, max=1.0, step=0.05,
                        tooltip="Attention above this share of its range is inside the mask. "
                                "0 chooses it for every picture (Otsu)."),
@@ -49,9 +49,9 @@ def _masks(images, method, threshold):
     if method == "whole image":
         return torch.ones(len(images.latents), *images.size)
     if images.heat is None:
-        raise ValueError(f"The pictures of '{images.target}' were not drawn by Draw Concepts, so there is "
-                         "no attention to "
-                         "make masks from: choose 'whole image', or give masks to Training Set From Images.")
+        raise ValueError(f"The pictures of '{images.target}' were not drawn by Draw Concepts, "
+                         "so there is no attention to make masks from: "
+                         "choose 'whole image', or give masks to Training Set From Images.")
     mask = heat_to_mask(images.heat, threshold)
     return mask.repeat_interleave(8, -2).repeat_interleave(8, -1)
 

@@ -19,8 +19,8 @@ class SaveErasure(io.ComfyNode):
             inputs=[
                 Erasure.Input("erasure", tooltip="What to keep."),
                 io.String.Input("name", default="erasure",
-                                tooltip="The file's name, with a subfolder if you like; a number is added "
-                                        "to it."),
+                                tooltip="The file's name, with a subfolder if you like; "
+                                        "a number is added to it."),
             ],
             outputs=[],
         )

@@ -21,31 +21,30 @@ class TrainConceptLoRA(io.ComfyNode):
             node_id="MACE_TrainConceptLoRA",
             display_name="Train Concept LoRA",
             category=CATEGORY,
-            description="Stage 2 of MACE: for each concept a tiny LoRA that turns the network's attention "
-                        "away from it.",
+            description="Stage 2 of MACE: for each concept a tiny LoRA "
+                        "that turns the network's attention away from it.",
             inputs=[
-                io.Model.Input("refined", tooltip="The MODEL output of Cross-Attention Refinement. It is "
-                                                  "not changed."),
+                io.Model.Input("refined",
+                               tooltip="The MODEL output of Cross-Attention Refinement. It is not changed."),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 TrainingSet.Input("training_set", tooltip="Pictures with masks, from Mask Concepts."),
-                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="Training steps per concept. "
-                                                                            "The paper uses 50."),
+                io.Int.Input("steps", default=50, min=1, max=10000,
+                             tooltip="Training steps per concept. The paper uses 50."),
                 io.Float.Input("learning_rate", default=1e-4, min=1e-7, max=1.0, step=1e-5, round=False,
-                               tooltip="The paper uses 0.00001 for one object, 0.0001 for people and "
-                                       "styles."),
+                               tooltip="The paper uses 0.00001 for one object, "
+                                       "0.0001 for people and styles."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
                              tooltip="The same seed trains the same LoRA."),
-                expert(io.Int, "rank", default=1, min=1, max=64, tooltip="The rank of each LoRA. The "
-                                                                         "paper uses 1."),
+                expert(io.Int, "rank", default=1, min=1, max=64,
+                       tooltip="The rank of each LoRA. The paper uses 1."),
                 expert(io.Boolean, "focal_sampling", default=True,
                        tooltip="Concept-focal importance sampling: train mostly where the concept takes "
-                               "shape. "
-                               "Off: all timesteps alike, as the paper does for explicit content."),
+                               "shape. Off: all timesteps alike, as the paper does for explicit content."),
             ],
             outputs=[
-                ConceptLoRAs.Output(display_name="concept_loras", tooltip="One LoRA per concept, for Fuse "
-                                                                          "LoRAs."),
+                ConceptLoRAs.Output(display_name="concept_loras",
+                                    tooltip="One LoRA per concept, for Fuse LoRAs."),
                 LossMap.Output(display_name="loss", tooltip="For the host's Plot Loss Graph node."),
             ],
         )

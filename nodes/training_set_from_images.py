@@ -16,18 +16,18 @@ class TrainingSetFromImages(io.ComfyNode):
             node_id="MACE_TrainingSetFromImages",
             display_name="Training Set From Images",
             category=CATEGORY,
-            description="Your own pictures of one concept, in place of drawn ones, with masks from any "
-                        "segmenter.",
+            description="Your own pictures of one concept, in place of drawn ones, "
+                        "with masks from any segmenter.",
             inputs=[
                 io.Image.Input("images", tooltip="Pictures of the concept, all of one size. 8 are enough."),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
-                io.String.Input("concept", default="ship", tooltip="The target these are pictures of, as "
-                                                                   "in Erase Concepts."),
+                io.String.Input("concept", default="ship",
+                                tooltip="The target these are pictures of, as in Erase Concepts."),
                 io.Mask.Input("masks", optional=True,
-                              tooltip="One mask a picture, white where the concept is. Without: the whole "
-                                      "picture."),
-                TrainingSet.Input("other", optional=True, tooltip="The pictures of other concepts, to "
-                                                                  "train all of them."),
+                              tooltip="One mask a picture, white where the concept is. "
+                                      "Without: the whole picture."),
+                TrainingSet.Input("other", optional=True,
+                                  tooltip="The pictures of other concepts, to train all of them."),
             ],
             outputs=[TrainingSet.Output(display_name="training_set", tooltip="For Train Concept LoRA.")],
         )
@@ -36,8 +36,8 @@ class TrainingSetFromImages(io.ComfyNode):
     def execute(cls, images, vae, concept, masks=None, other=()):
         concept = concept.strip()
         if not concept:
-            raise ValueError("The pictures have no concept: write the target they show, as in Erase "
-                             "Concepts.")
+            raise ValueError("The pictures have no concept: "
+                             "write the target they show, as in Erase Concepts.")
         if len(images) == 0:
             raise ValueError(f"There are no pictures of '{concept}': connect at least one image.")
         if masks is not None and len(masks) != len(images):

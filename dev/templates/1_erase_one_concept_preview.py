@@ -42,12 +42,10 @@ TEMPLATE = Template(
         Group("3. Draw before and after with the same seed", at=(740, -80), size=(1460, 780)),
     ),
     notes=(
-        Note("Press **Run**. The bundled miniature model draws the prompt twice with the same seed: as it "
-             "is, and with "
-             "the concept erased by the closed form alone (stage 1, seconds).\n\n"
+        Note("Press **Run**. The bundled miniature model draws the prompt twice with the same seed: "
+             "as it is, and with the concept erased by the closed form alone (stage 1, seconds).\n\n"
              "Another concept: change *Erase Concepts* and the prompt. Your own model: choose an SD1.x, "
-             "SD2.x or SDXL "
-             "checkpoint, and its size in *Empty Latent Image*.\n\n"
+             "SD2.x or SDXL checkpoint, and its size in *Empty Latent Image*.\n\n"
              "All three stages: template *2_erase_one_concept*.",
              at=(0, 580), size=(700, 120), title="What this does"),
     ),

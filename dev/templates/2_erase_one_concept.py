@@ -66,16 +66,16 @@ TEMPLATE = Template(
         Group("Draw before and after", at=(1940, -80), size=(1080, 940)),
     ),
     notes=(
-        Note("Press **Run**. All three stages of MACE on the bundled miniature model: the words around "
-             "*ship* are "
-             "refined in closed form, a tiny LoRA turns attention away from ships, and both are fused.\n\n"
+        Note("Press **Run**. All three stages of MACE on the bundled miniature model: "
+             "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
+             "ships, and both are fused.\n\n"
              "Another concept: change *Erase Concepts*, the prompt and the name in *Save Erasure*. "
-             "Several: one line each.", at=(780, 0), size=(320, 210), title="What this does"),
-        Note("*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + *Apply Erased Model* "
-             "put it on any "
-             "checkpoint with the same text encoder.\n\nYour own model: an SD1.x, SD2.x or SDXL "
-             "checkpoint; set its "
-             "size in *Draw Concepts* and *Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
+             "Several: one line each.",
+             at=(780, 0), size=(320, 210), title="What this does"),
+        Note("*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
+             "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
+             "Your own model: an SD1.x, SD2.x or SDXL checkpoint; set its size in *Draw Concepts* and "
+             "*Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
              at=(780, 740), size=(700, 110), title="Then"),
     ),
 )
