@@ -13,7 +13,7 @@ class PreservePrior(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id="MACE_PreservePrior",
-            display_name="Preserve Prior Knowledge",
+            display_name="Preserve Prior",
             category=CATEGORY,
             description="Measures what the text encoder says about everything that must stay as it is.",
             inputs=[
