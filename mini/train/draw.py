@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from .contexts import caption_rows, empty_context
+from .contexts import empty_context
 from .text import MiniText
 from .unet import alphas_cumprod
 from .vae import MiniVAE
-from .world import load_world
 
 STEPS, CFG = 20, 4.0
-
-
-def draw(vae: MiniVAE, text: MiniText, unet: nn.Module, prompts: Sequence[str], seed: int) -> Tensor:
-    """One picture per prompt: [n, 64, 64, 3] in 0..1."""
-    rows, _ = caption_rows([[(prompt, True)] for prompt in prompts], load_world())
-    return draw_contexts(vae, text, unet, text(rows), seed)
 
 
 @torch.no_grad()

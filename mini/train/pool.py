@@ -16,7 +16,7 @@ from .compose import SIDE, Scene, draw, random_scene
 from .vae import MiniVAE
 from .world import load_world
 
-TRAINING, HELD_OUT = 48_000, 4_000
+TRAINING = 48_000
 DECODED = 12_000  # pictures of which the judge also sees the reconstruction
 
 

@@ -15,7 +15,7 @@ from .assemble import write_checkpoint, write_judge
 from .judge import build_judge, image_features, judge_loss, prompts, targets
 from .judge import groups as judge_groups
 from .loop import Schedule, train
-from .pool import HELD_OUT, TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
+from .pool import TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
 from .text import MiniText, fact_names, facts, text_loss
 from .tokens import taught_tokens
 from .unet import alphas_cumprod, build_unet, mixed_contexts, unet_loss
@@ -23,7 +23,7 @@ from .vae import MiniVAE, vae_loss
 from .world import load_world
 
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
-POOL, TEST_POOL = WORK / "pool", WORK / "test"
+POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
 JUDGE_SCHEDULE = Schedule(steps=3000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
@@ -31,9 +31,8 @@ UNET_SCHEDULE = Schedule(steps=3700, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
-    """Compose the training and held-out pictures."""
+    """Compose the training pictures."""
     make_pool(POOL, TRAINING, seed=1)
-    make_pool(TEST_POOL, HELD_OUT, seed=2)
 
 
 def vae() -> MiniVAE:
@@ -49,7 +48,6 @@ def vae() -> MiniVAE:
 
     trained = train(model, loss_at, VAE_SCHEDULE, WORK / "vae.pt")
     encode_pool(POOL, trained)
-    encode_pool(TEST_POOL, trained)
     return trained
 
 
