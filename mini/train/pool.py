@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .art import draw_all, fetch
 from .compose import SIDE, Scene, draw, random_scene
 from .vae import MiniVAE
 from .world import load_world
@@ -24,6 +23,8 @@ def make_pool(folder: Path, count: int, seed: int) -> None:
     """Compose `count` pictures into folder/pictures.npy [count, 64, 64, 3] uint8 and folder/scenes.json."""
     if (folder / "scenes.json").exists():
         return
+    from .art import draw_all, fetch  # needs `make mini`'s packages, which readers of a pool do without
+
     world = load_world()
     artwork = folder.parent
     fetch(artwork)
