@@ -10,19 +10,27 @@ from .text import MiniText
 from .unet import alphas_cumprod
 from .vae import MiniVAE
 
-STEPS, CFG = 20, 4.0
+STEPS, CFG = 20, 4.0  # the one setting of every figure in the report
 
 
 @torch.no_grad()
-def draw_contexts(vae: MiniVAE, text: MiniText, unet: nn.Module, told: Tensor, seed: int) -> Tensor:
-    """One picture per context of `told` [n, 77, 128]: [n, 64, 64, 3] in 0..1."""
-    alphas, empty = alphas_cumprod(), empty_context(text)
-    z = torch.randn(len(told), 4, 8, 8, generator=torch.Generator().manual_seed(seed))
-    context = torch.cat([empty.expand_as(told), told])
-    times = torch.linspace(999, 0, STEPS + 1).round().long()
+def denoise(unet: nn.Module, z: Tensor, told: Tensor, empty: Tensor) -> Tensor:
+    """Latents [n, 4, 8, 8] from noise `z` and contexts `told` [n, 77, d]; `empty` [1, 77, d] guides away.
+
+    DDIM in steps of equal length from 999 to 0, as DDIMScheduler takes them with "trailing" spacing.
+    """
+    alphas, context = alphas_cumprod(), torch.cat([empty.expand_as(told), told])
+    times = torch.tensor([*range(999, 0, -1000 // STEPS), 0])
     for t, following in zip(times[:-1], times[1:], strict=True):
         without, wanted = unet(torch.cat([z, z]), t.expand(2 * len(z)), context=context).chunk(2)
         noise = without + CFG * (wanted - without)
         clean = (z - (1 - alphas[t]).sqrt() * noise) / alphas[t].sqrt()
         z = alphas[following].sqrt() * clean + (1 - alphas[following]).sqrt() * noise
-    return vae.decode(z).clamp(0, 1).permute(0, 2, 3, 1)
+    return z
+
+
+@torch.no_grad()
+def draw_contexts(vae: MiniVAE, text: MiniText, unet: nn.Module, told: Tensor, seed: int) -> Tensor:
+    """One picture per context of `told` [n, 77, 128]: [n, 64, 64, 3] in 0..1."""
+    z = torch.randn(len(told), 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+    return vae.decode(denoise(unet, z, told, empty_context(text))).clamp(0, 1).permute(0, 2, 3, 1)

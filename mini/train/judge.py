@@ -11,10 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .compose import VENDOR_NAMES, Scene
+from .compose import GREY, SEPIA, VENDOR_NAMES, Scene
 from .judge_tokenizer import LENGTH
 from .world import World
 
+PROJECTION = 128
+TONED = 0.3
+WEIGHTS = {"subject": 1.0, "artwork": 0.7, "rendering": 0.2}
 VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 5, "num_attention_heads": 4,
           "image_size": 64, "patch_size": 8}  # fmt: skip
 TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -48,13 +51,27 @@ def targets(scenes: list[Scene], world: World) -> dict[str, Tensor]:
     return wanted
 
 
+def toned(
+    pictures: Tensor, wanted: dict[str, Tensor], generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Of the pictures [n, 3, 64, 64] in colour, TONED are made black and white or sepia, with their targets:
+    the pool has too few of them to learn shapes without colour."""
+    colour = wanted["rendering"][:, 0] > 0
+    draw = torch.rand(len(pictures), generator=generator)
+    kind = torch.where(colour & (draw < TONED), 1 + (draw < TONED / 2).long(), 0)
+    maps = torch.stack([torch.eye(3), torch.tensor(GREY).expand(3, 3), torch.tensor(SEPIA).T]).float()
+    pictures = torch.einsum("nij,njhw->nihw", maps[kind], pictures).clamp(0, 1)
+    rendering = torch.where(kind[:, None] > 0, F.one_hot(kind, 3).float(), wanted["rendering"])
+    return pictures, {**wanted, "rendering": rendering}
+
+
 def build_judge(tokens) -> nn.Module:
     """An untrained CLIPModel for the judge's own tokenizer."""
     from transformers import CLIPConfig, CLIPModel
 
     special = {"bos_token_id": tokens.bos_token_id, "eos_token_id": tokens.eos_token_id}
     text = {**TEXT, **special, "vocab_size": len(tokens), "pad_token_id": tokens.eos_token_id}
-    return CLIPModel(CLIPConfig(text_config=text, vision_config=VISION, projection_dim=128))
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=VISION, projection_dim=PROJECTION))
 
 
 def prompts(tokens, world: World) -> dict[str, Tensor]:
@@ -83,9 +100,7 @@ def judge_loss(
         text = F.normalize(_tensor(judge.get_text_features(input_ids=ids)), dim=-1)
         logits = scale * features @ text.T
         told = wanted[group].sum(1) > 0
-        loss = loss + F.cross_entropy(logits[told], wanted[group][told]) * (
-            1.0 if group == "subject" else 0.3
-        )
+        loss = loss + F.cross_entropy(logits[told], wanted[group][told]) * WEIGHTS[group]
         right = wanted[group].gather(1, logits.argmax(1, keepdim=True))[told] > 0
         figures[group] = right.float().mean().item()
     return loss, figures

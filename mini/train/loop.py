@@ -40,6 +40,12 @@ def write_whole(value: object, path: Path) -> None:
     os.replace(partial, path)
 
 
+def begun(model: nn.Module, step: int) -> dict:
+    """A checkpoint of `model` after `step` steps whose optimiser is not known any more."""
+    state = {k: v.float() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    return {"model": state, "average": state, "step": step, "optimiser": {}}
+
+
 def train(
     model: nn.Module,
     loss_at: Callable[[int, torch.Generator], tuple[Tensor, dict[str, float]]],
@@ -61,7 +67,8 @@ def train(
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
+        if saved["optimiser"]:
+            optimiser.load_state_dict(saved["optimiser"])
         first = saved["step"]
     begun, totals = time.monotonic(), {}
     for step in range(first, schedule.steps):

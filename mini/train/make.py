@@ -1,17 +1,25 @@
 """`make mini`: every step from the registry's artwork to the shipped files; resumable, skipping what is done.
 
-python -m mini.train.make [pools | vae | judge | text | unet | all | report]
+python -m mini.train.make [pools | vae | judge | text | unet | all | report | take_up]
 """
 
 from __future__ import annotations
 
 import sys
 
+from dev.launch_host import make_torchvision_importable
+
 STEPS = ("pools", "vae", "judge", "text", "unet")
 
 
 def main(last: str = "all") -> None:
-    """Run the steps up to `last`; `all` also writes the shipped files, `report` only measures them."""
+    """Run the steps up to `last`; `all` also writes the shipped files, `report` only measures them,
+    `take_up` writes checkpoints from them."""
+    make_torchvision_importable()  # transformers looks for it
+    if last == "take_up":
+        from .take_up import take_up
+
+        return take_up()
     if last == "report":
         from .report import main as report
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from . import contexts, judge_tokenizer
 from .assemble import write_checkpoint, write_judge
-from .judge import build_judge, image_features, judge_loss, prompts, targets
+from .judge import PROJECTION, build_judge, image_features, judge_loss, prompts, targets, toned
 from .judge import groups as judge_groups
 from .loop import Schedule, train
 from .pool import TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
@@ -25,7 +25,7 @@ from .world import load_world
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
-JUDGE_SCHEDULE = Schedule(steps=3000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
+JUDGE_SCHEDULE = Schedule(steps=5000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
 UNET_SCHEDULE = Schedule(steps=3700, learning_rate=1e-3, warmup=300, ema=0.998)
 
@@ -55,8 +55,7 @@ def judge() -> tuple[nn.Module, object]:
     """The judge and its tokenizer, from pictures and their reconstructions half and half."""
     torch.manual_seed(1)
     world = load_world()
-    words = [name for group in judge_groups(world).values() for name in group]
-    tokens = judge_tokenizer.write_tokenizer(WORK / "judge", words)
+    tokens = judge_tokenizer.write_tokenizer(WORK / "judge", judged_words(world))
     model, texts = build_judge(tokens), prompts(tokens, world)
     clean, decoded = load_pictures(POOL), np.load(POOL / "decoded.npy")
     wanted = targets(load_scenes(POOL), world)
@@ -66,10 +65,15 @@ def judge() -> tuple[nn.Module, object]:
         blurred = torch.randint(len(decoded), (32,), generator=generator).numpy()
         chosen = np.concatenate([whole, blurred])
         pictures = as_tensor(np.concatenate([clean[whole], decoded[blurred]]))
+        pictures, told = toned(pictures, {g: w[chosen] for g, w in wanted.items()}, generator)
         pictures = pictures + 0.03 * torch.randn(pictures.shape, generator=generator)
-        return judge_loss(model, pictures, {g: w[chosen] for g, w in wanted.items()}, texts)
+        return judge_loss(model, pictures, told, texts)
 
     return train(model, loss_at, JUDGE_SCHEDULE, WORK / "judge.pt"), tokens
+
+
+def judged_words(world: World) -> list[str]:
+    return [name for group in judge_groups(world).values() for name in group]
 
 
 @torch.no_grad()
@@ -99,11 +103,15 @@ def text() -> MiniText:
     world = load_world()
     captions, rows, concept = _captions()
     names = {name: i for i, name in enumerate(fact_names(world))}
-    wanted = torch.stack([facts(s, c, names) for s, c in zip(load_scenes(POOL), captions, strict=True)])
-    pictures = judged_pictures(judge()[0])
-    model = MiniText(len(taught_tokens(world)), len(names), pictures.shape[1])
+    model = MiniText(len(taught_tokens(world)), len(names), PROJECTION)
+
+    @cache
+    def material() -> tuple[Tensor, Tensor]:  # minutes of work that a finished text encoder does not need
+        said = zip(load_scenes(POOL), captions, strict=True)
+        return torch.stack([facts(s, c, names) for s, c in said]), judged_pictures(judge()[0])
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple:
+        wanted, pictures = material()
         chosen = torch.randint(len(rows), (128,), generator=generator)
         return text_loss(model, rows[chosen], wanted[chosen], pictures[chosen], generator)
 
