@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from .concepts import Concept
 from .erasure import Erasure
+from .whole_file import written_whole
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 1  # docs/erasure_format.md
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 _DESCRIPTION, _CHECKSUM = "mace_erasure", "mace_erasure_sha256"  # the two metadata entries
 
 
-def save_erasure(erasure: Erasure, path: str | Path) -> None:
-    """Write ``erasure`` to a temporary file in the folder of ``path``, then rename it to ``path``.
+def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32") -> None:
+    """Write ``erasure`` to ``path``: the old file or the new one, never half of one. The folder must exist.
 
-    A crash leaves the old file or the new one, never half of one. The folder must exist.
+    ``precision`` of PRECISIONS is that of U and D; T, on which every layer depends, stays float32.
+    Raises ValueError when float16 cannot hold a factor.
     """
-    tensors = {"T": erasure.T, **{f"U.{name}": u for name, u in erasure.U.items()},
-               **{f"D.{name}": d for name, d in erasure.D.items()}}
+    tensors = {"T": erasure.T, **_stored_factors(erasure, PRECISIONS[precision])}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     description = json.dumps({
         "format_version": FORMAT_VERSION,
@@ -38,11 +39,12 @@ def save_erasure(erasure: Erasure, path: str | Path) -> None:
         "sha256": {name: _sha256_of(tensor) for name, tensor in tensors.items()},
     }, sort_keys=True)
     metadata = {_DESCRIPTION: description, _CHECKSUM: _sha256(description.encode())}
-    _write(safetensors.torch.save(tensors, metadata), Path(path))
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
 
 
 def load_erasure(path: str | Path) -> Erasure:
-    """Read an erasure; its tensors are bit-identical to those saved.
+    """Read an erasure; its tensors are bit-identical to those saved, factors kept as float16 become float32.
 
     Raises ValueError: no such file, not a safetensors file, a truncated or damaged file, a safetensors file
     of another kind, a file of a newer version of this pack.
@@ -59,10 +61,34 @@ def load_erasure(path: str | Path) -> Erasure:
     if {name: _sha256_of(tensor) for name, tensor in tensors.items()} != description["sha256"]:
         raise _damaged(path.name)
     concepts = tuple(Concept(**{**c, "synonyms": tuple(c["synonyms"])}) for c in description["concepts"])
-    U, D = ({name[2:]: tensors[name] for name in sorted(tensors) if name.startswith(letter)}
+    U, D = ({name[2:]: tensors[name].float() for name in sorted(tensors) if name.startswith(letter)}
             for letter in ("U.", "D."))
     return Erasure(tensors["T"], U, D, concepts, description["settings"], description["text_encoder"],
                    description["base"], description["pack_version"])
+
+
+def _stored_factors(erasure: Erasure, dtype: torch.dtype) -> dict[str, Tensor]:
+    factors = {}
+    for name, U in erasure.U.items():
+        D = erasure.D[name]
+        if dtype != torch.float32:
+            U, D = balanced(U, D)
+        factors |= {f"U.{name}": U.to(dtype), f"D.{name}": D.to(dtype)}
+        if not (factors[f"U.{name}"].isfinite().all() and factors[f"D.{name}"].isfinite().all()):
+            raise ValueError(f"The factors of the layer '{name}' are too large for float16: "
+                             "save them as float32.")
+    return factors
+
+
+def balanced(U: Tensor, D: Tensor) -> tuple[Tensor, Tensor]:
+    """The same product U D ``[o, q] [q, d]`` from factors of about equal size.
+
+    A column of U is multiplied and its row of D divided by the same power of two, which rounds nothing:
+    fusion makes rows of D so small that float16 alone would lose them.
+    """
+    ratio = (D.norm(dim=1) / U.norm(dim=0)).log2() / 2
+    scale = torch.where(ratio.isfinite(), ratio.round(), 0.0).exp2()
+    return U * scale, D / scale[:, None]
 
 
 def _description(data: bytes, name: str) -> dict:
@@ -104,16 +130,3 @@ def _sha256(data: bytes) -> str:
 def _sha256_of(tensor: Tensor) -> str:
     """Of the dtype, the shape and the bytes, so that none of them can change unseen."""
     return _sha256(f"{tensor.dtype} {list(tensor.shape)} ".encode() + tensor.numpy().tobytes())
-
-
-def _write(data: bytes, path: Path) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

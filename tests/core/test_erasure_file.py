@@ -7,9 +7,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from mace_core import erasure_file
+from mace_core import erasure_file, whole_file
 from mace_core.concepts import Concept
-from mace_core.erasure import Erasure
+from mace_core.erasure import Erasure, edited_weight
 from mace_core.erasure_file import load_erasure, save_erasure
 
 
@@ -58,7 +58,7 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     def full(handle):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(erasure_file.os, "fsync", full)
+    monkeypatch.setattr(whole_file.os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         save_erasure(erasure(()), path)
     assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
@@ -137,3 +137,54 @@ def test_tensors_that_do_not_fit(T, U, D):
 def test_an_erasure_with_nan():
     with pytest.raises(ValueError, match="NaN or infinity: make it again with a larger ridge"):
         Erasure(torch.full((8, 8), float("nan")), {}, {}, ())
+
+
+SD1 = {f"diffusion_model.blocks.{i}.attn2.{p}": (o, 768)  # the shapes of SD1.5: 16 modules, 32 projections
+       for i, o in enumerate([320] * 5 + [640] * 5 + [1280] * 6) for p in ("to_k", "to_v")}
+
+
+@pytest.fixture(scope="module")
+def hundred():
+    """A hundred rank-1 concepts on SD1.5, rows of D as small as a strong prior makes them."""
+    g = torch.Generator().manual_seed(0)
+    U = {name: torch.randn(o, 100, generator=g) for name, (o, _) in SD1.items()}
+    D = {name: torch.randn(100, d, generator=g) * 1e-8 for name, (_, d) in SD1.items()}
+    concepts = tuple(Concept(f"person {i}", "a person", "person", (f"name {i}",)) for i in range(100))
+    T = torch.eye(768) + torch.randn(768, 768, generator=g) / 768
+    return Erasure(T, U, D, concepts, {"refine": {"ridge": 10.0}}, "text", "base")
+
+
+def test_a_hundred_concepts_on_sd15_take_16_megabytes_in_float16(hundred, tmp_path):
+    save_erasure(hundred, tmp_path / "half.safetensors", "float16")
+    assert (tmp_path / "half.safetensors").stat().st_size <= 16e6
+    loaded = load_erasure(tmp_path / "half.safetensors")
+    assert torch.equal(loaded.T, hundred.T) and loaded.concepts == hundred.concepts
+    for name in list(SD1)[::15]:
+        exact, stored = (each.U[name].double() @ each.D[name].double() for each in (hundred, loaded))
+        assert loaded.U[name].dtype == loaded.D[name].dtype == torch.float32
+        assert (stored - exact).norm() < 1e-3 * exact.norm()
+
+
+def test_float16_edits_weights_as_float32_does_to_float16s_precision(tmp_path):
+    saved = erasure()
+    save_erasure(saved, tmp_path / "half.safetensors", "float16")
+    layer, W = "diffusion_model.a.attn2.to_k", torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
+    exact, stored = (edited_weight(W, layer, each)
+                     for each in (saved, load_erasure(tmp_path / "half.safetensors")))
+    assert 0 < (stored - exact).norm() < 1e-3 * exact.norm()
+
+
+def test_a_factor_that_is_zero_survives_float16(tmp_path):
+    name = "diffusion_model.a.attn2.to_k"
+    untrained = Erasure(torch.eye(8), {name: torch.zeros(6, 1)}, {name: torch.ones(1, 8)}, ())
+    save_erasure(untrained, tmp_path / "x.safetensors", "float16")
+    loaded = load_erasure(tmp_path / "x.safetensors")
+    assert not loaded.U[name].any() and torch.equal(loaded.D[name], torch.ones(1, 8))
+
+
+def test_factors_too_large_for_float16(tmp_path):
+    name = "diffusion_model.a.attn2.to_k"
+    large = Erasure(torch.eye(8), {name: torch.full((6, 1), 1e6)}, {name: torch.full((1, 8), 1e6)}, ())
+    with pytest.raises(ValueError, match="too large for float16: save them as float32"):
+        save_erasure(large, tmp_path / "x.safetensors", "float16")
+    assert os.listdir(tmp_path) == []
