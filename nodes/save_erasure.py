@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.erasure_file import save_erasure
+from ..mace_core.erasure_file import PRECISIONS, save_erasure
 from ._host import Progress, check_new_name, new_erasure_path, relative_to_folder
 from ._sockets import CATEGORY, Erasure
 
@@ -21,6 +21,9 @@ class SaveErasure(io.ComfyNode):
                 io.String.Input("name", default="erasure",
                                 tooltip="The file's name, with a subfolder if you like; "
                                         "a number is added to it."),
+                io.Combo.Input("precision", options=list(PRECISIONS), default="float32",
+                               tooltip="Of the low-rank part. float16 halves the file; "
+                                       "float32 draws the same images to the bit."),
             ],
             outputs=[],
         )
@@ -35,8 +38,8 @@ class SaveErasure(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, erasure, name):
+    def execute(cls, erasure, name, precision="float32"):
         path = new_erasure_path(name)
-        save_erasure(erasure, path)
+        save_erasure(erasure, path, precision)
         Progress("Saved", 1).step(relative_to_folder(path))
         return io.NodeOutput(ui=ui.PreviewText(relative_to_folder(path)))

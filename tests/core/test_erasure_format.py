@@ -1,0 +1,71 @@
+"""The reader printed in docs/erasure_format.md, run as it stands there."""
+
+import re
+
+import pytest
+import safetensors.torch
+import torch
+
+from mace_core.concepts import Concept
+from mace_core.erasure import Erasure, edited_weight
+from mace_core.erasure_file import FORMAT_VERSION, PRECISIONS, load_erasure, save_erasure
+
+LAYER, OTHER = "diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v"
+
+
+@pytest.fixture(scope="module")
+def page(repository):
+    return (repository / "docs" / "erasure_format.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def source(page):
+    [block] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    return block
+
+
+@pytest.fixture(scope="module")
+def reader(source):
+    names = {}
+    exec(compile(source, "docs/erasure_format.md", "exec"), names)  # noqa: S102
+    return names
+
+
+@pytest.fixture(params=PRECISIONS)
+def path(request, tmp_path):
+    g = torch.Generator().manual_seed(0)
+    T, U, D = (torch.randn(*shape, generator=g) for shape in ((8, 8), (6, 2), (2, 8)))
+    erasure = Erasure(T, {LAYER: U}, {LAYER: D * 1e-6}, (Concept("ship", "sea"),), {}, "text", "base")
+    save_erasure(erasure, tmp_path / "ship.safetensors", request.param)
+    return tmp_path / "ship.safetensors"
+
+
+def test_it_is_short_and_needs_safetensors_and_torch_alone(source):
+    assert len([line for line in source.splitlines() if line.strip()]) <= 30
+    imported = set(re.findall(r"^(?:from|import) (.+?)(?: import.*)?$", source, re.MULTILINE))
+    assert imported == {"hashlib, json", "torch", "safetensors"}
+
+
+@pytest.mark.parametrize("layer", [LAYER, OTHER])
+def test_its_weights_are_ours(reader, path, layer):
+    T, U, D, description = reader["read_erasure"](path)
+    W = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
+    ours = edited_weight(W, layer, load_erasure(path))
+    torch.testing.assert_close(reader["edited"](W, layer, T, U, D), ours)
+    assert description["concepts"][0]["target"] == "ship" and description["text_encoder"] == "text"
+
+
+def test_it_notices_damage(reader, path):
+    with safetensors.safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({**tensors, "T": tensors["T"] + 1}, path, metadata)
+    with pytest.raises(ValueError, match="damaged"):
+        reader["read_erasure"](path)
+
+
+def test_the_page_describes_the_version_that_is_written(page, reader, path):
+    assert f"format version {FORMAT_VERSION}\n" in page
+    _, _, _, description = reader["read_erasure"](path)
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert description["format_version"] == FORMAT_VERSION and set(description) <= rows
