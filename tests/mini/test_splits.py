@@ -21,7 +21,7 @@ def test_the_committed_file_is_what_the_seed_draws():
     assert SPLITS_FILE.read_text() == text(draw(WORLD))
 
 
-@pytest.mark.parametrize(("task", "run"), RUNS)
+@pytest.mark.parametrize("task, run", RUNS)
 def test_every_name_exists_and_nothing_erased_is_kept(task, run):
     split = TASKS[task][run]
     names = [*split["erase"], *split["keep"]]
@@ -37,7 +37,7 @@ def test_the_papers_ten_classes_go_one_at_a_time_and_the_other_nine_stay():
         assert split == {"erase": [name], "keep": [other for other in classes if other != name]}
 
 
-@pytest.mark.parametrize(("task", "counts", "kind"), [("mass", MASS, "object"), ("persons", PERSONS, "person")])
+@pytest.mark.parametrize("task, counts, kind", [("mass", MASS, "object"), ("persons", PERSONS, "person")])
 def test_longer_lists_contain_the_shorter_ones(task, counts, kind):
     erased = [TASKS[task][str(count)]["erase"] for count in counts]
     assert [len(names) for names in erased] == list(counts)
