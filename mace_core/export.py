@@ -62,7 +62,7 @@ def low_rank_delta(W: Tensor, layer: str, erasure: Erasure, rank: int, dtype: to
 def best_factors(A: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """B ``[o, rank]``, V ``[rank, d]``: B V is A ``[o, d]`` cut after its ``rank`` largest singular values.
 
-    Block power iterations instead of a whole SVD, which takes minutes for SDXL's 140 layers: what B V lacks is
+    Block power iterations, as a whole SVD takes minutes for SDXL's 140 layers: what B V lacks is
     within a hundredth of the least possible, and nothing is lost where rank plus a margin reaches o or d. The
     same A gives the same factors.
     """

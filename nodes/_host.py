@@ -14,7 +14,9 @@ from comfy_execution.utils import get_executing_context
 log = logging.getLogger(__name__)
 
 FOLDER = "mace"
+MODELS = f"models/{FOLDER}"
 EXTENSION = ".safetensors"
+SEGMENTERS = "segmenters"  # a folder in models/mace whose .safetensors are no erasures
 
 
 def register_model_folder() -> None:
@@ -26,7 +28,13 @@ def register_model_folder() -> None:
 
 
 def erasure_names() -> list[str]:
-    return [name for name in folder_paths.get_filename_list(FOLDER) if name.lower().endswith(EXTENSION)]
+    return [name for name in folder_paths.get_filename_list(FOLDER)
+            if name.lower().endswith(EXTENSION) and _first_folder(name) != SEGMENTERS]
+
+
+def segmenters_folders() -> list[str]:
+    """Where models that make masks are looked for; they need not exist."""
+    return [os.path.join(folder, SEGMENTERS) for folder in folder_paths.get_folder_paths(FOLDER)]
 
 
 def erasure_path(name: str) -> str:
@@ -44,35 +52,50 @@ def erasure_path(name: str) -> str:
 
 def new_erasure_path(name: str) -> str:
     """A free path name_00001.safetensors in models/mace, numbered as images are: nothing is overwritten."""
-    base = check_new_name(name)
-    os.makedirs(os.path.dirname(base), exist_ok=True)
-    number = 1
-    while os.path.exists(path := f"{base}_{number:05}{EXTENSION}"):
-        number += 1
-    return path
+    return free_path(check_new_name(name), EXTENSION)
 
 
 def check_new_name(name: str) -> str:
     """The path of a new file without number and extension, inside models/mace."""
+    base = base_inside(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
+    if _first_folder(name) == SEGMENTERS:
+        raise ValueError(f"'{name}' is in the folder of the models that make masks, where Load Erasure does "
+                         "not look: give a plain name such as 'no_ships'.")
+    return base
+
+
+def base_inside(name: str, folder: str, place: str) -> str:
+    """The path in `folder` (to the user: `place`) of a new name, without number and extension."""
     stem = name[: -len(EXTENSION)] if name.lower().endswith(EXTENSION) else name
-    _refuse_escape(stem)
-    folder = folder_paths.get_folder_paths(FOLDER)[0]
+    _refuse_escape(stem, place)
     base = os.path.join(folder, stem)
     if not os.path.basename(stem).strip(" .") or not _inside(base, folder):
-        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: "
-                         "give a plain name such as 'no_ships'.")
+        raise ValueError(f"'{name}' is not a file name inside {place}: give a plain name such as 'no_ships'.")
     return base
+
+
+def free_path(base: str, ending: str) -> str:
+    """base_00001 with `ending`, or the first number that is free; its folder exists afterwards."""
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    number = 1
+    while os.path.exists(path := f"{base}_{number:05}{ending}"):
+        number += 1
+    return path
 
 
 def relative_to_folder(path: str) -> str:
     return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
 
 
-def _refuse_escape(name: str) -> None:
+def _refuse_escape(name: str, place: str = MODELS) -> None:
     parts = name.replace("\\", "/").split("/")
     if not name.strip() or os.path.isabs(name) or ":" in name or ".." in parts or "" in parts or "\0" in name:
-        raise ValueError(f"'{name}' is not a file name inside models/{FOLDER}: '..' and absolute paths "
+        raise ValueError(f"'{name}' is not a file name inside {place}: '..' and absolute paths "
                          "are refused, give a plain name such as 'no_ships'.")
+
+
+def _first_folder(name: str) -> str:
+    return name.replace("\\", "/").partition("/")[0]
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -111,6 +134,10 @@ class Progress:
             self._said = text
             log.info(text)
             _send_text(text)
+
+    def warn(self, what: str) -> None:
+        log.warning("%s: %s", self.stage, what)
+        _send_text(f"{self.stage}: {what}")
 
 
 def _send_text(text: str) -> None:
