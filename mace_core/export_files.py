@@ -29,7 +29,7 @@ class ExportSettings:
     precision: one of PRECISIONS. Raises ValueError otherwise."""
 
     format: str = LORA
-    rank: int = 16
+    rank: int = 64
     precision: str = "float32"
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from .apply_erased_model import ApplyErasedModel
 from .cross_attn_refine import CrossAttnRefine
 from .draw_concepts import DrawConcepts
 from .erase_concepts import EraseConcepts
+from .export_erasure import ExportErasure
 from .fuse_loras import FuseLoRAs
 from .load_erasure import LoadErasure
 from .mask_concepts import MaskConcepts
@@ -33,4 +34,5 @@ class MaceExtension(ComfyExtension):
             ApplyErasedModel,
             SaveErasure,
             LoadErasure,
+            ExportErasure,
         ]

@@ -1,0 +1,50 @@
+"""What an export needs of the host: a place in its output folder, effective weights, diffusers' names."""
+
+import os
+from collections.abc import Iterator
+
+import comfy.lora
+import comfy.utils
+import folder_paths
+import torch
+
+from ._host import EXTENSION, FOLDER, base_inside, free_path
+from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
+
+
+def check_export_name(name: str) -> str:
+    """The path of a new export without number and extension, inside output/mace."""
+    return base_inside(name, os.path.join(folder_paths.get_output_directory(), FOLDER), f"output/{FOLDER}")
+
+
+def new_export_path(name: str, is_folder: bool) -> str:
+    return free_path(check_export_name(name), "" if is_folder else EXTENSION)
+
+
+def relative_to_output(path: str) -> str:
+    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))
+
+
+def projections(model, erasure) -> dict[str, str]:
+    """Layers by diffusers' names of them. Refuses a MODEL that the erasure does not fit or that has it."""
+    apply_erasure(model, erasure)
+    theirs = comfy.utils.unet_to_diffusers(model.model.model_config.unet_config)
+    names = {key: name for name, key in theirs.items()}
+    layers = {}
+    for layer in cross_attention_layers(model):
+        key = f"{layer.removeprefix(PREFIX)}.weight"
+        if key not in names:
+            raise ValueError(f"The layer {layer} of this MODEL has no name outside this host, so no other "
+                             f"program could load it: export for one of {FAMILIES}.")
+        layers[names[key].removesuffix(".weight")] = layer
+    return layers
+
+
+def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:
+    """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
+    patches = model.get_key_patches(PREFIX)
+    for module, layer in layers.items():
+        key = f"{layer}.weight"
+        (weight, convert), *loras = patches[key]
+        weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
+        yield layer, module, comfy.lora.calculate_weight(loras, weight, key)
