@@ -18,16 +18,16 @@ from .loop import Schedule, train
 from .pool import TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
 from .text import MiniText, fact_names, facts, text_loss
 from .tokens import taught_tokens
-from .unet import alphas_cumprod, build_unet, mixed_contexts, unet_loss
+from .unet import alphas_cumprod, build_unet, how_often, mixed_contexts, unet_loss
 from .vae import MiniVAE, vae_loss
-from .world import load_world
+from .world import World, load_world
 
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
 JUDGE_SCHEDULE = Schedule(steps=5000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
-UNET_SCHEDULE = Schedule(steps=3700, learning_rate=1e-3, warmup=300, ema=0.998)
+UNET_SCHEDULE = Schedule(steps=7500, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
@@ -128,9 +128,10 @@ def unet() -> nn.Module:
     latents = torch.from_numpy(np.load(POOL / "latents.npy"))
     full, neutral = (torch.from_numpy(np.load(POOL / f"{name}.npy")) for name in ("full", "neutral"))
     model, schedule = build_unet(), alphas_cumprod()
+    often = how_often(load_scenes(POOL), load_world())
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple:
-        chosen = torch.randint(len(latents), (64,), generator=generator)
+        chosen = torch.multinomial(often, 64, replacement=True, generator=generator)
         told = full[chosen].float(), neutral[chosen].float(), concept[chosen]
         return unet_loss(model, latents[chosen], mixed_contexts(*told, empty, generator), schedule, generator)
 

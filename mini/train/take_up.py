@@ -1,5 +1,5 @@
-"""Training goes on from the shipped files: on a machine without the checkpoints of `make mini`, they are written
-back from mini/files (with a fresh optimiser), so that longer schedules cost only the steps they add."""
+"""Training goes on from the shipped files: on a machine without the checkpoints of `make mini`, they are
+written back from mini/files (with a fresh optimiser), so that longer schedules cost only what they add."""
 
 from __future__ import annotations
 

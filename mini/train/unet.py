@@ -16,8 +16,13 @@ from dev.fetch_host import host_folder
 from dev.launch_host import make_torchvision_importable
 
 from ..host import HEADS, UNET_CONFIG
+from .compose import Scene
+from .world import World
 
 FULL, WORD_ONLY = 0.50, 0.40  # the rest: everything but the word
+SLOW = frozenset(
+    "anchor bell butterfly deer dinosaur fire fox frog horse house octopus shirt tent whale".split()
+)
 EMPTY = 0.10  # prompts dropped for classifier-free guidance
 
 
@@ -57,6 +62,17 @@ def alphas_cumprod() -> Tensor:
     """Stable Diffusion's scaled-linear schedule, [1000]."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64).square()
     return (1 - betas).cumprod(0).float()
+
+
+def how_often(scenes: list[Scene], world: World) -> Tensor:
+    """How often each scene is shown beside the others, [n]: faces are learned soon, pairs and SLOW late."""
+    persons = {p.name for p in world.persons}
+    weights = [
+        2.5 if len(s.things) == 2 else 2.0 if SLOW.intersection(s.things) else
+        0.5 if persons.intersection(s.things) else 1.0
+        for s in scenes
+    ]  # fmt: skip
+    return torch.tensor(weights)
 
 
 def mixed_contexts(
