@@ -20,7 +20,7 @@ def without_article(phrase: str) -> str:
     return _ARTICLE.sub("", phrase)
 
 
-def _same(phrase: str) -> str:
+def same(phrase: str) -> str:
     """The form under which two phrases count as the same concept."""
     return without_article(" ".join(phrase.split())).casefold()
 
@@ -53,7 +53,7 @@ class Concept:
             raise ValueError(f"The concept '{self.target}' has the unknown kind '{self.kind}': "
                              f"use one of {', '.join(KINDS)}.")
         for phrase in self.phrases:
-            if _same(phrase) == _same(self.surrogate):
+            if same(phrase) == same(self.surrogate):
                 raise ValueError(f"The concept '{phrase}' has itself as its surrogate: "
                                  "choose a different surrogate.")
 
@@ -76,10 +76,55 @@ def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple
     surrogates, synonyms of a concept that is not in the list.
     """
     lines = ((number, _COMMENT.sub("", line).strip()) for number, line in enumerate(text.splitlines(), 1))
-    concepts = _merge(_parse_line(number, line, kind) for number, line in lines if line)
-    if not concepts:
+    concepts = united((f"line {number}", _parse_line(number, line, kind)) for number, line in lines if line)
+    return with_synonyms(concepts, synonyms)
+
+
+def with_synonyms(concepts: tuple[Concept, ...], text: str) -> tuple[Concept, ...]:
+    """The concepts with more synonyms, written as for ``parse_concepts``; ValueError as there."""
+    extra = [("the synonyms", concept) for concept in _mentions(concepts, text)]
+    return united([("the list", concept) for concept in concepts] + extra) if extra else concepts
+
+
+def concept_at(where: str, target: str, surrogate: str, kind: str, synonyms: Iterable[str]) -> Concept:
+    """A Concept; its ValueError says where in a list it stands, such as ``"line 3"``."""
+    try:
+        return Concept(target, surrogate, kind, tuple(synonyms))
+    except ValueError as error:
+        raise ValueError(f"{where.capitalize()}: {error}") from None
+
+
+def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
+    """One concept per target, in order, synonyms united; ``entries`` are concepts with where they stand.
+
+    Raises ValueError when there are none, or when a phrase is sent to two surrogates or has two kinds.
+    """
+    merged: dict[str, Concept] = {}
+    first: dict[str, tuple[str, Concept]] = {}
+    for where, concept in entries:
+        for phrase in concept.phrases:
+            earlier_where, earlier = first.setdefault(same(phrase), (where, concept))
+            if same(earlier.surrogate) != same(concept.surrogate):
+                raise ValueError(f"The concept '{phrase}' is given twice with different surrogates, "
+                                 f"'{earlier.surrogate}' and '{concept.surrogate}' ({earlier_where} and "
+                                 f"{where}): keep one of the two.")
+        earlier = merged.get(same(concept.target), concept)
+        if earlier.kind != concept.kind:
+            raise ValueError(f"The concept '{concept.target}' is given twice with different kinds, "
+                             f"'{earlier.kind}' and '{concept.kind}' ({first[same(concept.target)][0]} and "
+                             f"{where}): keep one of the two.")
+        merged[same(concept.target)] = replace(earlier, synonyms=_names(earlier, concept))
+    if not merged:
         raise ValueError("The list of concepts is empty: write at least one line such as 'ship -> sea'.")
-    return _merge(_with_synonyms(concepts, synonyms))
+    return tuple(merged.values())
+
+
+def _names(first: Concept, second: Concept) -> tuple[str, ...]:
+    """The synonyms of both mentions of a concept, each once and without the target."""
+    names = {same(first.target): first.target}
+    for name in (*first.synonyms, *second.synonyms):
+        names.setdefault(same(name), name)
+    return tuple(names.values())[1:]
 
 
 def _parse_line(number: int, line: str, kind: str) -> Concept:
@@ -88,25 +133,35 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
         raise ValueError(f"Line {number} '{line}' is not one target and one surrogate: "
                          "write it as 'ship -> sea'.")
     target, surrogate = sides
-    if prefix := _KIND_PREFIX.match(target):
-        kind, target = prefix[1].lower(), prefix[2]
-        if kind not in KINDS:
-            raise ValueError(f"Line {number} '{line}' starts with the unknown kind '{prefix[1]}': "
-                             f"use one of {', '.join(KINDS)}, or leave the colon out.")
+    kind, target = split_kind(target, kind, f"Line {number} ")
     names: tuple[str, ...] = ()
     if bracket := _SYNONYMS.match(target):
-        target, names = bracket[1], _split_names(bracket[2])
-    return Concept(target, surrogate, kind, names)
+        target, names = bracket[1], split_names(bracket[2])
+    return concept_at(f"line {number}", target, surrogate, kind, names)
 
 
-def _split_names(text: str) -> tuple[str, ...]:
+def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str, str]:
+    """``"style: Van Gogh"`` -> ``("style", "Van Gogh")``; without a prefix the kind is ``kind``.
+
+    Raises ValueError for an unknown kind; ``where`` begins the sentence.
+    """
+    prefix = _KIND_PREFIX.match(target)
+    if not prefix:
+        return kind, target
+    if prefix[1].lower() not in KINDS:
+        raise ValueError(f"{where}'{target}' starts with the unknown kind '{prefix[1]}': "
+                         f"use one of {', '.join(KINDS)}, or leave the colon out.")
+    return prefix[1].lower(), prefix[2]
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """``"boat, vessel"`` -> its names."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _with_synonyms(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
-    """The concepts, followed by one more mention of each concept that ``text`` names synonyms for."""
-    yield from concepts
-    by_target = {_same(concept.target): concept for concept in concepts}
+def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
+    """One more mention of each concept that ``text`` names synonyms for."""
+    by_target = {same(concept.target): concept for concept in concepts}
     for line in text.splitlines():
         name, colon, names = line.rpartition(":")
         if not line.strip():
@@ -114,29 +169,8 @@ def _with_synonyms(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept
         if not colon and len(concepts) > 1:
             raise ValueError(f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
                              "they belong to: write one line per concept as 'ship: boat, vessel'.")
-        concept = by_target.get(_same(name)) if colon else concepts[0]
+        concept = by_target.get(same(name)) if colon else concepts[0]
         if concept is None:
             raise ValueError(f"Synonyms are given for '{name.strip()}', which is not in the list of "
                              f"concepts: use one of {', '.join(c.target for c in concepts)}.")
-        yield replace(concept, synonyms=_split_names(names))
-
-
-def _merge(concepts: Iterable[Concept]) -> tuple[Concept, ...]:
-    """One concept per target, synonyms united; ValueError when a phrase is sent to two surrogates."""
-    merged: dict[str, Concept] = {}
-    surrogates: dict[str, str] = {}
-    for concept in concepts:
-        for phrase in concept.phrases:
-            first = surrogates.setdefault(_same(phrase), concept.surrogate)
-            if _same(first) != _same(concept.surrogate):
-                raise ValueError(f"The concept '{phrase}' is given twice with different surrogates, "
-                                 f"'{first}' and '{concept.surrogate}': keep one of the two.")
-        earlier = merged.get(_same(concept.target), concept)
-        if earlier.kind != concept.kind:
-            raise ValueError(f"The concept '{concept.target}' is given twice with different kinds, "
-                             f"'{earlier.kind}' and '{concept.kind}': keep one of the two.")
-        names = {_same(earlier.target): earlier.target}
-        for name in (*earlier.synonyms, *concept.synonyms):
-            names.setdefault(_same(name), name)
-        merged[_same(concept.target)] = replace(earlier, synonyms=tuple(names.values())[1:])
-    return tuple(merged.values())
+        yield replace(concept, synonyms=split_names(names))

@@ -2,7 +2,9 @@
 
 from comfy_api.latest import io
 
+from ..mace_core.concept_files import FORMATS, read_concepts
 from ..mace_core.concepts import KINDS, parse_concepts
+from ._host_files import NONE, read_file, text_file_version, text_files
 from ._sockets import CATEGORY, Concepts
 
 
@@ -28,6 +30,11 @@ class EraseConcepts(io.ComfyNode):
                     "synonyms", multiline=True, default="", optional=True,
                     tooltip="More synonyms. One concept: boat, vessel. "
                             "Several: one line each, ship: boat, vessel."),
+                io.Combo.Input(
+                    "file", options=text_files(FORMATS), default=NONE, optional=True,
+                    tooltip="A list in the host's input folder or in models/mace, read in place of the lines "
+                            "above: CSV, JSON or YAML with target, surrogate, kind, synonyms, or such lines "
+                            "as .txt. Press R after adding one."),
             ],
             outputs=[Concepts.Output(display_name="concepts",
                                      tooltip="The concepts to erase with their surrogates.")],
@@ -35,8 +42,11 @@ class EraseConcepts(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, concepts):
-        """Tells about a wrong line before anything runs; text from another node is read when it arrives."""
-        if concepts is not None:
+        """Tells about a wrong line before anything runs; text from another node is read when it arrives.
+
+        Only this input: the host repeats the sentence for every one that is named here.
+        """
+        if concepts is not None and concepts.strip():
             try:
                 parse_concepts(concepts)
             except ValueError as error:
@@ -44,5 +54,11 @@ class EraseConcepts(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, concepts, kind, synonyms=""):
-        return io.NodeOutput(parse_concepts(concepts, kind, synonyms))
+    def fingerprint_inputs(cls, file=NONE, **_):
+        return text_file_version(file, FORMATS)
+
+    @classmethod
+    def execute(cls, concepts, kind, synonyms="", file=NONE):
+        if file == NONE:
+            return io.NodeOutput(parse_concepts(concepts, kind, synonyms))
+        return io.NodeOutput(read_concepts(read_file(file, FORMATS), file, kind))

@@ -16,6 +16,12 @@ def concepts(text: str, synonyms: str = "") -> dict:
     return prompt
 
 
+def from_file(name: str) -> dict:
+    prompt = concepts("")
+    prompt["concepts"]["inputs"]["file"] = name
+    return prompt
+
+
 def changed(name: str, **inputs) -> dict:
     prompt = all_stages() | draw("out", ["apply", 0])
     prompt[name]["inputs"].update(inputs)
@@ -67,6 +73,10 @@ BAD = {
     "an empty surrogate": (lambda: concepts("ship ->"), "not one target and one surrogate"),
     "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "twice with different surrogates"),
     "synonyms of nothing": (lambda: concepts("ship -> sea", "cat: kitty"), "not in the list of concepts"),
+    "a list that is not there": (lambda: from_file("input/nothing.csv"), "no file 'input/nothing.csv'"),
+    "a list from outside": (lambda: from_file("input/../host.log"), "not a file name inside"),
+    "a list of another kind": (lambda: from_file("models/mace/wide.safetensors"), "ends in none of .csv"),
+    "a list with a wrong line": (lambda: from_file("input/wrong.csv"), "'input/wrong.csv': line 3 has no"),
     "too long": (lambda: concepts("ship " * 90 + "-> sea"), "context of 77"),
     "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
     "zero images": (lambda: changed("drawn", images=0), "must be at least 1"),
@@ -91,7 +101,7 @@ BAD = {
     "another kind": (lambda: loaded("lora.safetensors"), "safetensors file of another kind"),
     "another width": (lambda: loaded("wide.safetensors"), "text encoder of width 768"),
     "a path": (lambda: loaded("../wide.safetensors"), "not a file name inside"),
-    "another family": (other_family, "SD1.x, SD2.x and SDXL"),
+    "another family": (other_family, "This MODEL is WAN21, .* SD1.x, SD2.x and SDXL"),
 }
 
 
@@ -107,6 +117,7 @@ def files(host):
     (folder / "truncated.safetensors").write_bytes(whole[:len(whole) // 2])
     (folder / "text.safetensors").write_text(json.dumps({"a": 1}))
     safetensors.torch.save_file({"a": torch.zeros(1)}, folder / "lora.safetensors")
+    (host.base / "input" / "wrong.csv").write_text("target,surrogate\nship,sea\ndog,\n")
     unets = host.base / "models" / "diffusion_models"
     unets.mkdir(exist_ok=True)
     safetensors.torch.save_file(tiny_wan(), unets / "tiny_wan.safetensors")

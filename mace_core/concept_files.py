@@ -1,0 +1,145 @@
+"""Lists of concepts from files: CSV, JSON or YAML with the fields target, surrogate, kind, synonyms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+from .concepts import KINDS, Concept, concept_at, parse_concepts, split_names, united
+
+FORMATS = (".csv", ".json", ".yaml", ".yml", ".txt")
+FIELDS = ("target", "surrogate", "kind", "synonyms")
+LARGEST = 4 * 2**20  # bytes; a list of ten thousand concepts has less than one
+
+Entry = tuple[int, object]  # line, what the file holds there
+
+
+def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept, ...]:
+    """The concepts in a file's bytes; the ending of ``name`` says how they are written.
+
+    ``.csv``: a first line that names the columns, separated by comma, semicolon or tab; ``.json``, ``.yaml``:
+    a list of ``{target, surrogate, kind, synonyms}``; ``.txt``: lines as in ``parse_concepts``. ``kind`` is
+    that of every entry without one of its own; synonyms are a list or a text with commas.
+
+    Raises ValueError, naming file and line: another ending, not UTF-8, too large, not well-formed, an unknown
+    or a missing field, and as ``parse_concepts`` does.
+    """
+    try:
+        text = _text(data)
+        if name.lower().endswith(".txt"):
+            return parse_concepts(text, kind)
+        entries = _entries(text, name.lower())
+        return united((f"line {line}", _concept(line, entry, kind)) for line, entry in entries)
+    except ValueError as error:
+        raise ValueError(f"In '{name}': {error}") from None
+
+
+def _text(data: bytes) -> str:
+    if len(data) > LARGEST:
+        raise ValueError(f"the file has {len(data) >> 20} MB, more than {LARGEST >> 20}: is it a list of "
+                         "concepts? Choose a smaller one.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text: save it as UTF-8.") from None
+
+
+def _entries(text: str, name: str) -> Iterator[Entry]:
+    if name.endswith(".csv"):
+        return _csv(text)
+    if name.endswith(".json"):
+        return _json(text)
+    if name.endswith((".yaml", ".yml")):
+        return _yaml(text)
+    raise ValueError(f"the ending is none of {', '.join(FORMATS)}: choose another file or rename it.")
+
+
+def _csv(text: str) -> Iterator[Entry]:
+    header = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    names: list[str] = []
+    for row in rows:
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if not names:
+            names = [cell.lower() for cell in cells]
+            continue
+        if len(cells) > len(names):
+            raise ValueError(f"line {rows.line_num} has {len(cells)} cells and the first line names "
+                             f"{len(names)} columns: put texts that contain '{delimiter}' in double quotes.")
+        yield rows.line_num, {name: cell for name, cell in zip(names, cells) if cell or name in FIELDS[:2]}
+
+
+def _json(text: str) -> Iterator[Entry]:
+    """The objects of the top list one by one, so that each has a line; json alone would not tell it."""
+    try:
+        whole = json.loads(text)
+        position = text.index("[") + 1 if isinstance(whole, list) else 0
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno} is not JSON ({error.msg}): correct it.") from None
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply: give one list of concepts.") from None
+    decoder = json.JSONDecoder()
+    for _ in _list(whole):
+        while text[position] in " \t\r\n,":
+            position += 1
+        line = text.count("\n", 0, position) + 1
+        entry, position = decoder.raw_decode(text, position)
+        yield line, entry
+
+
+def _yaml(text: str) -> Iterator[Entry]:
+    import yaml  # here: the host ships it, and nothing else in the core needs it
+
+    loader = yaml.SafeLoader(text)
+    try:
+        top = loader.get_single_node()
+        items = top.value if isinstance(top, yaml.SequenceNode) else _list(None)
+        yield from ((item.start_mark.line + 1, loader.construct_object(item, deep=True)) for item in items)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"line {line} is not YAML ({error.problem}): correct it.") from None
+    except (yaml.YAMLError, RecursionError):
+        raise ValueError("the file is not YAML: correct it, or use CSV.") from None
+    finally:
+        loader.dispose()
+
+
+def _list(whole: object) -> list:
+    if not isinstance(whole, list):
+        raise ValueError("line 1 does not start a list: write one entry a concept, each with "
+                         f"{', '.join(FIELDS)}.")
+    return whole
+
+
+def _concept(line: int, entry: object, kind: str) -> Concept:
+    if not isinstance(entry, dict):
+        raise ValueError(f"line {line} is not an entry with fields: write target and surrogate, as in "
+                         "{target: ship, surrogate: sea}.")
+    if strange := [str(name) for name in entry if name not in FIELDS]:
+        raise ValueError(f"line {line} has the unknown field '{strange[0]}': use only {', '.join(FIELDS)}.")
+    fields = {name: value for name, value in entry.items() if value is not None}
+    names = fields.pop("synonyms", ())
+    for name, value in [*fields.items(), *(("synonyms", each) for each in _as_names(names))]:
+        if not isinstance(value, str):
+            raise ValueError(f"line {line} has {value!r} as its {name}, which is not a text: "
+                             "put it in double quotes.")
+    target, surrogate = (fields.get(name, "").strip() for name in FIELDS[:2])
+    if not (target and surrogate):
+        missing = "surrogate" if target else "target"
+        raise ValueError(f"line {line} has no {missing}: every entry needs both target and surrogate.")
+    own = fields.get("kind", kind).strip().lower()
+    if own not in KINDS:
+        raise ValueError(f"line {line} has the unknown kind '{own}': use one of {', '.join(KINDS)}.")
+    return concept_at(f"line {line}", target, surrogate, own, map(str.strip, _as_names(names)))
+
+
+def _as_names(names: object) -> tuple:
+    """Synonyms as a list, or as one text with commas (in a CSV cell semicolons too)."""
+    if isinstance(names, str):
+        return split_names(names.replace(";", ","))
+    return tuple(names) if isinstance(names, (list, tuple)) else (names,)

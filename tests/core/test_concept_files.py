@@ -1,0 +1,84 @@
+"""Lists of concepts in files: three formats say the same, and what cannot be read is said by line."""
+
+import pytest
+
+from mace_core.concept_files import LARGEST, read_concepts
+from mace_core.concepts import Concept
+
+SAME = (Concept("ship", "the sea", "object", ("boat", "a vessel")), Concept("Van Gogh", "art", "style"))
+CSV = 'target,surrogate,kind,synonyms\nship,the sea,,"boat, a vessel"\n\n# artists\nVan Gogh,art,style,\n'
+JSON = """[
+  {"target": "ship", "surrogate": "the sea", "synonyms": ["boat", "a vessel"]},
+
+  {"target": "Van Gogh", "surrogate": "art", "kind": "style"}
+]"""
+YAML = """# a list
+- {target: ship, surrogate: the sea, synonyms: [boat, a vessel]}
+- target: Van Gogh
+  surrogate: art
+  kind: Style
+"""
+FILES = {
+    "list.csv": CSV, "LIST.CSV": "\ufeff" + CSV.replace("\n", "\r\n"),
+    "semicolons.csv": 'Target;Surrogate;Synonyms;Kind\nship;the sea;"boat; a vessel"\nVan Gogh;art;;style',
+    "tabs.csv": "surrogate\ttarget\tkind\tsynonyms\nthe sea\tship\t\tboat, a vessel\nart\tVan Gogh\tstyle",
+    "list.json": JSON, "list.yaml": YAML, "list.yml": YAML,
+    "list.txt": "ship (boat, a vessel) -> the sea\nstyle: Van Gogh -> art",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_all_formats_say_the_same(name):
+    assert read_concepts(FILES[name].encode(), name) == SAME
+
+
+def test_the_kind_of_entries_without_one():
+    first, second = read_concepts(CSV.encode(), "list.csv", kind="explicit")
+    assert (first.kind, second.kind) == ("explicit", "style")
+
+
+def test_hundreds_of_entries_and_the_same_twice():
+    rows = "".join(f"thing {i},a room\n" for i in range(500))
+    found = read_concepts(f"target,surrogate\n{rows}Thing 7,a room\n".encode(), "list.csv")
+    assert len(found) == 500 and found[499].target == "thing 499"
+
+
+WRONG = {
+    "header alone.csv": ("target,surrogate\n", "list of concepts is empty"),
+    "no header.csv": ("ship,sea\ndog,ground", "line 2 has the unknown field 'ship'"),
+    "no surrogate.csv": ("target,surrogate\nship,\n", "line 2 has no surrogate"),
+    "no target.csv": ("target,surrogate\nship,sea\n ,sea\n", "line 3 has no target"),
+    "too many.csv": ("target,surrogate\nship,sea,boat,vessel\n", "line 2 has 4 cells .* double quotes"),
+    "kind.csv": ("target,surrogate,kind\nship,sea,thing\n", "line 2 has the unknown kind 'thing'"),
+    "twice.csv": ("target,surrogate\nship,sea\ncat,sea\nship,sky", "'sea' and 'sky' .line 2 and line 4."),
+    "itself.csv": ("target,surrogate\nship,sea\ncat,a cat", "Line 3: The concept 'cat' has itself"),
+    "broken.json": ('[\n{"target": "ship",\n "surrogate" "sea"}]', "line 3 is not JSON"),
+    "no list.json": ('{"target": "ship"}', "does not start a list"),
+    "number.json": ('[{"target": "ship", "surrogate": 7}]', "line 1 has 7 as its surrogate, .* not a text"),
+    "numbers.json": ('[{"target": "a", "surrogate": "b", "synonyms": [7]}]', "line 1 has 7 as its synonyms"),
+    "deep.json": ("[" * 100_000, "nested too deeply"),
+    "lines.json": ('[\n"ship -> sea"]', "line 2 is not an entry with fields"),
+    "field.yaml": ("- target: ship\n  surrogate: sea\n- traget: cat", "line 3 has the unknown field 'tra"),
+    "broken.yaml": ("- target: ship\n  surrogate: [sea", "line 2 is not YAML"),
+    "no list.yaml": ("target: ship", "does not start a list"),
+    "norway.yaml": ("- target: ship\n  surrogate: no", "line 1 has False as its surrogate, .* double quotes"),
+    "code.yaml": ("- !!python/object/apply:os.getcwd []", "line 1 is not YAML"),
+    "empty.yaml": ("", "does not start a list"),
+    "line.txt": ("ship -> sea\ndog", "Line 2 'dog' is not one target and one surrogate"),
+    "list.xlsx": ("PK", "ending is none of .csv, .json"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_read_is_said_in_one_sentence(name):
+    text, message = WRONG[name]
+    with pytest.raises(ValueError, match=message) as error:
+        read_concepts(text.encode(), name)
+    assert name in str(error.value) and "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+def test_other_encodings_and_other_sizes():
+    with pytest.raises(ValueError, match="not UTF-8 text: save it as UTF-8"):
+        read_concepts("target,surrogate\nch\u00e2teau,house".encode("latin-1"), "list.csv")
+    with pytest.raises(ValueError, match="more than 4"):
+        read_concepts(b"#" * (LARGEST + 1), "list.txt")
