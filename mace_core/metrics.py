@@ -31,6 +31,16 @@ def h_c(acc_e: float, acc_s: float) -> float:
     return harmonic_mean(1 - acc_e, acc_s)
 
 
+def h_a(clip_s: float, clip_e: float) -> float:
+    """H_a for styles: the CLIP score of what is kept minus that of what is erased."""
+    return clip_s - clip_e
+
+
+def clip_score(similarities: Tensor) -> float:
+    """100 times the mean cosine of pictures and their prompt ``[n]``, negative ones counted as 0."""
+    return 100 * similarities.clamp_min(0).double().mean().item()
+
+
 def top1_accuracy(probabilities: Tensor, label: int) -> float:
     """The share of images ``[n, classes]`` whose most probable class is ``label``: the paper's accuracy."""
     return (probabilities.argmax(dim=1) == label).double().mean().item()

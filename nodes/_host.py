@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 FOLDER = "mace"
 MODELS = f"models/{FOLDER}"
 EXTENSION = ".safetensors"
-SEGMENTERS = "segmenters"  # a folder in models/mace whose .safetensors are no erasures
+SEGMENTERS, JUDGES = "segmenters", "judges"  # folders in models/mace whose .safetensors are no erasures
 
 
 def register_model_folder() -> None:
@@ -29,7 +29,7 @@ def register_model_folder() -> None:
 
 def erasure_names() -> list[str]:
     return [name for name in folder_paths.get_filename_list(FOLDER)
-            if name.lower().endswith(EXTENSION) and _first_folder(name) != SEGMENTERS]
+            if name.lower().endswith(EXTENSION) and _first_folder(name) not in (SEGMENTERS, JUDGES)]
 
 
 def segmenters_folders() -> list[str]:
@@ -58,9 +58,9 @@ def new_erasure_path(name: str) -> str:
 def check_new_name(name: str) -> str:
     """The path of a new file without number and extension, inside models/mace."""
     base = base_inside(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
-    if _first_folder(name) == SEGMENTERS:
-        raise ValueError(f"'{name}' is in the folder of the models that make masks, where Load Erasure does "
-                         "not look: give a plain name such as 'no_ships'.")
+    if _first_folder(name) in (SEGMENTERS, JUDGES):
+        raise ValueError(f"'{name}' is in the folder of the models that make masks, or of the judges, where "
+                         "Load Erasure does not look: give a plain name such as 'no_ships'.")
     return base
 
 
@@ -133,14 +133,14 @@ class Progress:
         if text != self._said:
             self._said = text
             log.info(text)
-            _send_text(text)
+            send_text(text)
 
     def warn(self, what: str) -> None:
         log.warning("%s: %s", self.stage, what)
-        _send_text(f"{self.stage}: {what}")
+        send_text(f"{self.stage}: {what}")
 
 
-def _send_text(text: str) -> None:
+def send_text(text: str) -> None:
     context = get_executing_context()
     if context is None:
         return

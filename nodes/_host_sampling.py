@@ -22,6 +22,12 @@ def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_st
     return torch.cat(drawn)
 
 
+def size_of(latent: dict) -> tuple[int, int]:
+    """Width and height in pixels of a LATENT."""
+    height, width = latent["samples"].shape[-2:]
+    return width * 8, height * 8
+
+
 def decode(vae, latents: torch.Tensor) -> torch.Tensor:
     """Images [n, H, W, 3] in 0..1."""
     return vae.decode(latents)

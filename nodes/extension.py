@@ -14,8 +14,11 @@ from .load_erasure import LoadErasure
 from .mask_concepts import MaskConcepts
 from .preserve_prior import PreservePrior
 from .save_erasure import SaveErasure
+from .score_erasure import ScoreErasure
+from .suggest_surrogate import SuggestSurrogate
 from .train_concept_lora import TrainConceptLoRA
 from .training_set_from_images import TrainingSetFromImages
+from .view_attention import ViewAttention
 
 
 class MaceExtension(ComfyExtension):
@@ -34,5 +37,8 @@ class MaceExtension(ComfyExtension):
             ApplyErasedModel,
             SaveErasure,
             LoadErasure,
+            ScoreErasure,
+            ViewAttention,
+            SuggestSurrogate,
             ExportErasure,
         ]

@@ -42,7 +42,7 @@ def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
 
 
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="config.json and model.safetensors"):
+    with pytest.raises(ValueError, match="lacks config.json, model.safetensors"):
         Judge.load(tmp_path)
 
 

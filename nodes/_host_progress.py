@@ -1,0 +1,47 @@
+"""Progress with the time that is left, and files of results in the host's output folder."""
+
+import os
+import time
+
+import folder_paths
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ._host import FOLDER, Progress, check_interrupted, free_path, send_text
+
+SECONDS_BETWEEN = 1.0
+
+
+class TimedProgress(Progress):
+    """As Progress, with how long it will still take behind the name of what is being done."""
+
+    def __init__(self, stage: str, total: int):
+        super().__init__(stage, total)
+        self._total, self._done, self._started, self._sent = total, 0, time.monotonic(), 0.0
+
+    def step(self, what: str = "", amount: int = 1) -> None:
+        check_interrupted()
+        self.say(what)
+        self._bar.update(amount)
+        self._done += amount
+        now = time.monotonic()
+        if now - self._sent >= SECONDS_BETWEEN:
+            self._sent = now
+            send_text(f"{self.stage}: {what}, {self.time_left(now)}")
+
+    def time_left(self, now: float) -> str:
+        seconds = (now - self._started) / self._done * max(self._total - self._done, 0)
+        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+
+
+def write_result(name: str, extension: str, text: str) -> str:
+    """A new numbered file output/mace/NAME_00001.json, whole or not at all; returns its name in output."""
+    path = free_path(os.path.join(folder_paths.get_output_directory(), FOLDER, name), extension)
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(f"{path}.part", path)
+    return os.path.relpath(path, folder_paths.get_output_directory())
+
+
+def blocked(why: str) -> ExecutionBlocker:
+    """In place of an output: a node connected to it is not run, and `why` is said."""
+    return ExecutionBlocker(why)

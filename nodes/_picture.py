@@ -1,0 +1,49 @@
+"""What the pack's own pictures are made of: a font, colours, tiles, and the way back to an IMAGE."""
+
+from functools import cache
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+PAPER, INK, SOFT, LINE = "#ffffff", "#1c2430", "#77808c", "#d9dde3"
+GONE, STAYS = "#b3402a", "#2f7d4f"  # what shall be gone, what shall stay
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+def canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    sheet = Image.new("RGB", (round(width), round(height)), PAPER)
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def tile(picture: Tensor, side: int) -> Image.Image:
+    """A picture [H, W, 3], uint8 or in 0..1, fitted into a square."""
+    if picture.dtype != torch.uint8:
+        picture = (picture.float() * 255).round().clamp(0, 255).to(torch.uint8)
+    whole = Image.fromarray(picture.cpu().contiguous().numpy())
+    scale = side / max(whole.size)
+    fitted = whole.resize([max(1, round(each * scale)) for each in whole.size], Image.Resampling.LANCZOS)
+    if fitted.size == (side, side):
+        return fitted
+    square = Image.new("RGB", (side, side), PAPER)
+    square.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
+    return square
+
+
+def to_image(sheet: Image.Image) -> Tensor:
+    """[1, H, W, 3] in 0..1, as pictures travel between nodes."""
+    pixels = torch.frombuffer(bytearray(sheet.convert("RGB").tobytes()), dtype=torch.uint8)
+    return pixels.view(1, sheet.height, sheet.width, 3).float() / 255
+
+
+def shortened(text: str, size: int, width: float) -> str:
+    """The text, cut with dots when it is wider than `width` at this font size."""
+    if font(size).getlength(text) <= width:
+        return text
+    while text and font(size).getlength(text + "...") > width:
+        text = text[:-1]
+    return text.rstrip() + "..."

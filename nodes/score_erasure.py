@@ -1,0 +1,98 @@
+"""Is it gone, and is everything else still there? Pictures before and after, and the paper's figures."""
+
+import time
+
+from comfy_api.latest import io, ui
+
+from ..mace_core.scoring import summary
+from ._checks import at_least
+from ._host_judge import BUNDLED_NAME, HostJudge, check_judge, facts_of, judge_names
+from ._host_patch import cross_attention_layers
+from ._host_progress import TimedProgress, write_result
+from ._host_sampling import size_of
+from ._host_text import HostTextEncoder
+from ._picture import to_image
+from ._score_chart import draw_chart
+from ._score_grid import draw_grid
+from ._score_text import notes_of, report, title_of
+from ._scoring import Drawing, as_json, choose_prompts, draw_and_judge
+from ._sockets import CATEGORY, Concepts, expert
+
+
+class ScoreErasure(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_ScoreErasure",
+            display_name="Score Erasure",
+            category=CATEGORY,
+            description="Draws the erased concepts, their synonyms and what shall stay, before and after "
+                        "with the same seeds, and lets a judge say what it sees: the paper's scores.",
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("before", tooltip="The MODEL from before the erasure."),
+                io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
+                io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
+                io.String.Input(
+                    "keep", multiline=True, default="",
+                    tooltip="What shall stay, one a line: cat, or style: Monet; prompt: two children on a "
+                            "beach is drawn as it is. Empty: nine concepts that the judge knows, the three "
+                            "nearest to the erased ones among them."),
+                io.String.Input(
+                    "synonyms", multiline=True, default="",
+                    tooltip="Other names of the concepts that the erasure was not told: boat, vessel. "
+                            "Several concepts: one line each, ship: boat, vessel. Empty: the judge's own."),
+                io.Combo.Input(
+                    "judge", options=judge_names(), default=BUNDLED_NAME,
+                    tooltip="Who says what a picture shows: a folder with a transformers CLIPModel in "
+                            "models/mace/judges or models/clip. The bundled one knows the miniature only."),
+                io.Int.Input("images", default=4, min=1, max=1000,
+                             tooltip="Pictures per prompt. The paper draws 200."),
+                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
+                             tooltip="Of each prompt's first picture; the next one has the next seed."),
+                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
+                expert(io.Float, "cfg", default=7.5, min=0.0, max=30.0, step=0.5,
+                       tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+            ],
+            outputs=[
+                io.String.Output(display_name="table", tooltip="All scores as Markdown tables."),
+                io.String.Output(display_name="scores", tooltip="All scores and all settings as JSON, also "
+                                                                "kept in output/mace."),
+                io.Image.Output(display_name="grid", tooltip="Before and after with the same seeds."),
+                io.Image.Output(display_name="chart", tooltip="Each prompt's score, before and after."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, judge, images):
+        if judge is not None:
+            try:
+                check_judge(judge)
+            except ValueError as error:
+                return str(error)
+        return at_least(images, 1, "The number of images per prompt")
+
+    @classmethod
+    def execute(cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps,
+                cfg=7.5):
+        started = time.monotonic()
+        cross_attention_layers(after)
+        asked = HostJudge(judge, before)
+        encoder = HostTextEncoder(clip)
+        drawing = Drawing(images, seed, steps, cfg, size_of(latent))
+        sets = choose_prompts(encoder, asked.vocabulary, concepts, keep, synonyms)
+        progress = TimedProgress("Score", 2 * len(sets) * images * steps)
+        scored = draw_and_judge((before, after), encoder, vae, asked, sets, drawing, progress)
+        figures, title = summary(scored.scores), title_of(concepts)
+        facts = facts_of(asked, before, after, encoder) | {"seconds": round(time.monotonic() - started, 1)}
+        scores = as_json(concepts, scored.scores, drawing, facts)
+        saved = write_result("scores", ".json", scores)
+        table = report(title, scored.scores, figures, notes_of(drawing, facts, saved))
+        grid = to_image(draw_grid(title, scored.scores, scored.pictures))
+        chart = to_image(draw_chart(title, scored.scores, figures))
+        shown = {"images": [*ui.PreviewImage(grid, cls=cls).values, *ui.PreviewImage(chart, cls=cls).values],
+                 "text": (table,)}
+        return io.NodeOutput(table, scores, grid, chart, ui=shown)
