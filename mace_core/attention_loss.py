@@ -46,19 +46,19 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(masks[:, None], size=size, mode="area").flatten(1)
 
 
-def attention_loss(probabilities: Sequence[Tensor], suppressed: Tensor, masks: Tensor,
-                   latent_size: tuple[int, int], loss: str = "squared") -> Tensor:
-    """Equation 3: the sum over suppressed tokens i and layers l of || A_l^i . M ||_F^2, a scalar.
+def attention_losses(probabilities: Sequence[Tensor], suppressed: Tensor, masks: Tensor,
+                     latent_size: tuple[int, int], loss: str = "squared") -> Tensor:
+    """Equation 3 by sample ``[B]``: the sum over suppressed tokens i and layers l of || A_l^i . M ||_F^2.
 
     probabilities: per layer A ``[B, heads, h*w, L]``; suppressed: bool ``[B, L]``;
     masks: M ``[B, H, W]`` in 0..1; latent_size: (height, width) of the latent.
-    The Frobenius norm runs over the pixels and the heads of a layer, so the squared loss is a sum over heads;
-    the mean is taken over the batch. ``loss="norm"`` leaves the norm unsquared.
+    The Frobenius norm runs over the pixels and the heads of a layer, so the squared loss is a sum over heads.
+    ``loss="norm"`` leaves the norm unsquared.
     """
-    total = torch.zeros((), device=probabilities[0].device)
+    total = torch.zeros(len(masks), device=probabilities[0].device)
     for A in probabilities:
         M = resize_masks(masks, layer_size(A.shape[2], latent_size)).to(A.device)
         norms = torch.linalg.vector_norm(A.float() * M[:, None, :, None], dim=(1, 2))  # [B, L]
-        norms = norms[suppressed.to(A.device)]
-        total = total + (norms.square() if loss == "squared" else norms).sum()
-    return total / len(masks)
+        norms = norms.masked_fill(~suppressed.to(A.device), 0)
+        total = total + (norms.square() if loss == "squared" else norms).sum(1)
+    return total

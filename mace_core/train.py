@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .attention_loss import LOSSES, attention_loss, suppressed_positions
+from .attention_loss import LOSSES, attention_losses, suppressed_positions
 from .concepts import Concept
 from .importance import timestep_probabilities, uniform_probabilities
 from .lora import ConceptLoRA, initial_factors
@@ -30,7 +30,8 @@ class AttentionModel(Protocol):
                   D: Mapping[str, Tensor]) -> list[Tensor]:
         """Per cross-attention layer the probabilities ``[B, heads, h*w, L]`` with W + U D in place of W.
 
-        x_t ``[B, channels, h, w]``; t ``[B]`` int64; context ``[B, L, d]``.
+        x_t ``[B, channels, h, w]``; t ``[B]`` int64; context ``[B, L, d]``. U ``[o, r]`` and D ``[r, d]`` are
+        one LoRA for all samples, U ``[B, o, r]`` and D ``[B, r, d]`` each sample's own.
         """
         ...
 
@@ -69,43 +70,86 @@ class TrainSettings:
             raise ValueError(f"The loss is '{self.loss}': use one of {', '.join(LOSSES)}.")
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingJob:
+    """A concept and what its LoRA is trained on."""
+
+    concept: Concept
+    prompts: TrainingPrompts
+    images: TrainingImages
+
+
+OnStep = Callable[[int, int, list[float]], None]  # step, steps, the loss of each concept; may raise to cancel
+
+
 def train_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: TrainingImages,
                        concept: Concept, settings: TrainSettings,
-                       on_step: Callable[[int, int, float], None] | None = None,
-                       ) -> tuple[ConceptLoRA, list[float]]:
-    """Train U and D of every layer; returns the LoRA (float32, CPU) and the loss of each step.
+                       on_step: OnStep | None = None) -> tuple[ConceptLoRA, list[float]]:
+    """``train_concept_loras`` of one concept."""
+    [result] = train_concept_loras(model, [TrainingJob(concept, prompts, images)], settings, on_step)
+    return result
 
-    ``on_step(step, steps, loss)`` is called after each step and may raise to cancel. Only U and D are written
-    to: the model and the inputs stay as they are. The same seed gives the same result. Works under inference
-    mode. Raises ValueError when the prompts have another width than the model, or the loss is not finite.
+
+def train_concept_loras(model: AttentionModel, jobs: Sequence[TrainingJob], settings: TrainSettings,
+                        on_step: OnStep | None = None) -> list[tuple[ConceptLoRA, list[float]]]:
+    """Train U and D of every layer for all concepts at once: LoRAs (float32, CPU) and the losses by step.
+
+    Each sample of a batch carries its concept's own LoRA, each concept draws with its own generator and is
+    clipped by itself, and AdamW acts on each number alone: the gradients are those of training alone.
+
+    ``on_step(step, steps, losses)`` is called after each step and may raise to cancel. Only U and D are
+    written to: the model and the inputs stay as they are. The same seed gives the same result. Works under
+    inference mode. Raises ValueError when images or masks differ in shape between concepts, the prompts have
+    another width than the model, or a loss is not finite.
     """
-    _check_width(model, prompts)
-    generator = torch.Generator().manual_seed(settings.seed)
-    losses: list[float] = []
+    _check_jobs(model, jobs)
+    generators = [torch.Generator().manual_seed(settings.seed) for _ in jobs]
+    history: list[list[float]] = []
     with torch.inference_mode(False), torch.enable_grad():
-        examples = _examples(prompts, images, settings)
+        examples = [_examples(job.prompts, job.images, settings) for job in jobs]
         xi = timestep_probabilities() if settings.cfis else uniform_probabilities()
-        U, D = initial_factors(model.layers, settings.rank, generator)
+        U, D = _stacked([initial_factors(model.layers, settings.rank, generator) for generator in generators])
         factors = [factor.requires_grad_() for factor in (*U.values(), *D.values())]
         optimiser = torch.optim.AdamW(factors, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY)
         for step in range(1, settings.steps + 1):
-            loss = _step_loss(model, examples, xi, U, D, settings, generator)
-            if not torch.isfinite(loss):
-                raise ValueError(f"The loss of '{concept.target}' became NaN or infinite at step {step}: "
-                                 "lower the learning rate or run the model in float32.")
+            samples = [_draw(each, xi, settings.batch, generator)
+                       for each, generator in zip(examples, generators, strict=True)]
+            losses = _losses(model, samples, U, D, settings.loss)
+            _check_finite(losses, jobs, step)
             optimiser.zero_grad()
-            loss.backward()
+            losses.sum().backward()
             # The last to_v has no gradient, nothing after it enters the loss; both lines below skip it.
-            torch.nn.utils.clip_grad_norm_(factors, GRADIENT_CLIP)
+            clip_each(factors, GRADIENT_CLIP)
             optimiser.step()
-            losses.append(loss.item())
+            history.append(losses.tolist())
             if on_step is not None:
-                on_step(step, settings.steps, losses[-1])
+                on_step(step, settings.steps, history[-1])
     U, D = ({name: factor.detach() for name, factor in factors.items()} for factors in (U, D))
-    provenance = {"settings": asdict(settings), "images": len(images.latents), "final_loss": losses[-1],
+    return [_result(job, i, U, D, [losses[i] for losses in history], settings) for i, job in enumerate(jobs)]
+
+
+def clip_each(factors: Sequence[Tensor], most: float) -> None:
+    """Scale the gradients of ``factors`` ``[concepts, ...]``: no concept's norm over all exceeds ``most``."""
+    gradients = [factor.grad for factor in factors if factor.grad is not None]
+    norms = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0).sqrt()
+    scale = (most / (norms + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(scale.view(-1, 1, 1))
+
+
+def _stacked(factors: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> list[dict[str, Tensor]]:
+    """U and D of every concept as layer -> ``[concepts, ...]``."""
+    return [{name: torch.stack([each[name] for each in kind]) for name in kind[0]}
+            for kind in zip(*factors, strict=True)]
+
+
+def _result(job: TrainingJob, i: int, U: Mapping[str, Tensor], D: Mapping[str, Tensor], losses: list[float],
+            settings: TrainSettings) -> tuple[ConceptLoRA, list[float]]:
+    U, D = ({name: factor[i].clone() for name, factor in factors.items()} for factors in (U, D))
+    provenance = {"settings": asdict(settings), "images": len(job.images.latents), "final_loss": losses[-1],
                   "pack": VERSION, "torch": str(torch.__version__)}
-    C = second_moment([prompts.encoded.embeddings])
-    return ConceptLoRA(concept, U, D, C, prompts.fingerprint, provenance), losses
+    C = second_moment([job.prompts.encoded.embeddings])
+    return ConceptLoRA(job.concept, U, D, C, job.prompts.fingerprint, provenance), losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,21 +171,55 @@ def _examples(prompts: TrainingPrompts, images: TrainingImages, settings: TrainS
     return _Examples(latents, masks, contexts, torch.stack(suppressed))
 
 
-def _step_loss(model: AttentionModel, examples: _Examples, xi: Tensor, U: Mapping[str, Tensor],
-               D: Mapping[str, Tensor], settings: TrainSettings, generator: torch.Generator) -> Tensor:
-    """Equation 3 on drawn images, prompts, timesteps (from xi) and noise."""
-    image = torch.randint(len(examples.latents), (settings.batch,), generator=generator)
-    prompt = torch.randint(len(examples.contexts), (settings.batch,), generator=generator)
-    t = torch.multinomial(xi, settings.batch, replacement=True, generator=generator)
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """What one concept contributes to a step: ``batch`` images, prompts, timesteps and noises."""
+
+    x_0: Tensor
+    eps: Tensor
+    t: Tensor
+    context: Tensor
+    suppressed: Tensor
+    masks: Tensor
+
+
+def _draw(examples: _Examples, xi: Tensor, batch: int, generator: torch.Generator) -> _Sample:
+    image = torch.randint(len(examples.latents), (batch,), generator=generator)
+    prompt = torch.randint(len(examples.contexts), (batch,), generator=generator)
+    t = torch.multinomial(xi, batch, replacement=True, generator=generator)
     x_0 = examples.latents[image]
-    x_t = model.noise(x_0, t, torch.randn(x_0.shape, generator=generator))
-    A = model.attention(x_t, t, examples.contexts[prompt], U, D)
-    return attention_loss(A, examples.suppressed[prompt], examples.masks[image], tuple(x_0.shape[-2:]),
-                          settings.loss)
+    eps = torch.randn(x_0.shape, generator=generator)
+    return _Sample(x_0, eps, t, examples.contexts[prompt], examples.suppressed[prompt], examples.masks[image])
 
 
-def _check_width(model: AttentionModel, prompts: TrainingPrompts) -> None:
-    widths, d = sorted({width for _, width in model.layers.values()}), prompts.encoded.embeddings.shape[-1]
-    if widths != [d]:
-        raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the model "
-                         f"read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL checkpoint.")
+def _losses(model: AttentionModel, samples: Sequence[_Sample], U: Mapping[str, Tensor],
+            D: Mapping[str, Tensor], loss: str) -> Tensor:
+    """Equation 3 of each concept ``[concepts]``, the mean over its samples."""
+    x_0, eps, t, context, suppressed, masks = (
+        torch.cat([getattr(sample, name) for sample in samples]) for name in _Sample.__dataclass_fields__)
+    batch = len(x_0) // len(samples)
+    U, D = ({name: factor.repeat_interleave(batch, 0) for name, factor in factors.items()}
+            for factors in (U, D))
+    A = model.attention(model.noise(x_0, t, eps), t, context, U, D)
+    each = attention_losses(A, suppressed, masks, tuple(x_0.shape[-2:]), loss)
+    return each.view(len(samples), batch).mean(1)
+
+
+def _check_finite(losses: Tensor, jobs: Sequence[TrainingJob], step: int) -> None:
+    for job, loss in zip(jobs, losses.detach().isfinite().tolist(), strict=True):
+        if not loss:
+            raise ValueError(f"The loss of '{job.concept.target}' became NaN or infinite at step {step}: "
+                             "lower the learning rate or run the model in float32.")
+
+
+def _check_jobs(model: AttentionModel, jobs: Sequence[TrainingJob]) -> None:
+    shapes = {(job.images.latents.shape[1:], job.images.masks.shape[1:]) for job in jobs}
+    if len(shapes) != 1:
+        raise ValueError(f"Concepts of {len(shapes)} shapes of images were given to be trained in one batch: "
+                         "give concepts whose images and masks have one shape.")
+    widths = sorted({width for _, width in model.layers.values()})
+    for job in jobs:
+        if widths != [d := job.prompts.encoded.embeddings.shape[-1]]:
+            raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the "
+                             f"model read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL "
+                             "checkpoint.")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mace_core.attention_loss import attention_loss, layer_size, resize_masks, suppressed_positions
+from mace_core.attention_loss import attention_losses, layer_size, resize_masks, suppressed_positions
 from mace_core.text import END_OF_TEXT
 
 
@@ -19,15 +19,15 @@ SUPPRESSED = torch.tensor([[False, True, False, False, False], [False, False, Tr
 @pytest.mark.parametrize("loss, power", [("squared", 1.0), ("norm", 0.5)])
 def test_the_sum_written_out(loss, power):
     layers = random_layers()
-    total = 0.0
+    totals = [0.0, 0.0]
     for A, side in zip(layers, (4, 2), strict=True):
         for b in range(2):
             cells = MASKS[b].unfold(0, 4 // side, 4 // side).unfold(1, 4 // side, 4 // side).mean((2, 3))
             for i in SUPPRESSED[b].nonzero().flatten():
                 masked = [A[b, head, :, i].view(side, side) * cells for head in range(A.shape[1])]
-                total += sum(m.square().sum() for m in masked) ** power
-    result = attention_loss(layers, SUPPRESSED, MASKS, (4, 4), loss)
-    assert result.item() == pytest.approx(total.item() / 2, 1e-5)
+                totals[b] += sum(m.square().sum() for m in masked) ** power
+    result = attention_losses(layers, SUPPRESSED, MASKS, (4, 4), loss)
+    assert result.tolist() == pytest.approx([total.item() for total in totals], 1e-5)
 
 
 @pytest.mark.parametrize("loss", ["squared", "norm"])
@@ -35,7 +35,7 @@ def test_gradient_against_finite_differences(loss):
     A = random_layers(batch=1, heads=2, L=3, sizes=(4,))[0].double().requires_grad_()
 
     def value(A):  # the loss computes in float32: scale up and difference in the large
-        return attention_loss([A], torch.tensor([[True, False, True]]), MASKS[1:], (2, 2), loss).double()
+        return attention_losses([A], torch.tensor([[True, False, True]]), MASKS[1:], (2, 2), loss)[0].double()
 
     [gradient] = torch.autograd.grad(value(A), A)
     for index in [(0, 0, 1, 0), (0, 1, 2, 2), (0, 1, 3, 0), (0, 0, 0, 1)]:
@@ -47,7 +47,7 @@ def test_gradient_against_finite_differences(loss):
 
 def test_an_empty_mask_has_a_finite_gradient():
     A = random_layers(sizes=(16,))[0].requires_grad_()
-    attention_loss([A], SUPPRESSED, torch.zeros(2, 4, 4), (4, 4), "norm").backward()
+    attention_losses([A], SUPPRESSED, torch.zeros(2, 4, 4), (4, 4), "norm").sum().backward()
     assert A.grad.abs().max() == 0
 
 

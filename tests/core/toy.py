@@ -84,7 +84,7 @@ class ToyAttentionModel:
 
     def _project(self, name, context, U, D):
         y = context @ self.weights[name].T
-        return y + context @ D[name].T @ U[name].T if name in U else y
+        return y + context @ D[name].mT @ U[name].mT if name in U else y
 
 
 def random_loras(encoder, concepts, layers, rank=1, seed=0):
