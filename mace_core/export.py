@@ -5,7 +5,8 @@ Elsewhere nothing multiplies a weight by T, so W (T - I) is worked out for the w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from .erasure import Erasure, edited_weight
 from .erasure_file import balanced
 
 OVERSAMPLING, ITERATIONS = 16, 4  # of the randomised SVD
+UP, DOWN = "lora_up.weight", "lora_down.weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +56,24 @@ def low_rank_delta(W: Tensor, layer: str, erasure: Erasure, rank: int, dtype: to
         up, down = torch.cat([U, up], dim=1), torch.cat([D, down])
     up, down = (factor.to(dtype).contiguous() for factor in balanced(up, down))
     error = _energy(change - up.float() @ down.float())
-    alpha = torch.tensor(float(up.shape[1]))  # as large as the rank: nothing is scaled
-    tensors = {"lora_up.weight": up, "lora_down.weight": down, "alpha": alpha}
-    return LayerDelta(tensors, _energy(change), error, _energy(closed_form), lost)
+    return LayerDelta({UP: up, DOWN: down}, _energy(change), error, _energy(closed_form), lost)
+
+
+def of_one_rank(deltas: Mapping[str, LayerDelta]) -> dict[str, LayerDelta]:
+    """Low-rank deltas filled up with zeros to the largest rank among them, and alpha as large.
+
+    Nothing is scaled then: diffusers forgets alpha where the ranks of a file differ.
+    """
+    most = max(len(delta.tensors[DOWN]) for delta in deltas.values())
+    alpha = torch.tensor(float(most))
+    return {name: replace(delta, tensors=_filled(delta.tensors, most) | {"alpha": alpha.clone()})
+            for name, delta in deltas.items()}
+
+
+def _filled(tensors: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
+    missing = rank - len(tensors[DOWN])
+    return {UP: torch.nn.functional.pad(tensors[UP], (0, missing)),
+            DOWN: torch.nn.functional.pad(tensors[DOWN], (0, 0, 0, missing))}
 
 
 def best_factors(A: Tensor, rank: int) -> tuple[Tensor, Tensor]:

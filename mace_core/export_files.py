@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .erasure import Erasure
 from .erasure_file import PRECISIONS
-from .export import LayerDelta, full_delta, low_rank_delta
+from .export import DOWN, UP, LayerDelta, full_delta, low_rank_delta, of_one_rank
 from .whole_file import written_whole
 
 LORA, FULL, PEFT = FORMATS = ("LoRA", "full difference", "PEFT adapter")
@@ -55,6 +55,8 @@ def export_erasure(erasure: Erasure, weights: Iterable[tuple[str, str, Tensor]],
     for layer, module, W in weights:
         deltas[module] = _delta(W, layer, erasure, settings)
         on_layer(module)
+    if settings.format != FULL:
+        deltas = of_one_rank(deltas)
     report = _report(deltas, settings)
     with written_whole(path) as unfinished:
         if settings.format == PEFT:
@@ -78,14 +80,13 @@ def _save_peft(deltas: dict[str, LayerDelta], folder: Path) -> None:
     """Through peft itself, on a network that has the U-Net's names and shapes and no numbers."""
     from peft import LoraConfig, get_peft_model
 
-    factors = {module: (delta.tensors["lora_up.weight"], delta.tensors["lora_down.weight"])
-               for module, delta in deltas.items()}
-    ranks = {module: len(down) for module, (_, down) in factors.items()}
-    config = LoraConfig(r=max(ranks.values()), lora_alpha=max(ranks.values()), target_modules=list(ranks),
-                        rank_pattern=ranks, alpha_pattern=ranks)
+    factors = {module: (delta.tensors[UP], delta.tensors[DOWN]) for module, delta in deltas.items()}
     network = torch.nn.Module()
     for module, (up, down) in factors.items():
         _place(network, module, torch.nn.Linear(down.shape[1], len(up), bias=False, device="meta"))
+    rank = len(down)
+    # a list of names would be shortened to the ends that tell them apart here, and catch attn1 in a U-Net
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=r".*\.attn2\.to_[kv]")
     with torch.inference_mode(False):
         adapted = get_peft_model(network, config)
         for module, (up, down) in factors.items():
@@ -112,8 +113,8 @@ def _report(deltas: dict[str, LayerDelta], settings: ExportSettings) -> str:
         return f"Full differences in {len(deltas)} layers: {exactness}"
     kept = {module: _kept(delta.closed_form, delta.lost) for module, delta in deltas.items()}
     worst = min(kept, key=kept.get)
-    ranks = sorted({len(delta.tensors["lora_down.weight"]) for delta in deltas.values()})
-    return (f"Rank {' and '.join(map(str, ranks))} in {len(deltas)} layers: {exactness}\n"
+    rank = len(deltas[worst].tensors[DOWN])
+    return (f"Rank {rank} in {len(deltas)} layers: {exactness}\n"
             f"Energy kept of the closed-form part: {_kept(closed_form, lost):.3%} in all, "
             f"{kept[worst]:.3%} in the worst layer, {worst}.")
 

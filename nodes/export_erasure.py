@@ -31,9 +31,9 @@ class ExportErasure(io.ComfyNode):
                                                 "LoRAs in front of this node count as part of it."),
                 Erasure.Input("erasure", tooltip="What to export."),
                 io.Combo.Input("format", options=list(FORMATS), default=FORMATS[0],
-                               tooltip="LoRA: for LoraLoader and diffusers, exact to its rank. Full difference: "
-                                       "for LoraLoader, exact and large. PEFT adapter: as LoRA, a folder for "
-                                       "peft and diffusers."),
+                               tooltip="LoRA: for LoraLoader and diffusers, exact to its rank. Full "
+                                       "difference: for LoraLoader, exact and large. PEFT adapter: as LoRA, "
+                                       "a folder for peft and diffusers."),
                 io.Int.Input("rank", default=64, min=0, max=4096,
                              tooltip="Of the approximation of the closed-form part; the concepts' own LoRAs "
                                      "come on top, exact. Not used by the full difference."),

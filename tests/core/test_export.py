@@ -62,8 +62,8 @@ def test_full_differences_and_full_rank_are_the_edit_itself(erasure, weights, la
         exact = exact + erasure.U[layer].double() @ erasure.D[layer].double()
     full = full_delta(weights[layer], layer, erasure, torch.float32)
     low = low_rank_delta(weights[layer], layer, erasure, 999, torch.float32)
-    torch.testing.assert_close(full.tensors["diff"].double(), exact, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(product(low), exact, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(full.tensors["diff"].double(), exact, atol=1e-5)
+    assert torch.allclose(product(low), exact, atol=1e-5)
     assert full.error == 0 and low.error < 1e-10 * low.change
 
 
@@ -72,7 +72,7 @@ def test_the_errors_told_are_those_of_the_tensors_and_fall_with_the_rank(erasure
     errors = []
     for rank in (0, 2, 6, 12, 20):
         delta = low_rank_delta(weights[FUSED], FUSED, erasure, rank, torch.float32)
-        assert delta.tensors["alpha"] == delta.tensors["lora_down.weight"].shape[0] == rank + 2
+        assert len(delta.tensors["lora_down.weight"]) == rank + 2
         assert delta.error == pytest.approx((edit - product(delta)).square().sum().item(), rel=1e-5, abs=1e-7)
         assert delta.change == pytest.approx(edit.square().sum().item(), rel=1e-5)
         errors.append(delta.error)
@@ -83,7 +83,7 @@ def test_the_low_rank_part_is_exact_at_rank_0(erasure, weights):
     kept = Erasure(torch.eye(D_MODEL), erasure.U, erasure.D, ())
     delta = low_rank_delta(weights[FUSED], FUSED, kept, 0, torch.float32)
     exact = erasure.U[FUSED].double() @ erasure.D[FUSED].double()
-    torch.testing.assert_close(product(delta), exact, rtol=1e-6, atol=0)
+    assert (product(delta) - exact).norm() < 1e-6 * exact.norm()
     assert delta.closed_form < 1e-10 and delta.error < 1e-6 * exact.square().sum()
 
 
@@ -111,6 +111,12 @@ def test_the_stock_lora_file(erasure, weights, tmp_path):
     key = "lora_unet_down_blocks_0_attn2_to_k"
     assert {f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"} <= set(tensors)
     assert len(tensors) == 6
+    for layer, module in MODULES.items():  # one rank for all, filled up with nothing
+        up, down, alpha = (tensors[f"lora_unet_{module.replace('.', '_')}.{end}"]
+                           for end in ("lora_up.weight", "lora_down.weight", "alpha"))
+        delta = low_rank_delta(weights[layer], layer, erasure, 4, torch.float32)
+        assert up.shape[1] == len(down) == alpha == 6
+        assert torch.allclose(up @ down, product(delta).float(), atol=1e-6)
     with safetensors.safe_open(tmp_path / "ship.safetensors", "pt") as file:
         description = json.loads(file.metadata()["mace_export"])
     assert description["concepts"][0]["target"] == "ship" and description["report"] == report
@@ -127,7 +133,7 @@ def test_the_report_adds_up(erasure, weights, tmp_path):
     worst = min(shares, key=shares.get)
     assert f"{sum(kept.values()) / sum(total.values()):.3%} in all" in report
     assert f"{shares[worst]:.3%} in the worst layer, {MODULES[worst]}" in report
-    assert report.startswith("Rank 4 and 6 in 2 layers: relative error of the whole edit")
+    assert report.startswith("Rank 6 in 2 layers: relative error of the whole edit")
 
 
 def test_rank_0_after_stage_1_alone_is_refused(erasure, weights, tmp_path):

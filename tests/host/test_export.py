@@ -1,0 +1,163 @@
+"""Every export through the stock loader draws what Apply Erased Model draws."""
+
+import shutil
+
+import pytest
+import safetensors.torch
+import torch
+
+from dev.client import ExecutionFailed, Interrupted, InvalidPrompt
+from tests.host.exporting import Exporting
+from tests.host.graphs import MODEL, base, node, stage_1
+
+EXACT = 1e-4
+
+
+@pytest.fixture(scope="module")
+def exporting(comfy) -> Exporting:
+    return Exporting(comfy)
+
+
+@pytest.fixture(scope="module")
+def plain(exporting) -> torch.Tensor:
+    return exporting.latents(exporting.model)
+
+
+@pytest.fixture(scope="module")
+def erased(exporting, plain) -> torch.Tensor:
+    """Drawn by Apply Erased Model, and not at all what the MODEL draws."""
+    latents = exporting.latents(exporting.erased())
+    assert distance(latents, plain) > 1
+    return latents
+
+
+def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    return (one - other).abs().max().item()
+
+
+def test_the_full_difference_is_exact(exporting, plain, erased):
+    file, report = exporting.export("full difference")
+    assert "relative error of the whole edit 0.0e+00" in report
+    assert distance(exporting.latents(exporting.with_stock_lora(file)), erased) < EXACT
+    half = exporting.latents(exporting.with_stock_lora(file, strength=0.5))
+    assert distance(half, exporting.latents(exporting.erased(strength=0.5))) < EXACT
+    assert distance(half, plain) > 100 * EXACT < distance(half, erased)
+
+
+def test_a_lora_comes_closer_with_its_rank_and_a_full_rank_is_exact(exporting, erased):
+    """What the report says of the edit falls with the rank, and so does what the pictures lack."""
+    apart, told = [], []
+    for rank in (0, 16, 64, 128):
+        file, report = exporting.export("LoRA", rank)
+        loaded = exporting.latents(exporting.with_stock_lora(file))
+        apart.append((loaded - erased).norm().item() / erased.norm().item())
+        told.append(float(report.partition("whole edit ")[2].split()[0].rstrip(".")))
+    assert told == sorted(told, reverse=True) and apart == sorted(apart, reverse=True)
+    assert distance(loaded, erased) < EXACT and told[-1] < 1e-5 and told[0] > 0.5
+
+
+def test_the_host_reads_every_key(exporting, caplog):
+    for format, rank in (("full difference", 0), ("LoRA", 4)):
+        file, _ = exporting.export(format, rank)
+        patched = exporting.with_stock_lora(file)
+        assert {f"{layer}.weight" for layer in exporting.layers} == set(patched.patches)
+    assert "not loaded" not in caplog.text and "lora key" not in caplog.text
+
+
+def test_the_weights_are_those_on_the_wire(exporting, erased):
+    """A MODEL that carries a LoRA: its export, loaded beside that LoRA, is the erasure of both."""
+    layer = next(iter(exporting.layers))
+    o, d = exporting.layers[layer]
+    file = exporting.comfy.base / "users.safetensors"
+    safetensors.torch.save_file({f"{layer}.lora_up.weight": torch.randn(o, 4) / 4,
+                                 f"{layer}.lora_down.weight": torch.randn(4, d) / 4}, file)
+    users = exporting.with_stock_lora(file)
+    expected = exporting.latents(exporting.erased(model=users))
+    exported, _ = exporting.export("full difference", model=users)
+    loaded = exporting.latents(exporting.with_stock_lora(exported, model=users))
+    assert distance(loaded, expected) < EXACT < distance(expected, erased)
+
+
+def test_float16_halves_the_file_and_says_what_it_costs(exporting, erased):
+    exact, _ = exporting.export("full difference")
+    half, report = exporting.export("full difference", precision="float16")
+    assert half.stat().st_size < 0.52 * exact.stat().st_size
+    told = float(report.partition("whole edit ")[2].split()[0].rstrip("."))
+    assert 0 < told < 1e-3
+    loaded = exporting.latents(exporting.with_stock_lora(half))
+    assert (loaded - erased).norm() < 100 * told * erased.norm()
+
+
+def test_a_merged_checkpoint_by_the_stock_node_is_exact(exporting, erased):
+    from comfy_extras.nodes_model_merging import CheckpointSave
+
+    base = exporting.comfy.base
+    with torch.inference_mode():
+        CheckpointSave().save(exporting.erased(), exporting.clip, exporting.vae, "mace/merged")
+    shutil.copy(base / "output" / "mace" / "merged_00001_.safetensors",
+                base / "models" / "checkpoints" / "merged.safetensors")
+    model, clip, vae = exporting.comfy.call("CheckpointLoaderSimple", ckpt_name="merged.safetensors")
+    assert not model.patches
+    latents = exporting.latents(model, clip)
+    assert distance(latents, erased) < EXACT
+    theirs, = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=vae)
+    ours, = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=exporting.vae)
+    assert distance(theirs, ours) < EXACT
+
+
+def test_a_model_that_is_erased_already_is_refused(exporting):
+    with pytest.raises(ValueError, match="already erases 'ship': connect the MODEL from before"):
+        exporting.export("LoRA", 4, model=exporting.erased())
+
+
+def test_a_model_without_names_for_others_is_refused(exporting, monkeypatch):
+    import comfy.utils
+
+    monkeypatch.setattr(comfy.utils, "unet_to_diffusers", lambda config: {})
+    with pytest.raises(ValueError, match="no other program could load it: export for one of SD1"):
+        exporting.export("LoRA", 4)
+
+
+def export(name: str = "ship", **inputs) -> dict:
+    settings = {"format": "LoRA", "rank": 4, "precision": "float32", **inputs}
+    return base() | stage_1() | {"export": node("MACE_ExportErasure", model=MODEL, erasure=["refine", 1],
+                                                name=name, **settings)}
+
+
+@pytest.mark.parametrize("format, ending", [("LoRA", ".safetensors"), ("PEFT adapter", "")])
+def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(client, host, format, ending):
+    first = client.run(export(f"for_you/{format}", format=format))["export"]["text"][0].splitlines()
+    again = client.run(export(f"for_you/{format}", format=format, rank=5))["export"]["text"][0].splitlines()
+    assert first[0] == f"output/mace/for_you/{format}_00001{ending}"
+    assert again[0] == f"output/mace/for_you/{format}_00002{ending}"
+    assert first[1].startswith("Rank 4 in") and again[1].startswith("Rank 5 in")
+    assert all((host.base / lines[0]).exists() for lines in (first, again))
+
+
+@pytest.mark.parametrize("name", ["../escape", "/etc/escape", "a/../../escape", "..\\escape", "C:\\escape",
+                                  " "])
+def test_a_name_that_leaves_the_folder_is_refused(client, host, name):
+    with pytest.raises(InvalidPrompt, match="not a file name inside output/mace"):
+        client.run(export(name))
+    assert not list(host.base.rglob("*escape*"))
+
+
+def test_a_negative_rank_is_refused(client):
+    with pytest.raises(InvalidPrompt, match="(?i)rank"):
+        client.run(export(rank=-1))
+
+
+def test_stage_1_alone_at_rank_0_is_refused(client):
+    with pytest.raises(ExecutionFailed, match="nothing is left to export: raise the rank"):
+        client.run(export(rank=0))
+
+
+def test_cancelled_it_leaves_nothing(client, host):
+    def cancel(event):
+        if event.kind == "progress" and event.node == "export" and event.value == 1:
+            client.interrupt()
+
+    with pytest.raises(Interrupted):
+        client.run(export("cancelled", rank=128), cancel)
+    assert not list((host.base / "output").rglob("*cancelled*"))
+    assert not list((host.base / "output" / "mace").glob(".mace-*"))
