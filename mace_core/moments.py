@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import LongTensor, Tensor
 
 from .alignment import align, locate
 from .concepts import Concept
@@ -21,6 +21,7 @@ from .text import BATCH, EncodedPrompts, TextEncoder, check_finite, check_fits, 
 # The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
 # that many, so that the paper's preserve weights (l1, l2) mean the same thing whatever the captions.
 PAPER_CAPTIONS = 616_767
+STRIPE = 128  # columns of a symmetric product that are calculated at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,21 +58,25 @@ class Prior:
                              "'Preserve Prior', with the text encoder in float32.")
 
 
-def aligned_embeddings(target: EncodedPrompts, surrogate: EncodedPrompts, phrase: slice,
-                       surrogate_phrase: slice) -> tuple[Tensor, Tensor]:
-    """The matching embeddings e_f and e_g of one target and one surrogate prompt, ``[n, d]`` float64 each."""
-    f, g = align(target.tokens[0], phrase, surrogate.tokens[0], surrogate_phrase)
-    return target.embeddings[0, f].double(), surrogate.embeddings[0, g].double()
-
-
-def pair_embeddings(encoder: TextEncoder, pair: PromptPair,
-                    encoded: dict[str, EncodedPrompts]) -> tuple[Tensor, Tensor]:
-    """The matching embeddings of a prompt pair whose two prompts are in ``encoded``, ``[n, d]`` each."""
+def matching_positions(encoder: TextEncoder, pair: PromptPair,
+                       encoded: dict[str, EncodedPrompts]) -> tuple[LongTensor, LongTensor]:
+    """Positions of the matching tokens of a pair, in its target and its surrogate prompt, ``[n]`` each."""
     target, surrogate = encoded[pair.target], encoded[pair.surrogate]
     phrase = locate(encoder, target.tokens[0], pair.target, pair.phrase, pair.before)
     surrogate_phrase = locate(encoder, surrogate.tokens[0], pair.surrogate, pair.surrogate_phrase,
                               pair.before)
-    return aligned_embeddings(target, surrogate, phrase, surrogate_phrase)
+    return align(target.tokens[0], phrase, surrogate.tokens[0], surrogate_phrase)
+
+
+def pair_embeddings(encoder: TextEncoder, pair: PromptPair,
+                    encoded: dict[str, EncodedPrompts]) -> tuple[Tensor, Tensor, Tensor]:
+    """The matching embeddings e_f and e_g ``[n, d]`` of a prompt pair whose two prompts are in ``encoded``,
+    and those of the target prompt that match nothing, ``[m, d]``; float64."""
+    f, g = matching_positions(encoder, pair, encoded)
+    target, surrogate = encoded[pair.target].embeddings[0], encoded[pair.surrogate].embeddings[0]
+    rest = torch.ones(len(target), dtype=torch.bool)
+    rest[f] = False
+    return target[f].double(), surrogate[g].double(), target[rest].double()
 
 
 def concept_moments(encoder: TextEncoder, concept: Concept,
@@ -85,20 +90,42 @@ def concept_moments(encoder: TextEncoder, concept: Concept,
     check_fits(encoder, {p.target: p.phrase for p in pairs})
     check_fits(encoder, {p.surrogate: p.surrogate_phrase for p in pairs})
     encoded = encode_once(encoder, [prompt for p in pairs for prompt in (p.target, p.surrogate)], progress)
-    d = next(iter(encoded.values())).embeddings.shape[-1]
-    G, F = torch.zeros(d, d, dtype=torch.float64), torch.zeros(d, d, dtype=torch.float64)
+    f, g, unmatched, again = [], [], [], []
+    seen: set[str] = set()
     for pair in pairs:
-        e_f, e_g = pair_embeddings(encoder, pair, encoded)
-        G += e_g.T @ e_f
-        F += e_f.T @ e_f
-    C = second_moment(encoded[prompt].embeddings for prompt in dict.fromkeys(p.target for p in pairs))
-    return ConceptMoments(G, F, C, encoder.fingerprint)
+        e_f, e_g, rest = pair_embeddings(encoder, pair, encoded)
+        f.append(e_f)
+        g.append(e_g)
+        (again if pair.target in seen else unmatched).append(e_f if pair.target in seen else rest)
+        seen.add(pair.target)
+    F = second_moment([torch.cat(f)])
+    # C has the tokens of F, once a prompt, and those that match nothing
+    C = F + second_moment([torch.cat(unmatched)])
+    if again:
+        C = C - second_moment([torch.cat(again)])
+    return ConceptMoments(torch.cat(g).T @ torch.cat(f), F, C, encoder.fingerprint)
+
+
+def add_moments(a: ConceptMoments, b: ConceptMoments) -> ConceptMoments:
+    """The sums over both concepts' prompts; ValueError when the encoders differ."""
+    check_same_encoder("the concepts", [a.fingerprint, b.fingerprint], [a.F.shape[0], b.F.shape[0]])
+    return ConceptMoments(a.G + b.G, a.F + b.F, a.C + b.C, a.fingerprint)
 
 
 def second_moment(embeddings: Iterable[Tensor]) -> Tensor:
-    """sum e e^T ``[d, d]`` float64 over all tokens of an iterable of ``[B, L, d]``."""
-    rows = (e.flatten(0, 1).double() for e in embeddings)
-    return sum(e.T @ e for e in rows)
+    """sum e e^T ``[d, d]`` float64 over all tokens of an iterable of ``[..., d]``."""
+    return sum(_gram(e.flatten(0, -2).double()) for e in embeddings)
+
+
+def _gram(X: Tensor) -> Tensor:
+    """X^T X of ``[n, d]``; what is below the diagonal is copied from above, half the products saved."""
+    d = X.shape[1]
+    out = X.new_zeros(d, d)
+    for start in range(0, d, STRIPE):
+        end = min(start + STRIPE, d)
+        out[start:end, start:] = X[:, start:end].T @ X[:, start:]
+        out[end:, start:end] = out[start:end, end:].T
+    return out
 
 
 def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,

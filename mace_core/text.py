@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from torch import Tensor
 
 END_OF_TEXT = 49407  # CLIP's end token in SD1, SD2 and SDXL; SD1 also pads with it, the others with 0
 BATCH = 32  # prompts encoded at once
+REMEMBERED = 4 * BATCH  # a surrogate's prompts and those of a target or two
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,32 @@ class TextEncoder(Protocol):
     def encode(self, prompts: Sequence[str]) -> EncodedPrompts:
         """Encode prompts that fit into ``context_length`` tokens."""
         ...
+
+
+class RememberingEncoder:
+    """A text encoder that is not asked twice for the prompts it gave last: concepts share their surrogates.
+
+    ``REMEMBERED`` prompts are kept, those used last: memory does not grow with the number of concepts.
+    """
+
+    def __init__(self, encoder: TextEncoder):
+        self._encoder = encoder
+        self._known: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+        self.fingerprint = encoder.fingerprint
+        self.context_length = encoder.context_length
+        self.word_tokens = encoder.word_tokens
+
+    def encode(self, prompts: Sequence[str]) -> EncodedPrompts:
+        if missing := [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._known]:
+            new = self._encoder.encode(missing)
+            for prompt, tokens, embeddings in zip(missing, new.tokens, new.embeddings, strict=True):
+                self._known[prompt] = tokens.clone(), embeddings.clone()  # a row alone, not its whole batch
+        rows = [self._known[prompt] for prompt in prompts]
+        for prompt in prompts:
+            self._known.move_to_end(prompt)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return EncodedPrompts(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
 def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:

@@ -18,8 +18,10 @@ class HostTextEncoder:
     def __init__(self, clip):
         self._clip = clip
         self._fingerprint = None
-        empty = self._tokenize("")
-        self.context_length = len(next(iter(empty.values()))[0])
+        self._words: dict[str, tuple[int, ...]] = {}  # tokenizers are slow, and phrases come again and again
+        empty = self._chunks("")[0]
+        self._end = _ids(empty)[1]
+        self.context_length = len(empty)
 
     @property
     def fingerprint(self) -> str:
@@ -28,14 +30,13 @@ class HostTextEncoder:
         return self._fingerprint
 
     def word_tokens(self, phrase: str) -> tuple[int, ...]:
-        chunks = self._chunks(phrase)
-        empty = self._chunks("")[0]
-        padding, words = _ids(empty)[1:], []
-        for chunk in chunks:
-            ids = _ids(chunk, phrase)[1:]
-            end = ids.index(padding[0]) if padding[0] in ids else len(ids)
-            words += ids[:end]
-        return tuple(words)
+        if phrase not in self._words:
+            words = []
+            for chunk in self._chunks(phrase):
+                ids = _ids(chunk, phrase)[1:]
+                words += ids[:ids.index(self._end)] if self._end in ids else ids
+            self._words[phrase] = tuple(words)
+        return self._words[phrase]
 
     def encode(self, prompts) -> EncodedPrompts:
         tokens, embeddings = [], []

@@ -3,8 +3,9 @@
 from comfy_api.latest import io
 
 from ..mace_core.erasure import closed_form_erasure
-from ..mace_core.moments import concept_moments
+from ..mace_core.moments import add_moments, concept_moments
 from ..mace_core.refine import RefineSettings
+from ..mace_core.text import RememberingEncoder
 from ._host import Progress, check_interrupted, labelled
 from ._host_patch import apply_erasure, base_fingerprint, cross_attention_layers
 from ._host_text import HostTextEncoder
@@ -45,13 +46,14 @@ class CrossAttnRefine(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, concepts, prior=None, preserve_weight=1e-4, ridge=10.0):
         cross_attention_layers(model)
-        encoder = HostTextEncoder(clip)
+        encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
-        moments = []
+        moments = None  # a running sum: those of a hundred concepts would take gigabytes
         for concept, label in labelled(concepts):
             progress.say(label)
-            moments.append(concept_moments(encoder, concept, lambda done, total: check_interrupted()))
+            one = concept_moments(encoder, concept, lambda done, total: check_interrupted())
+            moments = one if moments is None else add_moments(moments, one)
             progress.step(label)
         settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
-        erasure = closed_form_erasure(concepts, moments, prior, settings, base_fingerprint(model))
+        erasure = closed_form_erasure(concepts, [moments], prior, settings, base_fingerprint(model))
         return io.NodeOutput(apply_erasure(model, erasure), erasure)

@@ -4,9 +4,18 @@ import pytest
 import torch
 
 from mace_core.concepts import Concept
-from mace_core.moments import PAPER_CAPTIONS, Prior, add_priors, concept_moments, prior_from_captions
+from mace_core.moments import (
+    PAPER_CAPTIONS,
+    Prior,
+    add_moments,
+    add_priors,
+    concept_moments,
+    pair_embeddings,
+    prior_from_captions,
+    second_moment,
+)
 from mace_core.prompts import prompt_pairs
-from mace_core.text import EncodedPrompts
+from mace_core.text import REMEMBERED, EncodedPrompts, RememberingEncoder, encode_once
 from tests.core.toy import ToyTextEncoder
 
 SHIP = Concept("ship", "sea", synonyms=("boat",))
@@ -34,6 +43,58 @@ def test_each_prompt_is_encoded_once():
     assert len(encoder.encoded) == len(set(encoder.encoded))
     assert set(encoder.encoded) == {prompt for p in prompt_pairs(SHIP) for prompt in (p.target, p.surrogate)}
     assert calls[-1] == (len(encoder.encoded),) * 2
+
+
+def test_prompts_that_concepts_share_are_encoded_once():
+    """A hundred people with one surrogate: its prompts are encoded for the first of them alone."""
+    encoder, people = ToyTextEncoder(), [Concept(f"name{i}", "person", "person") for i in range(5)]
+    remembering = RememberingEncoder(encoder)
+    moments = [concept_moments(remembering, person) for person in people]
+    assert len(encoder.encoded) == len(set(encoder.encoded))
+    for person, ours in zip(people, moments, strict=True):
+        theirs = concept_moments(ToyTextEncoder(), person)
+        assert all(torch.equal(getattr(ours, name), getattr(theirs, name)) for name in "GFC")
+
+
+def test_what_is_remembered_is_bounded():
+    encoder = ToyTextEncoder()
+    remembering = RememberingEncoder(encoder)
+    first, *_, last = prompts = [f"picture {i}" for i in range(REMEMBERED + 1)]
+    encode_once(remembering, prompts)
+    remembering.encode([last])
+    assert encoder.encoded == prompts
+    remembering.encode([first])
+    assert encoder.encoded == [*prompts, first]
+
+
+def test_moments_are_the_sums_they_say():
+    """One product over all pairs, and C from F: as if written out prompt by prompt, repeated ones too."""
+    concept = Concept("ship", "sea", synonyms=("a ship", "boat"))  # 'a photo of a ship' is there twice
+    encoder, pairs = ToyTextEncoder(), prompt_pairs(concept)
+    assert len({pair.target for pair in pairs}) < len(pairs)
+    encoded = encode_once(encoder, [prompt for pair in pairs for prompt in (pair.target, pair.surrogate)])
+    m = concept_moments(encoder, concept)
+    matched = [pair_embeddings(encoder, pair, encoded)[:2] for pair in pairs]
+    assert torch.allclose(m.G, sum(g.T @ f for f, g in matched))
+    assert torch.allclose(m.F, sum(f.T @ f for f, _ in matched))
+    distinct = {pair.target for pair in pairs}
+    targets = torch.cat([encoded[prompt].embeddings[0] for prompt in distinct]).double()
+    assert torch.allclose(m.C, targets.T @ targets)
+
+
+def test_a_second_moment_wider_than_a_stripe():
+    x = torch.randn(2, 5, 300)
+    rows = x.flatten(0, 1).double()
+    assert torch.allclose(second_moment([x[:1], x[1:]]), rows.T @ rows)
+
+
+def test_moments_add_up():
+    a, b = (concept_moments(ToyTextEncoder(), concept) for concept in (SHIP, Concept("dog", "ground")))
+    both = add_moments(a, b)
+    for name in "GFC":
+        assert torch.equal(getattr(both, name), getattr(a, name) + getattr(b, name))
+    with pytest.raises(ValueError, match="differ.*same checkpoint"):
+        add_moments(a, concept_moments(ToyTextEncoder(name="other"), SHIP))
 
 
 def test_moments_are_float64_and_symmetric_where_they_should_be():
