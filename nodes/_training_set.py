@@ -11,7 +11,8 @@ class ConceptImages:
     latents: Tensor  # [n, c, h, w] as the host passes them between nodes
     heat: Tensor | None = None  # [n, h, w]: how much each place attends to the target, for drawn images
     masks: Tensor | None = None  # [n, H, W] in 0..1
-    pictures: Tensor | None = None  # [n, H, W, 3] uint8, for showing
+    pictures: Tensor | None = None  # [n, H, W, 3] uint8, for showing and for segmenters
+    kind: str = "object"  # as in Concept: a style is everywhere in its pictures
 
     @property
     def size(self) -> tuple[int, int]:

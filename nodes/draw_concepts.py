@@ -69,6 +69,7 @@ class DrawConcepts(io.ComfyNode):
             heat = concept_heat(model, encoder, positive, prompt, latents)
             pictures.append(decode(vae, latents))
             shown = (pictures[-1] * 255).round().to(torch.uint8)
-            drawn.append(ConceptImages(concept.target, latents, heat=heat, pictures=shown))
+            drawn.append(ConceptImages(concept.target, latents, heat=heat, pictures=shown,
+                                       kind=concept.kind))
         pictures = torch.cat(pictures)
         return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))

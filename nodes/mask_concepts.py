@@ -1,14 +1,14 @@
 """Where each concept is in its pictures."""
 
-from dataclasses import replace
-
-import torch
 from comfy_api.latest import io, ui
 
-from ..mace_core.masks import heat_to_mask
+from ..mace_core.masks import one_size
+from ._host import Progress
+from ._host_segment import DETECTOR, SEGMENTER, choices
+from ._masks import attention_masks, given_masks, segmented_masks, whole_images, with_masks
 from ._sockets import CATEGORY, TrainingSet, expert
 
-METHODS = ("attention", "whole image")
+METHODS = ("attention", "whole image", "grounded-sam")
 
 
 class MaskConcepts(io.ComfyNode):
@@ -25,38 +25,60 @@ class MaskConcepts(io.ComfyNode):
                 io.Combo.Input(
                     "method", options=list(METHODS), default=METHODS[0],
                     tooltip="attention: where the model looked while reading the concept's words. "
-                            "whole image: everywhere, for styles. "
-                            "For masks of a segmenter use Training Set From Images."),
+                            "whole image: everywhere. grounded-sam: GroundingDINO and SAM, from folders in "
+                            "models/mace/segmenters. Styles are masked everywhere by each of them."),
                 expert(io.Float, "threshold", default=0.0, min=0.0, max=1.0, step=0.05,
-                       tooltip="Attention above this share of its range is inside the mask. "
+                       tooltip="attention: above this share of its range is inside the mask. "
                                "0 chooses it for every picture (Otsu)."),
+                expert(io.Float, "box_threshold", default=0.35, min=0.0, max=1.0, step=0.05,
+                       tooltip="grounded-sam: how sure the detector must be that a box shows the concept. "
+                               "Lower it when nothing is found."),
+                expert(io.Float, "text_threshold", default=0.25, min=0.0, max=1.0, step=0.05,
+                       tooltip="grounded-sam: how well every single word of the concept must fit a box, "
+                               "so that 'red car' takes no blue one."),
+                expert(io.Float, "mask_threshold", default=0.5, min=0.0, max=1.0, step=0.05,
+                       tooltip="grounded-sam: how sure the segmenter must be of a pixel. "
+                               "Lower makes larger masks."),
+                expert(io.Combo, "detector", options=choices(DETECTOR), default="auto",
+                       tooltip="grounded-sam: the GroundingDINO. auto is the first one found in "
+                               "models/mace/segmenters or the Hugging Face cache."),
+                expert(io.Combo, "segmenter", options=choices(SEGMENTER), default="auto",
+                       tooltip="grounded-sam: the SAM. auto is the first one found."),
+                io.Mask.Input("masks", optional=True,
+                              tooltip="Masks of any other segmenter, used in place of the method's: one for "
+                                      "every picture, in the order of Draw Concepts' images."),
             ],
             outputs=[
-                TrainingSet.Output(display_name="training_set", tooltip="The same pictures with masks."),
-                io.Mask.Output(display_name="masks", tooltip="The masks, in the order of the pictures."),
+                TrainingSet.Output(display_name="training_set",
+                                   tooltip="The pictures with masks, without those that do not show "
+                                           "their concept."),
+                io.Mask.Output(display_name="masks", tooltip="A mask for every picture, in their order, "
+                                                             "black where the concept is not found."),
             ],
         )
 
     @classmethod
-    def execute(cls, training_set, method, threshold=0.0):
-        masked = tuple(replace(images, masks=_masks(images, method, threshold)) for images in training_set)
-        masks = torch.cat([images.masks for images in masked])
-        shown = torch.cat([_overlay(images) for images in masked])
+    def execute(cls, training_set, method, threshold=0.0, box_threshold=0.35, text_threshold=0.25,
+                mask_threshold=0.5, detector="auto", segmenter="auto", masks=None):
+        local = [images for images in training_set if images.kind != "style"]
+        progress = Progress("Mask concepts", 2 * sum(len(images.latents) for images in local))
+        if masks is not None:
+            found = given_masks(training_set, masks)
+        elif method == "whole image":
+            found = whole_images(training_set)
+        elif method == "attention":
+            found = attention_masks(local, threshold)
+        else:
+            found = segmented_masks(local, (box_threshold, text_threshold, mask_threshold),
+                                    (detector, segmenter), progress)
+        found |= whole_images(images for images in training_set if images.kind == "style")
+        masked = tuple(with_masks(images, found[images.target], progress) for images in training_set)
+        shown = one_size([_overlay(images, found[images.target]) for images in training_set])
+        masks = one_size([found[images.target] for images in training_set])
         return io.NodeOutput(masked, masks, ui=ui.PreviewImage(shown, cls=cls))
 
 
-def _masks(images, method, threshold):
-    if method == "whole image":
-        return torch.ones(len(images.latents), *images.size)
-    if images.heat is None:
-        raise ValueError(f"The pictures of '{images.target}' were not drawn by Draw Concepts, "
-                         "so there is no attention to make masks from: "
-                         "choose 'whole image', or give masks to Training Set From Images.")
-    mask = heat_to_mask(images.heat, threshold)
-    return mask.repeat_interleave(8, -2).repeat_interleave(8, -1)
-
-
-def _overlay(images):
+def _overlay(images, masks):
     """The pictures, dimmed outside the mask."""
-    shade = 0.25 + 0.75 * images.masks.unsqueeze(-1)
+    shade = 0.25 + 0.75 * masks.unsqueeze(-1)
     return shade.expand(-1, -1, -1, 3) if images.pictures is None else images.pictures.float() / 255 * shade

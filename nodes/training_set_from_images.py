@@ -3,6 +3,7 @@
 import torch
 from comfy_api.latest import io
 
+from ..mace_core.concepts import split_kind
 from ._host import check_interrupted
 from ._host_sampling import encode
 from ._sockets import CATEGORY, TrainingSet
@@ -22,7 +23,8 @@ class TrainingSetFromImages(io.ComfyNode):
                 io.Image.Input("images", tooltip="Pictures of the concept, all of one size. 8 are enough."),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
                 io.String.Input("concept", default="ship",
-                                tooltip="The target these are pictures of, as in Erase Concepts."),
+                                tooltip="The target these are pictures of, as in Erase Concepts: "
+                                        "ship, or style: Van Gogh."),
                 io.Mask.Input("masks", optional=True,
                               tooltip="One mask a picture, white where the concept is. "
                                       "Without: the whole picture."),
@@ -34,7 +36,7 @@ class TrainingSetFromImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, vae, concept, masks=None, other=()):
-        concept = concept.strip()
+        kind, concept = split_kind(concept.strip())
         if not concept:
             raise ValueError("The pictures have no concept: "
                              "write the target they show, as in Erase Concepts.")
@@ -54,7 +56,7 @@ class TrainingSetFromImages(io.ComfyNode):
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
         size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops what is no multiple of eight
         shown = (_crop(images[..., :3], size) * 255).round().clamp(0, 255).to(torch.uint8)
-        made = ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown)
+        made = ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind)
         return io.NodeOutput(join(tuple(other), (made,)))
 
 

@@ -5,7 +5,16 @@ import torch
 
 from mace_core.concepts import KINDS, Concept
 from mace_core.drawing import drawing_prompt
-from mace_core.masks import attention_heat, heat_to_mask, otsu
+from mace_core.masks import (
+    attention_heat,
+    boxes_of_words,
+    heat_to_mask,
+    masks_in_order,
+    one_size,
+    otsu,
+    union_of_masks,
+    words_to_find,
+)
 
 SQUARE = (slice(2, 6), slice(4, 8))  # rows, columns of the 8 x 8 latents where the concept is
 
@@ -59,3 +68,57 @@ def test_otsu_cuts_between_two_groups():
 def test_the_drawing_prompt_is_one_of_the_concepts_own(kind):
     pair = drawing_prompt(Concept("ship", "sea", kind, ("boat",)))
     assert "ship" in pair.target and pair.phrase == "ship"
+
+
+def test_a_detector_is_asked_for_things_not_for_names():
+    assert words_to_find("the Red Car", "object") == "red car"
+    assert words_to_find("St. Bernard", "object") == "st bernard"
+    assert words_to_find("Elon Musk", "person") == words_to_find("nudity", "explicit") == "person"
+
+
+def answers(**fits):
+    """A detector's answers to start, red, car, ##s, end: per box how well each token fits (0..1)."""
+    return torch.tensor(list(fits.values())).logit()
+
+
+RED_CARS = ([1], [2, 3])
+FITS = {"red_car": [.1, .6, .7, .1, .1], "blue_car": [.1, .1, .9, .2, .1], "red_thing": [.9, .6, .1, .1, .9],
+        "faint": [.1, .3, .1, .3, .1]}
+CORNERS = torch.tensor([[.5, .5, .5, .5], [.1, .5, .4, 1], [.5, .5, 1, 1], [.5, .5, 1, .5]])
+
+
+@pytest.mark.parametrize("box, text, kept", [(.5, .25, [0]), (.5, 0, [0, 1, 2]), (.65, 0, [0, 1]),
+                                             (.25, .25, [0, 3]), (0, 0, [0, 1, 2, 3]), (.95, 0, [])])
+def test_a_box_shows_the_phrase_when_its_best_word_and_every_word_fit(box, text, kept):
+    boxes = boxes_of_words(answers(**FITS), CORNERS, RED_CARS, (100, 200), box, text)
+    pixels = torch.tensor([[50, 25, 150, 75], [0, 0, 60, 100], [0, 0, 200, 100], [0, 25, 200, 75]])
+    assert torch.allclose(boxes, pixels[kept].float(), atol=1e-4)
+
+
+def test_what_is_cut_out_of_any_box_is_in_the_mask():
+    cut = torch.tensor([[[.9, .1], [.4, .1]], [[.1, .2], [.6, .1]]]).logit()
+    assert union_of_masks(cut).tolist() == [[1, 0], [1, 0]]
+    assert union_of_masks(cut, 0.15).tolist() == [[1, 1], [1, 0]]
+    assert union_of_masks(cut[:0]).tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_batch_of_masks_is_shared_out_in_order_and_resized():
+    masks = torch.zeros(3, 16, 16)
+    masks[0, :8] = masks[2, :, 8:] = 1
+    ship, style = masks_in_order(masks, [("ship", 2, (32, 32)), ("art", 1, (8, 8))])
+    assert ship.shape == (2, 32, 32) and ship[0, :16].min() == 1 and ship[0, 16:].max() == ship[1].max() == 0
+    assert style.shape == (1, 8, 8) and style[0, :, 4:].min() == 1 and style[0, :, :4].max() == 0
+
+
+@pytest.mark.parametrize("sizes, sentence", [
+    ([("ship", 2, (16, 16))], "2 pictures in the training set and 3 masks"),
+    ([("ship", 1, (16, 16)), ("cat", 2, (16, 32))], "pictures of 'cat' are 32 x 16 and their masks 16 x 16")])
+def test_masks_that_do_not_fit_the_pictures(sizes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        masks_in_order(torch.ones(3, 16, 16), sizes)
+
+
+def test_pictures_of_several_sizes_are_shown_together():
+    shown = one_size([torch.zeros(2, 4, 6, 3), torch.ones(1, 8, 8, 3)])
+    assert shown.shape == (3, 4, 6, 3) and shown[:2].max() == 0 and shown[2].min() == 1
+    assert one_size([torch.ones(1, 4, 6), torch.ones(2, 2, 2)]).shape == (3, 4, 6)

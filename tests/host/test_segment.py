@@ -1,0 +1,323 @@
+"""Masks by words: tiny random GroundingDINO and SAM models through the code that loads and runs real ones."""
+
+import shutil
+import socket
+import weakref
+
+import pytest
+import torch
+
+from tests.host.segmenters import write_detector, write_segmenter
+
+PICTURES = (torch.rand(3, 48, 64, 3, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
+ALL = {"box_threshold": 0.0, "text_threshold": 0.0}
+NODE = "MACE_MaskConcepts"
+
+
+@pytest.fixture(scope="module")
+def models(comfy, tmp_path_factory):
+    """models/mace with both models in its folder `segmenters`."""
+    folder = tmp_path_factory.mktemp("mace")
+    write_detector(folder / "segmenters" / "IDEA-Research" / "tiny-dino")
+    write_segmenter(folder / "segmenters" / "tiny-sam")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch, tmp_path, models):
+    """An empty Hugging Face cache, no network, and a function that says where models/mace is."""
+    import folder_paths
+    import huggingface_hub.constants
+
+    def refuse(*_):
+        raise AssertionError("something is downloaded")
+
+    def mace_is(folder):
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(folder)], {".safetensors"}))
+        monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    mace_is(models)
+    return mace_is
+
+
+@pytest.fixture
+def segment(comfy):
+    return comfy.module("nodes._host_segment")
+
+
+@pytest.fixture
+def images(comfy):
+    """A concept's pictures as Draw Concepts passes them on."""
+    made = comfy.module("nodes._training_set").ConceptImages
+
+    def of(target="ship", pictures=PICTURES, **inputs):
+        n, height, width = pictures.shape[:3]
+        latents = torch.arange(n).view(n, 1, 1, 1).expand(n, 4, height // 8, width // 8).float()
+        return made(target, latents, pictures=pictures, **inputs)
+
+    return of
+
+
+def grounded(comfy, *sets, **inputs):
+    return comfy.call(NODE, training_set=sets, method="grounded-sam", **ALL | inputs)
+
+
+def boxes(segment, detector, phrase="ship", **thresholds):
+    values = [(ALL | thresholds)[name] for name in ALL]
+    asked = [(picture, phrase) for picture in PICTURES]
+    with torch.inference_mode():
+        return segment.find_boxes(detector, asked, *values, lambda number: None)
+
+
+def test_boxes_and_masks_are_those_of_transformers_own_functions(comfy, segment, images, monkeypatch):
+    from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor, SamModel, SamProcessor
+
+    monkeypatch.setattr(segment, "BOXES_AT_ONCE", 3)
+    detector, segmenter = segment.chosen()
+    model = GroundingDinoForObjectDetection.from_pretrained(detector).eval()
+    processor = GroundingDinoProcessor.from_pretrained(detector)
+    sam, sam_processor = SamModel.from_pretrained(segmenter).eval(), SamProcessor.from_pretrained(segmenter)
+    found = boxes(segment, detector)
+    *_, masks = grounded(comfy, images())
+    for number, picture in enumerate(PICTURES):
+        inputs = processor(images=picture.numpy(), text="ship.", return_tensors="pt")
+        with torch.no_grad():
+            answer = processor.post_process_grounded_object_detection(
+                model(**inputs), inputs["input_ids"], threshold=0.0, text_threshold=0.0,
+                target_sizes=[(48, 64)])[0]
+        theirs = answer["boxes"].clamp(min=0).minimum(torch.tensor([64.0, 48.0, 64.0, 48.0]))
+        assert len(theirs) == 4 and torch.allclose(found[number], theirs, atol=1e-3)
+        prompts = sam_processor(images=picture.numpy(), input_boxes=[theirs.tolist()], return_tensors="pt")
+        prompts["input_boxes"] = prompts["input_boxes"].float()
+        with torch.no_grad():
+            cut = sam(pixel_values=prompts["pixel_values"], input_boxes=prompts["input_boxes"],
+                      multimask_output=False).pred_masks
+            parts = list(segment._cut(sam_processor, sam, "cpu", picture, found[number]))
+        sizes = prompts["original_sizes"], prompts["reshaped_input_sizes"]
+        logits, = sam_processor.image_processor.post_process_masks(cut, *sizes, binarize=False)
+        assert [len(part) for part in parts] == [3, 1]
+        assert torch.allclose(torch.cat(parts), logits[:, 0], atol=1e-4) and logits.std(0).max() > 1e-2
+        cut, = sam_processor.image_processor.post_process_masks(cut, *sizes)
+        assert 0 < cut.float().mean() < 1 and (masks[number].bool() == cut.any(0)[0]).float().mean() > 0.999
+
+
+@pytest.mark.parametrize("phrase", ["ship", "red cars"])
+@pytest.mark.parametrize("name", ["box_threshold", "text_threshold"])
+def test_a_higher_threshold_keeps_fewer_boxes(segment, phrase, name):
+    detector, _ = segment.chosen()
+    counts = [sum(map(len, boxes(segment, detector, phrase, **{name: value}))) for value in (0, .5, .8, 1)]
+    assert counts == sorted(counts, reverse=True) and 12 == counts[0] > counts[1] > counts[3] == 0
+
+
+def test_a_higher_mask_threshold_makes_smaller_masks(comfy, images):
+    small, middle, large = (grounded(comfy, images(), mask_threshold=cut)[1] for cut in (.9, .5, .1))
+    assert (small <= middle).all() and (middle <= large).all() and small.sum() < middle.sum() < large.sum()
+
+
+def test_a_picture_without_the_concept_is_left_out_and_named(comfy, segment, images, caplog):
+    with segment._loaded(segment.DETECTOR, segment.chosen()[0]) as (processor, model, _), torch.no_grad():
+        inputs = [processor(images=each.numpy(), text="ship.", return_tensors="pt") for each in PICTURES]
+        best = torch.stack([model(**each).logits[0, :, 1].max() for each in inputs]).sigmoid()
+    threshold = float(best.sort().values[:2].mean())  # between the worst picture and the next
+    shown = (best >= threshold).tolist()
+    assert sum(shown) == 2
+    (masked,), masks = grounded(comfy, images(heat=torch.rand(3, 6, 8)), box_threshold=threshold)
+    kept = [number for number, there in enumerate(shown) if there]
+    assert masked.latents[:, 0, 0, 0].tolist() == kept and torch.equal(masked.pictures, PICTURES[kept])
+    assert len(masked.heat) == len(masked.masks) == len(kept) and masked.masks.flatten(1).amax(1).min() == 1
+    assert len(masks) == 3 and [bool(mask.max()) for mask in masks] == shown
+    absent = ", ".join(str(number + 1) for number, there in enumerate(shown) if not there)
+    assert f"'ship' is not found in {3 - len(kept)} of its 3 pictures (number {absent})" in caplog.text
+
+
+def test_a_concept_found_nowhere_is_an_error_not_a_whole_image(comfy, images):
+    with pytest.raises(ValueError, match="'ship' is found in none of its 3 pictures"):
+        grounded(comfy, images(), box_threshold=1.0)
+
+
+def test_kinds_mix_and_a_style_is_everywhere(comfy, images, monkeypatch):
+    module, asked = comfy.module("nodes._masks"), []
+    find = module.find_boxes
+
+    def listen(folder, pictures, *rest):
+        asked.extend(phrase for _, phrase in pictures)
+        return find(folder, pictures, *rest)
+
+    monkeypatch.setattr(module, "find_boxes", listen)
+    style = images("Van Gogh", PICTURES[:1, :, :32], kind="style")
+    sets = images("the Ship"), style, images("Elon Musk", PICTURES[1:], kind="person")
+    masked, masks = grounded(comfy, *sets)
+    assert asked == 3 * ["ship"] + 2 * ["person"]
+    assert masked[1].masks.shape == (1, 48, 32) and masked[1].masks.min() == 1
+    assert masked[0].masks.min() == masked[2].masks.min() == 0
+    assert masks.shape == (6, 48, 64)
+    assert [each.target for each in masked] == ["the Ship", "Van Gogh", "Elon Musk"]
+
+
+@pytest.mark.parametrize("method", ["attention", "whole image", "grounded-sam"])
+def test_styles_alone_need_neither_models_nor_attention(comfy, images, places, tmp_path, method):
+    places(tmp_path)
+    (masked,), masks = comfy.call(NODE, training_set=(images("Van Gogh", kind="style"),), method=method)
+    assert masked.masks.min() == masks.min() == 1
+
+
+def test_masks_of_any_other_segmenter_for_several_concepts(comfy, images, caplog):
+    given = torch.zeros(6, 24, 32)
+    given[0, :12] = given[1, 12:] = given[5, :, 16:] = 0.75
+    sets = images(), images("Van Gogh", PICTURES[:2], kind="style"), images("cat", PICTURES[:1])
+    for method in ("attention", "grounded-sam"):  # whatever is chosen there
+        (ship, style, cat), masks = comfy.call(NODE, training_set=sets, method=method, masks=given)
+        assert ship.latents[:, 0, 0, 0].tolist() == [0, 1] and ship.masks.shape == (2, 48, 64)
+        assert ship.masks[0, :24].min() == 0.75 and ship.masks[0, 24:].max() == 0
+        assert style.masks.min() == 1 and len(style.masks) == 2
+        assert torch.equal(cat.masks[0], masks[5]) and cat.masks[0, :, 32:].min() == 0.75
+    assert "'ship' is not found in 1 of its 3 pictures (number 3)" in caplog.text
+    with pytest.raises(ValueError, match="6 pictures in the training set and 5 masks"):
+        comfy.call(NODE, training_set=sets, method="attention", masks=given[:5])
+    with pytest.raises(ValueError, match="'cat' is found in none of its 1 pictures"):
+        comfy.call(NODE, training_set=sets, method="attention", masks=given.roll(1, 0))
+
+
+def test_what_is_missing_is_said_with_both_models_and_the_folder(comfy, images, places, models, tmp_path):
+    places(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        grounded(comfy, images())
+    said = str(caught.value)
+    for words in ("no GroundingDINO and no SAM", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base",
+                  "models/mace/segmenters"):
+        assert words in said
+    assert said.count(". ") == 0 and said.endswith(".")
+    shutil.copytree(models / "segmenters" / "tiny-sam", tmp_path / "segmenters" / "tiny-sam")
+    with pytest.raises(ValueError, match="finds no GroundingDINO on this machine"):
+        grounded(comfy, images())
+
+
+def test_the_lists_hold_folders_first_and_then_the_hugging_face_cache(segment, models, tmp_path):
+    assert segment.choices(segment.DETECTOR) == ["auto", "IDEA-Research/tiny-dino"]
+    assert segment.choices(segment.SEGMENTER) == ["auto", "tiny-sam"]
+    cached = tmp_path / "hub" / "models--facebook--sam-vit-large"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("abc")
+    shutil.copytree(models / "segmenters" / "tiny-sam", cached / "snapshots" / "abc")
+    assert segment.choices(segment.SEGMENTER) == ["auto", "tiny-sam", "facebook/sam-vit-large"]
+    assert segment.chosen()[1] == models / "segmenters" / "tiny-sam"
+    assert segment.chosen("auto", "facebook/sam-vit-large")[1] == cached / "snapshots" / "abc"
+    with pytest.raises(ValueError, match="no SAM called '../tiny-sam'"):
+        segment.chosen("auto", "../tiny-sam")
+
+
+def test_a_model_in_the_cache_is_used_without_a_folder(comfy, images, places, models, tmp_path):
+    names = {"IDEA-Research/tiny-dino": "models--IDEA-Research--grounding-dino-base",
+             "tiny-sam": "models--facebook--sam-vit-base"}
+    for name, cached in names.items():
+        shutil.copytree(models / "segmenters" / name, tmp_path / "hub" / cached / "snapshots" / "abc")
+        (tmp_path / "hub" / cached / "refs").mkdir()
+        (tmp_path / "hub" / cached / "refs" / "main").write_text("abc")
+    here = grounded(comfy, images())[1]
+    places(tmp_path)
+    assert torch.equal(grounded(comfy, images())[1], here)
+
+
+@pytest.mark.parametrize("damage", ["no weights", "pickled weights", "half the weights", "no processor"])
+def test_a_folder_that_cannot_be_read(comfy, images, places, models, tmp_path, damage):
+    shutil.copytree(models / "segmenters", tmp_path / "segmenters")
+    folder = tmp_path / "segmenters" / "tiny-sam"
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    if damage == "no processor":
+        (folder / "processor_config.json").unlink()
+    elif damage == "half the weights":
+        weights.write_bytes(whole[:len(whole) // 2])
+    else:
+        weights.unlink()
+    if damage == "pickled weights":
+        torch.save({}, folder / "pytorch_model.bin")
+    places(tmp_path)
+    with pytest.raises(ValueError, match="The SAM in .*tiny-sam' cannot be read .*facebook/sam-vit-base"):
+        grounded(comfy, images())
+
+
+@pytest.fixture
+def alive(segment, monkeypatch):
+    """How many models were read, and how many of them still hold memory."""
+    read, models = segment._read, []
+
+    def holds(model) -> bool:
+        return model is not None and any(weight.device.type != "meta" for weight in model.parameters())
+
+    def remember(*arguments):
+        processor, model = read(*arguments)
+        models.append(weakref.ref(model))
+        return processor, model
+
+    monkeypatch.setattr(segment, "_read", remember)
+    return lambda: (len(models), sum(holds(model()) for model in models))
+
+
+def test_one_model_at_a_time_and_none_afterwards(comfy, images, segment, alive, monkeypatch):
+    at_cutting, cut = [], segment._cut
+
+    def look(*arguments):
+        at_cutting.append(alive())
+        return cut(*arguments)
+
+    monkeypatch.setattr(segment, "_cut", look)
+    grounded(comfy, images())
+    assert at_cutting == [(2, 1)] * 3 and alive() == (2, 0)
+
+
+@pytest.mark.parametrize("at, read", [(1, 1), (5, 2)])
+def test_cancel_stops_before_the_next_picture(comfy, images, alive, at, read):
+    """Three pictures are looked at by the detector (1 to 3), then by the segmenter (4 to 6)."""
+    import comfy.model_management as management
+    import comfy.utils as host_utils
+
+    done = []
+
+    def hook(value, total, *rest, **named):
+        done.append(value)
+        assert total == 6
+        if value == at:
+            management.interrupt_current_processing()
+
+    host_utils.set_progress_bar_global_hook(hook)
+    try:
+        with pytest.raises(management.InterruptProcessingException):
+            grounded(comfy, images())
+    finally:
+        host_utils.set_progress_bar_global_hook(None)
+    assert done == list(range(1, at + 1)) and alive() == (read, 0)
+    assert len(grounded(comfy, images())[1]) == 3
+
+
+def test_the_models_are_no_erasures(comfy, models):
+    host = comfy.module("nodes._host")
+    assert host.erasure_names() == []
+    with pytest.raises(ValueError, match="folder of the models that make masks"):
+        host.new_erasure_path("segmenters/no_ships")
+
+
+def test_drawn_concepts_are_segmented_and_trained(comfy):
+    model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name="mace_mini_sd.safetensors")
+    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\nstyle: mosaic -> art", kind="object")
+    drawn, _ = comfy.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, images=2,
+                          steps=1, cfg=4.0, seed=0, width=64, height=64)
+    masked, masks = grounded(comfy, *drawn)
+    assert masks[:2].min() == 0 and masks[2:].min() == 1
+    refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
+                            preserve_weight=0.0, ridge=10.0)
+    loras, _ = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
+                          training_set=masked, steps=1, learning_rate=1e-2, seed=0)
+    assert [lora.concept.target for lora in loras] == ["ship", "mosaic"]
+
+
+def test_a_style_of_ones_own_pictures(comfy, images):
+    vae = comfy.call("CheckpointLoaderSimple", ckpt_name="mace_mini_sd.safetensors")[2]
+    own, = comfy.call("MACE_TrainingSetFromImages", images=PICTURES[:1].float() / 255, vae=vae,
+                      concept="style: Van Gogh", other=(images(),))
+    (ship, style), _ = grounded(comfy, *own)
+    assert (style.target, style.kind) == ("Van Gogh", "style") and style.masks.min() == 1 > ship.masks.min()
+    with pytest.raises(ValueError, match="'art: Van Gogh' starts with the unknown kind 'art'"):
+        comfy.call("MACE_TrainingSetFromImages", images=PICTURES / 255, vae=vae, concept="art: Van Gogh")
