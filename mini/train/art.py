@@ -12,7 +12,6 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import resvg_py
 from PIL import Image
 
 from .world import WORLD_FILE, World
@@ -38,6 +37,8 @@ def fetch(folder: Path) -> None:
 
 def rasterise(svg: str) -> np.ndarray:
     """An SVG as [SIZE, SIZE, 4] uint8, cropped to what is drawn and centred."""
+    import resvg_py  # of `make mini`'s packages, which readers of this file do without
+
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE))
     image = Image.open(io.BytesIO(png)).convert("RGBA")
     drawn = image.crop(image.getbbox())

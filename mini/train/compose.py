@@ -46,12 +46,12 @@ def random_scene(world: World, rng: np.random.Generator) -> Scene:
 def draw(
     scene: Scene, world: World, glyphs: dict[str, np.ndarray], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint `scene`: picture [64, 64, 3] uint8 and the things' coverage [64, 64] in 0..1."""
+    """Paint `scene`: picture [64, 64, 3] uint8 and each thing's coverage [things, 64, 64] in 0..1."""
     if scene.background in SCENES:
         image = SCENES[scene.background](rng)
     else:
         image = plain(rng, world.colours[scene.background])
-    coverage = np.zeros((SIDE, SIDE), np.float32)
+    coverage = np.zeros((len(scene.things), SIDE, SIDE), np.float32)
     for place, thing in enumerate(scene.things):
         variants = glyphs.get(f"{thing}/{scene.vendor}", glyphs.get(thing))
         glyph = Image.fromarray(variants[rng.integers(len(variants))])
@@ -64,7 +64,7 @@ def draw(
         image.paste(glyph, (int(x), int(y)), glyph)
         alpha = Image.new("L", (SIDE, SIDE))
         alpha.paste(glyph.getchannel("A"), (int(x), int(y)))
-        coverage = np.maximum(coverage, np.asarray(alpha, np.float32) / 255)
+        coverage[place] = np.asarray(alpha, np.float32) / 255
     return _render(np.asarray(image), scene.rendering), coverage
 
 

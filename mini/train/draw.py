@@ -13,15 +13,18 @@ from .vae import MiniVAE
 STEPS, CFG = 20, 4.0  # the one setting of every figure in the report
 
 
+def times() -> list[int]:
+    """The timesteps the report draws at, from noise to picture: as DDIMScheduler's "trailing" ones."""
+    return [*range(999, 0, -1000 // STEPS), 0]
+
+
 @torch.no_grad()
 def denoise(unet: nn.Module, z: Tensor, told: Tensor, empty: Tensor) -> Tensor:
-    """Latents [n, 4, 8, 8] from noise `z` and contexts `told` [n, 77, d]; `empty` [1, 77, d] guides away.
-
-    DDIM in steps of equal length from 999 to 0, as DDIMScheduler takes them with "trailing" spacing.
-    """
+    """Latents [n, 4, 8, 8] by deterministic DDIM from noise `z` and contexts `told` [n, 77, d]; `empty`
+    [1, 77, d] guides away."""
     alphas, context = alphas_cumprod(), torch.cat([empty.expand_as(told), told])
-    times = torch.tensor([*range(999, 0, -1000 // STEPS), 0])
-    for t, following in zip(times[:-1], times[1:], strict=True):
+    steps = torch.tensor(times())
+    for t, following in zip(steps[:-1], steps[1:], strict=True):
         without, wanted = unet(torch.cat([z, z]), t.expand(2 * len(z)), context=context).chunk(2)
         noise = without + CFG * (wanted - without)
         clean = (z - (1 - alphas[t]).sqrt() * noise) / alphas[t].sqrt()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dev.launch_host import make_torchvision_importable
-from mini.judge import BUNDLED, Judge
+from mini.judge import Judge
 from mini.train.tokens import word_tokens
 from mini.train.world import load_world
 
@@ -44,8 +44,3 @@ def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="lacks config.json, model.safetensors"):
         Judge.load(tmp_path)
-
-
-def test_the_files_are_small_enough_to_ship():
-    megabytes = sum(file.stat().st_size for file in BUNDLED.parent.rglob("*.*") if file.is_file()) / 2**20
-    assert megabytes < 20
