@@ -30,19 +30,19 @@ class MaskConcepts(io.ComfyNode):
                 expert(io.Float, "threshold", default=0.0, min=0.0, max=1.0, step=0.05,
                        tooltip="attention: above this share of its range is inside the mask. "
                                "0 chooses it for every picture (Otsu)."),
-                expert(io.Float, "box_threshold", default=0.35, min=0.0, max=1.0, step=0.05,
+                expert(io.Float, "box_threshold", default=0.35, min=0.0, max=1.0, step=0.05, optional=True,
                        tooltip="grounded-sam: how sure the detector must be that a box shows the concept. "
                                "Lower it when nothing is found."),
-                expert(io.Float, "text_threshold", default=0.25, min=0.0, max=1.0, step=0.05,
+                expert(io.Float, "text_threshold", default=0.25, min=0.0, max=1.0, step=0.05, optional=True,
                        tooltip="grounded-sam: how well every single word of the concept must fit a box, "
                                "so that 'red car' takes no blue one."),
-                expert(io.Float, "mask_threshold", default=0.5, min=0.0, max=1.0, step=0.05,
+                expert(io.Float, "mask_threshold", default=0.5, min=0.0, max=1.0, step=0.05, optional=True,
                        tooltip="grounded-sam: how sure the segmenter must be of a pixel. "
                                "Lower makes larger masks."),
-                expert(io.Combo, "detector", options=choices(DETECTOR), default="auto",
+                expert(io.Combo, "detector", options=choices(DETECTOR), default="auto", optional=True,
                        tooltip="grounded-sam: the GroundingDINO. auto is the first one found in "
                                "models/mace/segmenters or the Hugging Face cache."),
-                expert(io.Combo, "segmenter", options=choices(SEGMENTER), default="auto",
+                expert(io.Combo, "segmenter", options=choices(SEGMENTER), default="auto", optional=True,
                        tooltip="grounded-sam: the SAM. auto is the first one found."),
                 io.Mask.Input("masks", optional=True,
                               tooltip="Masks of any other segmenter, used in place of the method's: one for "
