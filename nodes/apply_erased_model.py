@@ -1,8 +1,10 @@
 """An erasure on a MODEL, as a patch."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
-from ._host_patch import apply_erasure
+from ..mace_core.transfer import transferred
+from ._host import Progress
+from ._host_patch import apply_erasure, base_fingerprint
 from ._host_text import check_same_encoder
 from ._sockets import CATEGORY, Erasure
 
@@ -34,4 +36,8 @@ class ApplyErasedModel(io.ComfyNode):
     def execute(cls, model, erasure, strength, clip=None):
         if clip is not None:
             check_same_encoder(clip, erasure)
-        return io.NodeOutput(apply_erasure(model, erasure, strength))
+        erased = apply_erasure(model, erasure, strength)
+        base = base_fingerprint(model) if erasure.U and erasure.base else ""
+        said = transferred(erasure, base, same_encoder=clip is not None)
+        Progress("Apply erasure", 1).step(said)
+        return io.NodeOutput(erased, ui=ui.PreviewText(said))
