@@ -54,6 +54,13 @@ def attention_sheet(prompt: str, words: Sequence[str], rows: Sequence[Row]) -> I
     return sheet
 
 
+def require_masks(training_set: TrainingSet) -> None:
+    for images in training_set:
+        if images.masks is None:
+            raise ValueError(f"The pictures of '{images.target}' have no masks: "
+                             "put Mask Concepts in between.")
+
+
 def mask_sheet(training_set: TrainingSet) -> Image.Image:
     """Every concept's pictures, with what its mask holds tinted and outlined."""
     most = max(min(len(images.latents), PICTURES) for images in training_set)

@@ -5,7 +5,6 @@ import time
 from comfy_api.latest import io, ui
 
 from ..mace_core.scoring import summary
-from ._checks import at_least
 from ._host_judge import BUNDLED_NAME, HostJudge, check_judge, facts_of, judge_names
 from ._host_patch import cross_attention_layers
 from ._host_progress import TimedProgress, write_result
@@ -67,13 +66,14 @@ class ScoreErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, judge, images):
+    def validate_inputs(cls, judge):
+        """In place of the host's own look into the list, which does not say where a judge belongs."""
         if judge is not None:
             try:
                 check_judge(judge)
             except ValueError as error:
                 return str(error)
-        return at_least(images, 1, "The number of images per prompt")
+        return True
 
     @classmethod
     def execute(cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps,
@@ -93,6 +93,5 @@ class ScoreErasure(io.ComfyNode):
         table = report(title, scored.scores, figures, notes_of(drawing, facts, saved))
         grid = to_image(draw_grid(title, scored.scores, scored.pictures))
         chart = to_image(draw_chart(title, scored.scores, figures))
-        shown = {"images": [*ui.PreviewImage(grid, cls=cls).values, *ui.PreviewImage(chart, cls=cls).values],
-                 "text": (table,)}
+        shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, scores, grid, chart, ui=shown)

@@ -39,10 +39,10 @@ class SuggestSurrogate(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, targets, kind):
+    def validate_inputs(cls, targets):
         if targets is not None:
             try:
-                parse_targets(targets, kind or KINDS[0])
+                parse_targets(targets)
             except ValueError as error:
                 return str(error)
         return True

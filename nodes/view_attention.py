@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from ._attention_picture import Row, attention_sheet, mask_sheet
+from ._attention_picture import Row, attention_sheet, mask_sheet, require_masks
 from ._host_patch import cross_attention_layers
 from ._host_progress import TimedProgress, blocked
 from ._host_sampling import decode, draw_latents, size_of
@@ -55,6 +55,7 @@ class ViewAttention(io.ComfyNode):
         models = {"before": before} if after is None else {"before": before, "after": after}
         for model in models.values():
             cross_attention_layers(model)
+        require_masks(training_set or ())
         encoder = HostTextEncoder(clip)
         progress = TimedProgress("View attention", len(models) * (steps + 1))
         rows, words = [], ()

@@ -93,7 +93,7 @@ def test_beside_a_style_objects_stay_too():
 def test_everyday_names_do_not_contain_each_other():
     names = list(EVERYDAY["object"])
     assert not [(a, b) for a in names for b in names if a != b and a in b.split()]
-    assert list(EVERYDAY["object"])[:10] == [name for name, synonyms in EVERYDAY["object"].items() if synonyms]
+    assert names[:10] == [name for name, synonyms in EVERYDAY["object"].items() if synonyms]
 
 
 def test_a_verdict_counts_the_expected_answer():
@@ -108,7 +108,8 @@ def test_a_verdict_counts_the_expected_answer():
 
 
 def score(drawn, before, after) -> SetScore:
-    return SetScore(drawn, Verdict(before, before / 2, 60.0), Verdict(after, after / 2, 20.0), Drift(0.1, 0.4))
+    sides = Verdict(before, before / 2, 60.0), Verdict(after, after / 2, 20.0)
+    return SetScore(drawn, *sides, Drift(0.1, 0.4))
 
 
 def test_the_summary_is_the_papers():

@@ -70,6 +70,14 @@ def apply(name: str, erasure: list, strength: float = 1.0, **inputs) -> Prompt:
     return {name: node("MACE_ApplyErasedModel", model=MODEL, erasure=erasure, strength=strength, **inputs)}
 
 
+def score(**inputs) -> Prompt:
+    """Score Erasure on what stage 1 erased."""
+    settings = {"keep": "cat", "synonyms": "boat", "judge": "bundled (for the miniature model)", "images": 1,
+                "seed": 0, "steps": 2, "cfg": 4.0, **inputs}
+    return {"score": node("MACE_ScoreErasure", before=MODEL, after=["refine", 0], clip=CLIP, vae=VAE,
+                          concepts=["concepts", 0], latent=["latent", 0], **settings)}
+
+
 def all_stages(**training) -> Prompt:
     return base() | stage_1() | training_set() | stages_2_and_3(**training) | apply("apply", ["fuse", 0])
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from dev.client import ExecutionFailed, InvalidPrompt
-from tests.host.graphs import CLIP, MODEL, VAE, all_stages, apply, base, draw, node, picture, stage_1
+from tests.host.graphs import CLIP, MODEL, VAE, all_stages, apply, base, draw, node, picture, score, stage_1
 
 
 def concepts(text: str, synonyms: str = "") -> dict:
@@ -56,6 +56,21 @@ def own_images(masks: dict | None, concept: str = "ship") -> dict:
     return prompt
 
 
+def scored(**inputs) -> dict:
+    return base() | stage_1() | score(**inputs)
+
+
+def attention(**inputs) -> dict:
+    settings = {"prompt": "a ship", "seed": 0, "steps": 1, "cfg": 4.0, **inputs}
+    return all_stages() | {"look": node("MACE_ViewAttention", before=MODEL, clip=CLIP, vae=VAE,
+                                        latent=["latent", 0], **settings)}
+
+
+def suggested(targets: str) -> dict:
+    return base() | {"suggest": node("MACE_SuggestSurrogate", clip=CLIP, targets=targets, kind="object",
+                                     candidates="", keep="")}
+
+
 def other_clip(name: str) -> dict:
     skip = node("CLIPSetLastLayer", clip=CLIP, stop_at_clip_layer=-2)
     return changed(name, clip=["skip", 0]) | {"skip": skip}
@@ -101,6 +116,11 @@ BAD = {
     "another kind": (lambda: loaded("lora.safetensors"), "safetensors file of another kind"),
     "another width": (lambda: loaded("wide.safetensors"), "text encoder of width 768"),
     "a path": (lambda: loaded("../wide.safetensors"), "not a file name inside"),
+    "a judge that is not there": (lambda: scored(judge="clip/none"), "judge 'clip/none' is not there"),
+    "kept and erased": (lambda: scored(keep="the ship"), "kept and erased at once"),
+    "a prompt without words": (lambda: attention(prompt=" "), "no words"),
+    "masks not made yet": (lambda: attention(training_set=["drawn", 0]), "have no masks"),
+    "nothing to suggest for": (lambda: suggested(""), "list of concepts is empty"),
     "another family": (other_family, "This MODEL is WAN21, .* SD1.x, SD2.x and SDXL"),
 }
 

@@ -5,10 +5,11 @@ import time
 import pytest
 
 from dev.client import Interrupted
-from tests.host.graphs import MODEL, all_stages, base, draw, picture
+from tests.host.graphs import MODEL, all_stages, base, draw, picture, score
 
 LONG = {
     "drawing": ("drawn", lambda: all_stages(), {"steps": 200, "images": 8}),
+    "scoring": ("score", lambda: all_stages() | score(), {"steps": 200, "images": 8}),
     "training": ("train", lambda: all_stages(), {"steps": 10000}),
 }
 

@@ -1,0 +1,230 @@
+"""Score Erasure, View Attention and Suggest Surrogate on the miniature, few steps and few pictures."""
+
+import hashlib
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mace_core.version import VERSION
+from mini.judge import BUNDLED
+from tests.host.graphs import CHECKPOINT
+
+BUNDLED_JUDGE = "bundled (for the miniature model)"
+SETTINGS = {"keep": "cat\nprompt: two dogs", "synonyms": "boat", "judge": BUNDLED_JUDGE, "images": 2,
+            "seed": 5, "steps": 2, "cfg": 4.0}
+
+
+@pytest.fixture(scope="module")
+def graph(comfy):
+    """What the nodes are given: the loader's outputs, concepts, an empty latent and the refined MODEL."""
+    model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
+    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
+    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    return SimpleNamespace(model=model, clip=clip, vae=vae, concepts=concepts, refined=refined, latent=latent)
+
+
+def score(comfy, graph, after=None, **changed):
+    return comfy.call("MACE_ScoreErasure", before=graph.model, after=after or graph.refined, clip=graph.clip,
+                      vae=graph.vae, concepts=graph.concepts, latent=graph.latent, **{**SETTINGS, **changed})
+
+
+@pytest.fixture(scope="module")
+def scored(comfy, graph):
+    table, scores, grid, chart = score(comfy, graph)
+    return SimpleNamespace(table=table, text=scores, record=json.loads(scores), grid=grid, chart=chart)
+
+
+@pytest.fixture(scope="module")
+def ordinary_judge(comfy) -> str:
+    """A transformers CLIP of ordinary layout, not trained, where a user would put one."""
+    from transformers import CLIPConfig, CLIPModel
+
+    folder = comfy.base / "models" / "mace" / "judges" / "tiny"
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    tokens = json.loads((BUNDLED / "config.json").read_text())["text_config"]
+    special = {name: tokens[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id", "vocab_size")}
+    torch.manual_seed(0)
+    model = CLIPModel(CLIPConfig(
+        text_config={**sizes, **special, "max_position_embeddings": tokens["max_position_embeddings"]},
+        vision_config={**sizes, "image_size": 32, "patch_size": 16}, projection_dim=16))
+    model.save_pretrained(folder)
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        shutil.copy(BUNDLED / name, folder)
+    mean, spread = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    (folder / "preprocessor_config.json").write_text(json.dumps(
+        {"image_mean": mean, "image_std": spread, "resample": 3, "size": 32, "crop_size": 32}))
+    return "mace/judges/tiny"
+
+
+def test_everything_that_made_the_figures_is_recorded(comfy, scored):
+    record, settings = scored.record, scored.record["settings"]
+    assert settings["seeds"] == [5, 6] and settings["size"] == [64, 64]
+    assert (settings["steps"], settings["cfg"], settings["images"]) == (2, 4.0, 2)
+    assert settings["concepts"][0]["target"] == "ship" and record["pack"] == VERSION
+    weights = (BUNDLED / "model.safetensors").read_bytes()
+    assert record["judge"] == {"name": BUNDLED_JUDGE, "fingerprint": hashlib.sha256(weights).hexdigest()}
+    assert record["models"]["erased_by_patches"] == ["ship"]
+    assert record["models"]["before"] != record["models"]["after"]
+    saved = sorted((comfy.base / "output" / "mace").glob("scores_*.json"))
+    assert saved[0].read_text() == scored.text
+
+
+def test_each_prompt_is_scored_by_what_it_is(scored):
+    prompts = {each["phrase"]: each for each in scored.record["prompts"]}
+    assert {name: each["group"] for name, each in prompts.items()} == {
+        "ship": "erased", "boat": "synonym", "cat": "neighbour", "two dogs": "kept"}
+    assert prompts["boat"]["expected"] == "ship" and not prompts["boat"]["given"]
+    assert prompts["two dogs"]["before"]["top1"] is None and prompts["two dogs"]["drift"]["pixels"] > 0
+    answers = scored.record["questions"][prompts["ship"]["question"]]
+    assert {"ship", "cat", "sea", "person"} <= set(answers) and "boat" not in answers
+    for accuracy in ("top1", "mean_probability"):
+        sides = scored.record["scores"][accuracy]
+        assert sides["before"]["acc_s"] == prompts["cat"]["before"][accuracy]
+        assert sides["after"]["acc_e"] == prompts["ship"]["after"][accuracy]
+
+
+def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
+    """Picture 1 of every prompt is KSampler's of the next seed."""
+    from mini.judge import Judge
+
+    pictures = []
+    positive, = comfy.call("CLIPTextEncode", clip=graph.clip, text="a photo of the ship")
+    negative, = comfy.call("CLIPTextEncode", clip=graph.clip, text="")
+    for seed in scored.record["settings"]["seeds"]:
+        latent, = comfy.call("KSampler", model=graph.model, seed=seed, steps=2, cfg=4.0, sampler_name="euler",
+                             scheduler="normal", positive=positive, negative=negative,
+                             latent_image=graph.latent)
+        pictures.append(comfy.call("VAEDecode", samples=latent, vae=graph.vae)[0])
+    answers = scored.record["questions"][0]
+    said = Judge.load().probabilities(torch.cat(pictures), list(answers.values()), "{}")
+    expected = said[:, list(answers).index("ship")].mean().item()
+    assert scored.record["prompts"][0]["before"]["mean_probability"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_table_names_both_accuracies(scored):
+    for words in ("top-1 before", "mean probability before", "Acc_e", "Acc_g", "Acc_s", "H_o", "H_c",
+                  "CLIP_e", "CLIP_s", "H_a", "Drift", "a photo of the boat", "scores_0000"):
+        assert words in scored.table
+
+
+def test_the_pictures_are_images_of_the_host(scored):
+    for image in (scored.grid, scored.chart):
+        assert image.ndim == 4 and image.shape[0] == 1 and image.shape[-1] == 3
+        assert 0 <= image.min() and image.max() == 1 and image.std() > 0.05
+
+
+def test_the_same_model_twice_does_not_drift(comfy, graph):
+    table, scores, *_ = score(comfy, graph, after=graph.model, keep="cat", images=1)
+    record = json.loads(scores)
+    assert record["scores"]["drift"]["kept"] == 0
+    assert record["scores"]["top1"]["before"] == record["scores"]["top1"]["after"]
+    assert "Before and after are the same model" in table
+
+
+def test_without_lists_the_judges_own_names_are_drawn(comfy, graph):
+    record = json.loads(score(comfy, graph, keep="", synonyms="", images=1, steps=1)[1])
+    phrases = {group: [each["phrase"] for each in record["prompts"] if each["group"] == group]
+               for group in ("erased", "synonym", "neighbour", "kept")}
+    assert phrases["erased"] == ["ship"] and phrases["synonym"] == ["vessel", "boat", "watercraft"]
+    assert len(phrases["neighbour"]) == 3 and len(phrases["kept"]) == 6
+    assert phrases["kept"][0] == "airplane"
+
+
+def test_an_ordinary_clip_scores_through_the_same_node(comfy, graph, ordinary_judge):
+    record = json.loads(score(comfy, graph, judge=ordinary_judge, images=1, keep="bicycle")[1])
+    assert record["judge"]["name"] == ordinary_judge
+    question = record["questions"][record["prompts"][0]["question"]]
+    assert question["bicycle"] == "a photo of a bicycle" and "sea" in question
+    mean = record["scores"]["mean_probability"]["before"]["acc_e"]
+    assert 0 < mean < 1
+    host = comfy.module("nodes._host")
+    assert not [name for name in host.erasure_names() if "judges" in name], "a judge is no erasure"
+
+
+def test_a_judge_that_is_not_there_or_no_clip_is_refused(comfy, graph, ordinary_judge):
+    with pytest.raises(ValueError, match="judge 'clip/none' is not there: put the folder"):
+        score(comfy, graph, judge="clip/none")
+    tiny = comfy.base / "models" / "mace" / "judges" / "tiny"
+    other = comfy.base / "models" / "clip" / "t5"
+    shutil.copytree(tiny, other)
+    (other / "config.json").write_text('{"model_type": "t5"}')
+    with pytest.raises(ValueError, match="type 't5', which is no judge"):
+        score(comfy, graph, judge="clip/t5")
+    (other / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="'t5' lacks model.safetensors"):
+        score(comfy, graph, judge="clip/t5")
+
+
+def test_the_bundled_judge_judges_the_miniature_only(comfy, monkeypatch):
+    module = comfy.module("nodes._host_judge")
+    monkeypatch.setattr(module, "cross_attention_layers", lambda model: {"attn2.to_k": (320, 768)})
+    with pytest.raises(ValueError, match="miniature model only"):
+        module.HostJudge(BUNDLED_JUDGE, None)
+
+
+def test_time_left_is_told(comfy, monkeypatch):
+    module, said = comfy.module("nodes._host_progress"), []
+    monkeypatch.setattr(module, "send_text", said.append)
+    progress = module.TimedProgress("Score", 4)
+    progress.step("ship")
+    assert said[-1].startswith("Score: ship, about ") and said[-1].endswith("left")
+
+
+def attention(comfy, graph, **changed):
+    inputs = {"before": graph.model, "clip": graph.clip, "vae": graph.vae, "latent": graph.latent,
+              "prompt": "a photo of a ship", "seed": 1, "steps": 2, "cfg": 4.0, **changed}
+    return comfy.call("MACE_ViewAttention", **inputs)
+
+
+def test_a_picture_given_or_drawn_shows_the_same_maps(comfy, graph):
+    drawn, _ = attention(comfy, graph)
+    sampling = comfy.module("nodes._host_sampling")
+    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    with torch.inference_mode():
+        latents = sampling.draw_latents(graph.model, encoder.conditioning("a photo of a ship"),
+                                        encoder.conditioning(""), 1, (64, 64), 2, 4.0, 1, lambda count: None)
+    given, _ = attention(comfy, graph, latent={"samples": latents})
+    assert torch.equal(drawn, given)
+
+
+def test_a_second_model_adds_a_row_and_equal_models_look_alike(comfy, graph):
+    one, _ = attention(comfy, graph)
+    same, _ = attention(comfy, graph, after=graph.model)
+    other, _ = attention(comfy, graph, after=graph.refined)
+    assert same.shape[1] > one.shape[1] and other.shape == same.shape
+    assert not torch.equal(same, other)
+
+
+def test_every_word_has_its_share(comfy, graph):
+    words = comfy.module("nodes._host_words")
+    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    with torch.inference_mode():
+        names, heat = words.word_maps(graph.model, encoder, "a photo of a ship", torch.randn(2, 4, 8, 8))
+    assert names == ("a", "photo", "of", "a", "ship", "(end)") and heat.shape == (6, 8, 8)
+    assert heat.min() > 0 and heat.sum(0).max() < 1  # the rest is the start token's
+
+
+def test_masks_are_shown_when_there_are_some(comfy, graph):
+    drawn, _ = comfy.call("MACE_DrawConcepts", model=graph.model, clip=graph.clip, vae=graph.vae,
+                          concepts=graph.concepts, images=2, steps=1, cfg=4.0, seed=0, width=64, height=64)
+    masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+    _, masks = attention(comfy, graph, training_set=masked)
+    assert masks.shape[0] == 1 and masks.std() > 0.05
+    _, blocked = attention(comfy, graph)
+    assert "connect the one of Mask Concepts" in blocked.message
+    with pytest.raises(ValueError, match="of 'ship' have no masks"):
+        attention(comfy, graph, training_set=drawn)
+
+
+def test_suggestions_come_from_the_clip_on_the_wire(comfy, graph):
+    text, concepts = comfy.call("MACE_SuggestSurrogate", clip=graph.clip, kind="object", candidates="harbour",
+                                targets="ship\nperson: Mira Vance\nairplane -> sky", keep="boat\nMira Marlow")
+    parsed, = comfy.call("MACE_EraseConcepts", concepts=concepts, kind="style")
+    assert [each.kind for each in parsed] == ["object", "person", "object"]
+    assert [each.surrogate for each in parsed[1:]] == ["a person", "sky"]
+    assert "'boat' shall stay but means nearly the same here" in text
+    assert "'Mira Marlow' shares 'Mira' with it" in text and "harbour" in text
