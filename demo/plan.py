@@ -1,17 +1,14 @@
 """What one run of the demo erases, what it draws to find out, and what the judge may answer."""
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mace_core.drawing import DRAWN_WITH
+from mini.vocabulary import ANYBODY, RENDERINGS, load_world
 
-WORLD = Path(__file__).resolve().parents[1] / "mini" / "world.json"
+__all__ = ["Plan", "PromptSet", "load_world", "make_plan"]
 CLASSES = 10  # the first ten concepts of a kind: for objects CIFAR-10's classes, as in the paper
-ANYBODY = "person"
-RENDERINGS = ("colour", "black and white", "sepia")  # styles of the whole picture; others are of artwork
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,6 @@ class Plan:
     @property
     def sets(self) -> tuple[PromptSet, ...]:
         return (self.target, *self.synonyms, *self.kept)
-
-
-def load_world(path: Path = WORLD) -> dict:
-    return json.loads(path.read_text())
 
 
 def make_plan(world: Mapping, target: str, surrogate: str = "") -> Plan:
