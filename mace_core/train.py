@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from .moments import second_moment
 from .training_set import TrainingImages, TrainingPrompts
 from .version import VERSION
 
+Result = TypeVar("Result")
 BETAS, WEIGHT_DECAY, GRADIENT_CLIP = (0.9, 0.999), 0.01, 1.0  # the authors' AdamW settings
 
 
@@ -33,6 +34,11 @@ class AttentionModel(Protocol):
         x_t ``[B, channels, h, w]``; t ``[B]`` int64; context ``[B, L, d]``. U ``[o, r]`` and D ``[r, d]`` are
         one LoRA for all samples, U ``[B, o, r]`` and D ``[B, r, d]`` each sample's own.
         """
+        ...
+
+    def queries(self, x_t: Tensor, t: Tensor, context: Tensor,
+                of: Callable[[Tensor], Result]) -> list[Result]:
+        """Per cross-attention layer what ``of`` gives for the queries ``[B, heads, h*w, dh]``. No gradients."""
         ...
 
     def noise(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
@@ -106,13 +112,13 @@ def train_concept_loras(model: AttentionModel, jobs: Sequence[TrainingJob], sett
     generators = [torch.Generator().manual_seed(settings.seed) for _ in jobs]
     history: list[list[float]] = []
     with torch.inference_mode(False), torch.enable_grad():
-        examples = [_examples(job.prompts, job.images, settings) for job in jobs]
-        xi = timestep_probabilities() if settings.cfis else uniform_probabilities()
+        examples = [examples_of(job.prompts, job.images, settings) for job in jobs]
+        xi = timesteps_of(settings)
         U, D = _stacked([initial_factors(model.layers, settings.rank, generator) for generator in generators])
         factors = [factor.requires_grad_() for factor in (*U.values(), *D.values())]
         optimiser = torch.optim.AdamW(factors, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY)
         for step in range(1, settings.steps + 1):
-            samples = [_draw(each, xi, settings.batch, generator)
+            samples = [draw(each, xi, settings.batch, generator)
                        for each, generator in zip(examples, generators, strict=True)]
             losses = _losses(model, samples, U, D, settings.loss)
             _check_finite(losses, jobs, step)
@@ -153,7 +159,7 @@ def _result(job: TrainingJob, i: int, U: Mapping[str, Tensor], D: Mapping[str, T
 
 
 @dataclass(frozen=True, eq=False)
-class _Examples:
+class Examples:
     """What a step draws from: images and masks by image, contexts and suppressed positions by prompt."""
 
     latents: Tensor  # [n, channels, h, w]
@@ -162,17 +168,17 @@ class _Examples:
     suppressed: Tensor  # [prompts, L]
 
 
-def _examples(prompts: TrainingPrompts, images: TrainingImages, settings: TrainSettings) -> _Examples:
+def examples_of(prompts: TrainingPrompts, images: TrainingImages, settings: TrainSettings) -> Examples:
     """Copies: tensors made under inference mode cannot take part in a gradient, copies of them can."""
     suppressed = [suppressed_positions(tokens, phrase, settings.suppress_end_of_text)
                   for tokens, phrase in zip(prompts.encoded.tokens, prompts.phrases, strict=True)]
     latents, masks, contexts = (x.to("cpu", torch.float32, copy=True)
                                 for x in (images.latents, images.masks, prompts.encoded.embeddings))
-    return _Examples(latents, masks, contexts, torch.stack(suppressed))
+    return Examples(latents, masks, contexts, torch.stack(suppressed))
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
+class Sample:
     """What one concept contributes to a step: ``batch`` images, prompts, timesteps and noises."""
 
     x_0: Tensor
@@ -183,20 +189,26 @@ class _Sample:
     masks: Tensor
 
 
-def _draw(examples: _Examples, xi: Tensor, batch: int, generator: torch.Generator) -> _Sample:
+def timesteps_of(settings: TrainSettings) -> Tensor:
+    """How likely each timestep is drawn, ``[1000]``."""
+    return timestep_probabilities() if settings.cfis else uniform_probabilities()
+
+
+def draw(examples: Examples, xi: Tensor, batch: int, generator: torch.Generator) -> Sample:
+    """Images, prompts, timesteps (from xi) and noise of one concept's step."""
     image = torch.randint(len(examples.latents), (batch,), generator=generator)
     prompt = torch.randint(len(examples.contexts), (batch,), generator=generator)
     t = torch.multinomial(xi, batch, replacement=True, generator=generator)
     x_0 = examples.latents[image]
     eps = torch.randn(x_0.shape, generator=generator)
-    return _Sample(x_0, eps, t, examples.contexts[prompt], examples.suppressed[prompt], examples.masks[image])
+    return Sample(x_0, eps, t, examples.contexts[prompt], examples.suppressed[prompt], examples.masks[image])
 
 
-def _losses(model: AttentionModel, samples: Sequence[_Sample], U: Mapping[str, Tensor],
+def _losses(model: AttentionModel, samples: Sequence[Sample], U: Mapping[str, Tensor],
             D: Mapping[str, Tensor], loss: str) -> Tensor:
     """Equation 3 of each concept ``[concepts]``, the mean over its samples."""
     x_0, eps, t, context, suppressed, masks = (
-        torch.cat([getattr(sample, name) for sample in samples]) for name in _Sample.__dataclass_fields__)
+        torch.cat([getattr(sample, name) for sample in samples]) for name in Sample.__dataclass_fields__)
     batch = len(x_0) // len(samples)
     U, D = ({name: factor.repeat_interleave(batch, 0) for name, factor in factors.items()}
             for factors in (U, D))
@@ -217,9 +229,13 @@ def _check_jobs(model: AttentionModel, jobs: Sequence[TrainingJob]) -> None:
     if len(shapes) != 1:
         raise ValueError(f"Concepts of {len(shapes)} shapes of images were given to be trained in one batch: "
                          "give concepts whose images and masks have one shape.")
-    widths = sorted({width for _, width in model.layers.values()})
     for job in jobs:
-        if widths != [d := job.prompts.encoded.embeddings.shape[-1]]:
-            raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the "
-                             f"model read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL "
-                             "checkpoint.")
+        check_width(model, job.prompts)
+
+
+def check_width(model: AttentionModel, prompts: TrainingPrompts) -> None:
+    """Raise ValueError unless the model reads embeddings as wide as the prompts'."""
+    widths, d = sorted({width for _, width in model.layers.values()}), prompts.encoded.embeddings.shape[-1]
+    if widths != [d]:
+        raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the model "
+                         f"read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL checkpoint.")

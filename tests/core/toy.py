@@ -69,18 +69,24 @@ class ToyAttentionModel:
         return a.sqrt() * x_0 + (1 - a).sqrt() * eps
 
     def attention(self, x_t, t, context, U, D):
+        return [A for A, _ in self._run(x_t, context, U, D)]
+
+    def queries(self, x_t, t, context, of):
+        return [of(q) for _, q in self._run(x_t, context, {}, {})]
+
+    def _run(self, x_t, context, U, D):
         x = x_t.flatten(2).transpose(1, 2)  # [B, h*w, channels]
-        first, x = self._layer(0, x, context, U, D)
+        *first, x = self._layer(0, x, context, U, D)
         square = x.transpose(1, 2).unflatten(2, x_t.shape[-2:])
         x = torch.nn.functional.avg_pool2d(square, 2).flatten(2).transpose(1, 2)
-        second, _ = self._layer(1, x, context, U, D)
+        *second, _ = self._layer(1, x, context, U, D)
         return [first, second]
 
     def _layer(self, i, x, context, U, D):
         k, v = (self._project(f"toy.{i}.attn2.{p}", context, U, D) for p in ("to_k", "to_v"))
         q, k, v = (y.unflatten(2, (2, -1)).transpose(1, 2) for y in (x @ self.to_q[i].T, k, v))
         A = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-        return A, (A @ v).transpose(1, 2).flatten(2)
+        return A, q, (A @ v).transpose(1, 2).flatten(2)
 
     def _project(self, name, context, U, D):
         y = context @ self.weights[name].T

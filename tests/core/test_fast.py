@@ -1,0 +1,124 @@
+"""The fast stage 2: its two least squares problems, and what it does to the attention of the toy network."""
+
+import pytest
+import torch
+
+from mace_core.concepts import Concept
+from mace_core.fast import DROP, RIDGE, SAMPLES, fast_concept_lora, key_edit, query_moments, token_direction
+from mace_core.moments import second_moment
+from mace_core.train import TrainSettings
+from mace_core.training_set import TrainingImages, training_prompts
+from tests.core.toy import ToyAttentionModel, ToyTextEncoder
+
+SHIP = Concept("ship", "sea", synonyms=("sailboat",))
+ENCODER = ToyTextEncoder(context_length=30)
+PROMPTS = training_prompts(ENCODER, SHIP)
+
+
+def images(n=3):
+    masks = torch.zeros(n, 8, 8)
+    masks[:, 2:7, 1:6] = 1
+    latents = torch.randn(n, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    latents[:, 0, 1:3, 1:3] += 5  # what is inside looks different, as a concept does
+    return TrainingImages(latents, masks)
+
+
+def fast(model=None, settings=None, on_step=None):
+    return fast_concept_lora(model or ToyAttentionModel(), PROMPTS, images(), SHIP,
+                             settings or TrainSettings(), on_step)
+
+
+def ridge_of(A):
+    return RIDGE * A.diagonal(dim1=-2, dim2=-1).mean(-1)
+
+
+def test_the_key_edit_is_the_minimum_of_its_sum():
+    """Written out place by place and solved as one dense least squares problem."""
+    g = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 3, 16, 5, generator=g) + torch.randn(3, 1, 5, generator=g)
+    masks = torch.rand(2, 4, 4, generator=g)
+    Q, m = query_moments(q, masks, (4, 4))
+    found = key_edit(Q, m).view(3, 5)
+    M = masks.flatten(1).double().flatten()
+    for head in range(3):
+        rows = q[:, head].flatten(0, 1).double() / 5 ** 0.5
+        # M (q.u + s)^2 + (1 - M) (q.u)^2: each place counts in part as inside and in part as outside
+        weights = torch.cat([M, 1 - M]).sqrt()[:, None]
+        A = torch.cat([weights * torch.cat([rows, rows]), (ridge_of(Q[head]) / 5).sqrt() * torch.eye(5)])
+        wanted = torch.cat([-DROP * torch.ones(32), torch.zeros(32)]).double()[:, None] * weights
+        expected = torch.linalg.lstsq(A, torch.cat([wanted, torch.zeros(5, 1)])).solution
+        torch.testing.assert_close(found[head], expected[:, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_the_direction_tells_the_concepts_tokens_from_the_others():
+    lora, _ = fast()
+    D = next(iter(lora.D.values()))
+    answers = (PROMPTS.encoded.embeddings @ D.T).squeeze(-1)
+    chosen = torch.zeros(answers.shape, dtype=torch.bool)
+    for row, phrase in zip(chosen, PROMPTS.phrases, strict=True):
+        row[phrase] = True
+    assert answers[chosen].min() > 0.5
+    assert answers[~chosen].abs().mean() < 0.1
+
+
+def test_the_direction_is_the_minimum_of_its_sum():
+    contexts = PROMPTS.encoded.embeddings
+    chosen = torch.zeros(contexts.shape[:2], dtype=torch.bool)
+    for row, phrase in zip(chosen, PROMPTS.phrases, strict=True):
+        row[phrase] = True
+    C = second_moment([contexts])
+    A = torch.cat([contexts.flatten(0, 1).double(), ridge_of(C).sqrt() * torch.eye(32, dtype=torch.float64)])
+    wanted = torch.cat([chosen.flatten().double(), torch.zeros(32, dtype=torch.float64)])
+    expected = torch.linalg.lstsq(A, wanted[:, None]).solution[:, 0]
+    torch.testing.assert_close(token_direction(contexts, chosen, C), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_attention_leaves_the_mask():
+    for seed in range(4):
+        _, (before, after) = fast(settings=TrainSettings(seed=seed))
+        assert after < 0.5 * before
+
+
+def test_the_result():
+    model = ToyAttentionModel()
+    lora, losses = fast(model)
+    keys = {name for name in model.layers if name.endswith("to_k")}
+    assert lora.U.keys() == lora.D.keys() == keys and lora.concept == SHIP
+    assert all(u.shape == (8, 1) and u.dtype == torch.float32 for u in lora.U.values())
+    assert all(d.shape == (1, 32) and d.dtype == torch.float32 for d in lora.D.values())
+    assert torch.allclose(lora.C, second_moment([PROMPTS.encoded.embeddings]))
+    assert lora.provenance["method"] == "fast" and lora.provenance["final_loss"] == losses[-1]
+    assert len(model.timesteps) == SAMPLES
+
+
+def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():
+    first, _ = fast()
+    with torch.inference_mode():
+        again, _ = fast()
+    other, _ = fast(settings=TrainSettings(seed=1))
+    name = next(iter(first.U))
+    assert torch.equal(first.U[name], again.U[name]) and torch.equal(first.D[name], again.D[name])
+    assert not torch.equal(first.U[name], other.U[name])
+
+
+def test_cancel_after_the_pass():
+    class Cancel(Exception):
+        pass
+
+    def on_step(*progress):
+        seen.append(progress)
+        raise Cancel
+
+    seen = []
+    with pytest.raises(Cancel):
+        fast(on_step=on_step)
+    assert seen == [(1, 1, [])]
+
+
+def test_another_width_and_queries_that_are_not_finite():
+    with pytest.raises(ValueError, match=r"width 32 and the attn2 layers of the model read \[16\]"):
+        fast(ToyAttentionModel(d=16))
+    broken = ToyAttentionModel()
+    broken.to_q[0].fill_(float("inf"))
+    with pytest.raises(ValueError, match="queries of 'ship' contain NaN or infinity"):
+        fast(broken)
