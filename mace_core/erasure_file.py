@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .concepts import Concept
 from .erasure import Erasure
+from .tensor_file import tensor_bytes
 from .whole_file import written_whole
 
 FORMAT_VERSION = 1  # docs/erasure_format.md
@@ -40,7 +41,7 @@ def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32")
     }, sort_keys=True)
     metadata = {_DESCRIPTION: description, _CHECKSUM: _sha256(description.encode())}
     with written_whole(path) as unfinished:
-        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
+        unfinished.write_bytes(tensor_bytes(tensors, metadata))
 
 
 def load_erasure(path: str | Path) -> Erasure:

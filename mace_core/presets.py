@@ -1,0 +1,97 @@
+"""The authors' settings by kind and number of concepts, as the paper and as the published code have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .concepts import KINDS, Concept
+from .fuse import FuseSettings
+from .moments import PAPER_CAPTIONS
+from .refine import RefineSettings
+from .train import TrainSettings
+
+OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
+PAPER, PUBLISHED_CODE = "paper", "published code"
+VARIANTS = (PAPER, PUBLISHED_CODE)
+PRESETS = (OWN, *VARIANTS)
+TRAINING_PRESETS = (OWN, OWN_END_OF_TEXT, *VARIANTS)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Up to ``most`` concepts of a kind; the letters are those of equations 2, 3, 5 and 7.
+
+    preserve_weight: l1 = l2; prior_weight: how often each domain caption counts, 0 for no domain prior;
+    cfis: concept-focal importance sampling.
+    """
+
+    kind: str
+    most: float
+    learning_rate: float
+    steps: int
+    preserve_weight: float
+    ridge: float
+    prior_weight: float
+    cfis: bool
+
+
+MANY = float("inf")
+# The paper erases objects one by one, with a ridge of 10 to 1000, a hundred styles, and four explicit words.
+TABLE = (
+    #       kind      most  lr    steps l1=l2  ridge prior cfis
+    Preset("object", MANY, 1e-5, 50, 0.0, 10.0, 0.0, True),
+    Preset("person", 1, 1e-4, 50, 1e-4, 0.0, 8e3, True),
+    Preset("person", 5, 1e-4, 50, 1e-4, 0.0, 5e4, True),
+    Preset("person", 10, 1e-4, 50, 1e-4, 0.0, 8e4, True),
+    Preset("person", MANY, 1e-4, 50, 1e-4, 0.0, 2e5, True),
+    Preset("style", MANY, 1e-4, 50, 1e-4, 0.0, 8e4, True),
+    Preset("explicit", MANY, 1e-5, 120, 7e-7, 0.0, 0.0, False),
+)
+
+
+def preset_of(kind: str, count: int) -> Preset:
+    """The row for ``count`` concepts of ``kind``. Raises ValueError for an unknown kind."""
+    for row in TABLE:
+        if row.kind == kind and count <= row.most:
+            return row
+    raise ValueError(f"There is no preset for the kind '{kind}': use one of {', '.join(KINDS)}.")
+
+
+def shared_preset(concepts: Sequence[Concept]) -> Preset:
+    """What a list has in common in stages 1 and 3: of several kinds, the one that protects most."""
+    kinds = [concept.kind for concept in concepts]
+    rows = [preset_of(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
+    return max(rows, key=lambda row: (row.preserve_weight, row.prior_weight, row.ridge))
+
+
+def refine_settings(concepts: Sequence[Concept], variant: str) -> RefineSettings:
+    """Stage 1. The published code multiplies the prior by l1 twice."""
+    row = shared_preset(concepts)
+    power = 2 if variant == PUBLISHED_CODE else 1
+    return RefineSettings(preserve_weight=row.preserve_weight ** power, ridge=row.ridge)
+
+
+def fuse_settings(concepts: Sequence[Concept]) -> FuseSettings:
+    """Stage 3: the same in the paper and in the published code."""
+    row = shared_preset(concepts)
+    return FuseSettings(preserve_weight=row.preserve_weight, ridge=row.ridge)
+
+
+def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
+    """Stage 2 for one of ``count`` concepts of its kind.
+
+    The published code leaves the norm unsquared and suppresses the end token too.
+    """
+    row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
+    return TrainSettings(row.steps, row.learning_rate, rank, cfis=row.cfis, seed=seed,
+                         loss="norm" if published else "squared", suppress_end_of_text=published)
+
+
+def domain_weight(concepts: Sequence[Concept], captions: int) -> float:
+    """The weight that makes ``prior_from_captions`` count each caption as the paper counts its domain's.
+
+    1 for kinds without a domain prior, whose captions are general.
+    """
+    weight = shared_preset(concepts).prior_weight
+    return weight * captions / PAPER_CAPTIONS if weight else 1.0

@@ -1,0 +1,89 @@
+"""Finished results on disk, found again by everything they depend on.
+
+A file is written whole and read back only when its checksum matches. The least recently used are removed when
+the folder holds more than its bound. Deleting files, or the folder, costs nothing but computing them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from .tensor_file import DamagedFile, content_of, load_checked, save_checked
+
+ENDING = ".safetensors"
+SECONDS_TO_WRITE = 3600  # an unfinished file that old belongs to a run that was killed
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Store:
+    """folder: made when needed, and this store's alone; most_bytes: what its files may take together."""
+
+    folder: Path
+    most_bytes: int
+
+    def path(self, name: str, key: str) -> Path:
+        """``name`` is for people only, the key alone decides."""
+        return self.folder / f"{_NOT_PLAIN.sub('_', name)[:40].strip('_') or 'x'}-{key[:32]}{ENDING}"
+
+
+def key_of(**parts: object) -> str:
+    """A hash of named values (texts, numbers, lists, mappings) and tensors."""
+    digest = hashlib.sha256()
+    for name, value in sorted(parts.items()):
+        if isinstance(value, Tensor):
+            digest.update(content_of(value, name))
+        else:
+            digest.update(json.dumps([name, value], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def find(store: Store, name: str, key: str,
+         report: Callable[[str], None]) -> tuple[dict[str, Tensor], dict] | None:
+    """What was kept under ``key``, or None. A damaged file is told to ``report`` and removed."""
+    path = store.path(name, key)
+    if not path.is_file():
+        return None
+    try:
+        tensors, description = load_checked(path)
+        if description.pop("key", None) != key:
+            raise DamagedFile(f"The file '{path.name}' holds something else than its name says: "
+                              "its content is made again.")
+    except DamagedFile as error:
+        report(str(error))
+        path.unlink(missing_ok=True)
+        return None
+    os.utime(path)
+    return tensors, description
+
+
+def keep(store: Store, name: str, key: str, tensors: Mapping[str, Tensor], description: Mapping) -> None:
+    """Write a finished result, then make room: the files used longest ago go first, this one last."""
+    store.folder.mkdir(parents=True, exist_ok=True)
+    path = store.path(name, key)
+    save_checked(path, tensors, {**description, "key": key})
+    _remove_unfinished(store.folder)
+    files = [(file.stat(), file) for file in store.folder.glob(f"*{ENDING}") if file != path]
+    total = path.stat().st_size + sum(stat.st_size for stat, _ in files)
+    for stat, file in sorted(files, key=lambda each: each[0].st_mtime_ns):
+        if total <= store.most_bytes:
+            break
+        file.unlink(missing_ok=True)
+        total -= stat.st_size
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """What killed runs left behind; see ``whole_file``."""
+    for room in folder.glob(".mace-*.tmp"):
+        if time.time() - room.stat().st_mtime > SECONDS_TO_WRITE:
+            shutil.rmtree(room, ignore_errors=True)

@@ -1,0 +1,86 @@
+"""Presets: the authors' table, chosen by kind and number, and each variant does what its name says."""
+
+import pytest
+import torch
+
+from mace_core.concepts import KINDS, Concept
+from mace_core.moments import PAPER_CAPTIONS, concept_moments, prior_from_captions
+from mace_core.presets import (
+    PAPER,
+    PUBLISHED_CODE,
+    domain_weight,
+    fuse_settings,
+    preset_of,
+    refine_settings,
+    shared_preset,
+    train_settings,
+)
+from mace_core.refine import RefineSettings, refine
+from mace_core.train import train_concept_lora
+from mace_core.training_set import TrainingImages, training_prompts
+from tests.core.toy import ToyAttentionModel, ToyTextEncoder
+
+ENCODER = ToyTextEncoder(context_length=30)
+SURROGATES = {"object": "sea", "person": "a person", "style": "art", "explicit": "clothes"}
+
+
+def some(kind, count):
+    return tuple(Concept(f"{kind} {i}", SURROGATES[kind], kind) for i in range(count))
+
+
+@pytest.mark.parametrize("count, weight", [(1, 8e3), (2, 5e4), (5, 5e4), (10, 8e4), (11, 2e5), (100, 2e5)])
+def test_people_by_number(count, weight):
+    row = shared_preset(some("person", count))
+    assert (row.prior_weight, row.learning_rate, row.preserve_weight, row.ridge) == (weight, 1e-4, 1e-4, 0.0)
+    assert domain_weight(some("person", count), 50) * PAPER_CAPTIONS / 50 == pytest.approx(weight)
+
+
+def test_each_kind_has_its_own():
+    assert [preset_of(kind, 1).learning_rate for kind in KINDS] == [1e-5, 1e-4, 1e-4, 1e-5]
+    assert [preset_of(kind, 1).steps for kind in KINDS] == [50, 50, 50, 120]
+    assert [preset_of(kind, 1).cfis for kind in KINDS] == [True, True, True, False]
+    with pytest.raises(ValueError, match="no preset for the kind 'thing': use one of object"):
+        preset_of("thing", 1)
+
+
+def test_a_mixed_list_trains_each_kind_by_its_own_and_shares_what_protects_most():
+    mixed = some("object", 30) + some("person", 10) + some("explicit", 4)
+    assert shared_preset(mixed) == preset_of("person", 10)
+    assert train_settings(mixed[0], 30, PAPER).learning_rate == 1e-5
+    assert not train_settings(mixed[-1], 4, PAPER).cfis
+    assert domain_weight(some("object", 3), 50) == 1.0
+
+
+def test_the_published_code_counts_l1_twice_in_stage_1_only():
+    people = some("person", 2)
+    moments = [concept_moments(ENCODER, concept) for concept in people]
+    prior = prior_from_captions(ENCODER, [f"a photo of a thing {i}" for i in range(60)])
+    T = {variant: refine(moments, prior, refine_settings(people, variant))
+         for variant in (PAPER, PUBLISHED_CODE)}
+    expected = refine(moments, prior, RefineSettings(1e-4 * 1e-4, 0.0))
+    assert torch.equal(T[PUBLISHED_CODE], expected) and not torch.allclose(T[PAPER], expected)
+    assert fuse_settings(people).preserve_weight == 1e-4
+
+
+def first_loss(variant, kind="object"):
+    [concept] = some(kind, 1)
+    latents = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    images, model = TrainingImages(latents, torch.ones(2, 8, 8)), ToyAttentionModel()
+    settings = train_settings(concept, 1, variant)
+    _, losses = train_concept_lora(model, training_prompts(ENCODER, concept), images, concept, settings)
+    return losses[0], len(losses), model.timesteps
+
+
+def test_the_published_code_trains_on_the_norm_and_on_the_end_token():
+    """Both at once make the first loss, on the same image, prompt and timestep, what they should."""
+    (paper, _, _), (published, _, _) = first_loss(PAPER), first_loss(PUBLISHED_CODE)
+    assert published > paper ** 0.5  # more tokens, and roots add up to more than the root of a sum
+    settings = train_settings(some("object", 1)[0], 1, PUBLISHED_CODE)
+    assert (settings.loss, settings.suppress_end_of_text) == ("norm", True)
+
+
+def test_explicit_concepts_train_longer_and_at_all_timesteps():
+    _, steps, timesteps = first_loss(PAPER, "explicit")
+    assert steps == 120 and sum(150 < t < 450 for t in timesteps) < 60
+    _, steps, timesteps = first_loss(PAPER)
+    assert steps == 50 and sum(150 < t < 450 for t in timesteps) > 45

@@ -1,0 +1,141 @@
+"""Results on disk: the same to the bit, damage noticed, a bound kept, keys that tell everything apart."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mace_core.alone import ALONE, on_plain_text, refined_text
+from mace_core.concepts import Concept
+from mace_core.lora_file import pack_lora, unpack_lora
+from mace_core.moments import concept_moments
+from mace_core.refine import refine
+from mace_core.store import Store, find, keep, key_of
+from mace_core.tensor_file import DamagedFile, load_checked, save_checked, tensor_bytes
+from mace_core.training_set import training_prompts
+from tests.core.toy import ToyAttentionModel, ToyTextEncoder, random_loras
+
+SHIP = Concept("ship", "sea", synonyms=("boat",))
+ENCODER = ToyTextEncoder(context_length=30)
+TENSORS = {"b": torch.arange(6.0).view(2, 3), "a": torch.ones(3, dtype=torch.float64), "c": torch.tensor(7)}
+
+
+def no_report(text):
+    raise AssertionError(text)
+
+
+def test_what_is_kept_is_found_to_the_bit(tmp_path):
+    store = Store(tmp_path / "new", 10**6)
+    assert find(store, "x", "key", no_report) is None
+    keep(store, "x", "key", TENSORS, {"what": [1, "two"]})
+    tensors, description = find(store, "x", "key", no_report)
+    assert description == {"what": [1, "two"]} and tensors.keys() == TENSORS.keys()
+    assert all(torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype
+               for name in TENSORS)
+    assert [path.suffix for path in store.folder.iterdir()] == [".safetensors"]
+
+
+def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path):
+    path = tmp_path / "file.safetensors"
+    save_checked(path, TENSORS, {"what": 1})
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1:])
+        try:
+            tensors, description = load_checked(path)
+        except DamagedFile:
+            continue
+        assert description == {"what": 1}  # only in padding or white space
+        assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DamagedFile, match="is damaged, its checksum does not match: .* made again"):
+            load_checked(path)
+
+
+def test_a_damaged_or_renamed_file_is_reported_and_never_used(tmp_path):
+    store, said = Store(tmp_path, 10**6), []
+    keep(store, "x", "key", TENSORS, {})
+    path = store.path("x", "key")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert find(store, "x", "key", said.append) is None and not path.exists()
+    keep(store, "x", "other", TENSORS, {})
+    os.rename(store.path("x", "other"), path)
+    assert find(store, "x", "key", said.append) is None and not path.exists()
+    assert "damaged" in said[0] and "something else" in said[1]
+
+
+def test_files_used_longest_ago_make_room(tmp_path):
+    store = Store(tmp_path, 0)
+    keep(store, "a", "a", TENSORS, {})
+    size = store.path("a", "a").stat().st_size
+    store = Store(tmp_path, 3 * size)
+    for number, name in enumerate("bc"):
+        keep(store, name, name, TENSORS, {})
+    for number, name in enumerate("abc"):
+        os.utime(store.path(name, name), (number, number))
+    find(store, "a", "a", no_report)  # used now: b is the oldest
+    keep(store, "d", "d", TENSORS, {})
+    assert [name for name in "abcd" if store.path(name, name).exists()] == ["a", "c", "d"]
+
+
+def test_what_a_killed_run_left_is_removed_after_an_hour(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / f".mace-{name}.tmp").mkdir()
+    os.utime(tmp_path / ".mace-old.tmp", (0, 0))
+    keep(Store(tmp_path, 10**6), "x", "key", TENSORS, {})
+    assert [path.name for path in tmp_path.glob(".mace-*")] == [".mace-new.tmp"]
+
+
+def test_names_are_plain_and_stay_in_the_folder(tmp_path):
+    store = Store(tmp_path, 0)
+    names = [store.path(name, "k" * 64).name for name in ("../../etc", "Jo O'Neil", "\u732b", "")]
+    assert names == [f"{name}-{'k' * 32}.safetensors" for name in ("etc", "Jo_O_Neil", "x", "x")]
+
+
+def test_keys():
+    parts = {"concept": {"target": "ship"}, "steps": 50, "latents": torch.zeros(2, 2)}
+    changed = [{**parts, "steps": 51}, {**parts, "latents": torch.zeros(4)}, {**parts, "more": 1},
+               {**parts, "latents": torch.zeros(2, 2, dtype=torch.float64)},
+               {**parts, "latents": torch.tensor([[0.0, 0.0], [0.0, -0.0]])}]
+    assert key_of(**parts) == key_of(**dict(reversed(parts.items())))
+    assert len({key_of(**each) for each in (parts, *changed)}) == 6
+
+
+def test_the_same_content_is_the_same_file_in_every_process(tmp_path):
+    """The library orders metadata at random, anew in every process."""
+    code = ("import torch, hashlib; from mace_core.tensor_file import tensor_bytes\n"
+            "data = tensor_bytes({'b': torch.zeros(2), 'a': torch.ones(3)}, dict(z='1', y='2', x='3'))\n"
+            "print(hashlib.sha256(data).hexdigest())")
+    answers = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+               for _ in range(3)}
+    assert len(answers) == 1
+    import safetensors.torch
+
+    assert safetensors.torch.load(tensor_bytes(TENSORS, {"x": "1"}))["b"].tolist() == TENSORS["b"].tolist()
+
+
+def test_a_lora_comes_back_whole():
+    [lora] = random_loras(ENCODER, [SHIP], ToyAttentionModel().layers)
+    again, losses = unpack_lora(*pack_lora(lora, [2.0, 0.1]))
+    assert again.concept == SHIP and losses == [2.0, 0.1] and again.fingerprint == lora.fingerprint
+    assert torch.equal(again.C, lora.C) and again.U.keys() == lora.U.keys()
+    assert all(torch.equal(again.U[name], lora.U[name]) and torch.equal(again.D[name], lora.D[name])
+               for name in lora.U)
+
+
+def test_reading_refined_text_is_running_the_refined_network():
+    """W T_c e = W (T_c e), and a LoRA on refined text is one on plain text."""
+    text, plain = refined_text(ENCODER, SHIP), training_prompts(ENCODER, SHIP).encoded.embeddings
+    T = refine([concept_moments(ENCODER, SHIP)], None, ALONE)
+    model, refined = ToyAttentionModel(), ToyAttentionModel()
+    refined.weights = {name: (W.double() @ T).float() for name, W in model.weights.items()}
+    [lora] = random_loras(ENCODER, [SHIP], model.layers)
+    x, t = torch.randn(2, 4, 4, 4), torch.tensor([300, 300])
+    here = model.attention(x, t, text.prompts.encoded.embeddings[:2], lora.U, lora.D)
+    there = refined.attention(x, t, plain[:2], lora.U, on_plain_text(lora, text).D)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(here, there, strict=True))
+    assert torch.equal(on_plain_text(lora, text).C, concept_moments(ENCODER, SHIP).C)
+    assert not torch.allclose(plain, text.prompts.encoded.embeddings, atol=1e-2)
