@@ -1,5 +1,6 @@
 """A GroundingDINO and a SAM of a few thousand random weights, in folders as huggingface.co has them."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -52,3 +53,40 @@ def write_segmenter(folder: Path) -> None:
     SamProcessor(SamImageProcessor(
         size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}, mask_size={"longest_edge": 16},
         mask_pad_size={"height": 16, "width": 16})).save_pretrained(folder)
+
+
+def put_into_cache(folder: Path, hub: Path, repository: str) -> Path:
+    """The folder as huggingface_hub would have kept it; returns where its files are."""
+    cached = hub / f"models--{repository.replace('/', '--')}"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("abc")
+    return Path(shutil.copytree(folder, cached / "snapshots" / "abc"))
+
+
+@torch.no_grad()
+def all_boxes(folder: Path, picture: torch.Tensor, text: str) -> torch.Tensor:
+    """Every box the detector has for a picture [H, W, 3], by transformers' own functions."""
+    from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
+
+    processor = GroundingDinoProcessor.from_pretrained(folder)
+    inputs = processor(images=picture.numpy(), text=text, return_tensors="pt")
+    answer = GroundingDinoForObjectDetection.from_pretrained(folder).eval()(**inputs)
+    height, width = picture.shape[:2]
+    boxes = processor.post_process_grounded_object_detection(
+        answer, inputs["input_ids"], threshold=0.0, text_threshold=0.0, target_sizes=[(height, width)])
+    return boxes[0]["boxes"].clamp(min=0).minimum(torch.tensor([width, height, width, height]))
+
+
+@torch.no_grad()
+def all_masks(folder: Path, picture: torch.Tensor, boxes: torch.Tensor, binarize: bool) -> torch.Tensor:
+    """[k, H, W], all boxes at once, by transformers' own functions."""
+    from transformers import SamModel, SamProcessor
+
+    processor = SamProcessor.from_pretrained(folder)
+    inputs = processor(images=picture.numpy(), input_boxes=[boxes.tolist()], return_tensors="pt")
+    scaled = inputs["input_boxes"].float()
+    answer = SamModel.from_pretrained(folder).eval()(
+        pixel_values=inputs["pixel_values"], input_boxes=scaled, multimask_output=False)
+    masks = processor.image_processor.post_process_masks(
+        answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=binarize)
+    return masks[0][:, 0]

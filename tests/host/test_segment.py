@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from tests.host.segmenters import write_detector, write_segmenter
+from tests.host.segmenters import all_boxes, all_masks, put_into_cache, write_detector, write_segmenter
 
 PICTURES = (torch.rand(3, 48, 64, 3, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
 ALL = {"box_threshold": 0.0, "text_threshold": 0.0}
@@ -66,41 +66,25 @@ def grounded(comfy, *sets, **inputs):
 
 def boxes(segment, detector, phrase="ship", **thresholds):
     values = [(ALL | thresholds)[name] for name in ALL]
-    asked = [(picture, phrase) for picture in PICTURES]
     with torch.inference_mode():
-        return segment.find_boxes(detector, asked, *values, lambda number: None)
+        return segment.find_boxes(detector, [(each, phrase) for each in PICTURES], *values, lambda at: None)
 
 
 def test_boxes_and_masks_are_those_of_transformers_own_functions(comfy, segment, images, monkeypatch):
-    from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor, SamModel, SamProcessor
-
     monkeypatch.setattr(segment, "BOXES_AT_ONCE", 3)
     detector, segmenter = segment.chosen()
-    model = GroundingDinoForObjectDetection.from_pretrained(detector).eval()
-    processor = GroundingDinoProcessor.from_pretrained(detector)
-    sam, sam_processor = SamModel.from_pretrained(segmenter).eval(), SamProcessor.from_pretrained(segmenter)
     found = boxes(segment, detector)
     *_, masks = grounded(comfy, images())
-    for number, picture in enumerate(PICTURES):
-        inputs = processor(images=picture.numpy(), text="ship.", return_tensors="pt")
-        with torch.no_grad():
-            answer = processor.post_process_grounded_object_detection(
-                model(**inputs), inputs["input_ids"], threshold=0.0, text_threshold=0.0,
-                target_sizes=[(48, 64)])[0]
-        theirs = answer["boxes"].clamp(min=0).minimum(torch.tensor([64.0, 48.0, 64.0, 48.0]))
-        assert len(theirs) == 4 and torch.allclose(found[number], theirs, atol=1e-3)
-        prompts = sam_processor(images=picture.numpy(), input_boxes=[theirs.tolist()], return_tensors="pt")
-        prompts["input_boxes"] = prompts["input_boxes"].float()
-        with torch.no_grad():
-            cut = sam(pixel_values=prompts["pixel_values"], input_boxes=prompts["input_boxes"],
-                      multimask_output=False).pred_masks
-            parts = list(segment._cut(sam_processor, sam, "cpu", picture, found[number]))
-        sizes = prompts["original_sizes"], prompts["reshaped_input_sizes"]
-        logits, = sam_processor.image_processor.post_process_masks(cut, *sizes, binarize=False)
+    for picture, its_boxes, mask in zip(PICTURES, found, masks, strict=True):
+        theirs = all_boxes(detector, picture, "ship.")
+        assert len(theirs) == 4 and torch.allclose(its_boxes, theirs, atol=1e-3)
+        with segment._loaded(segment.SEGMENTER, segmenter) as sam, torch.no_grad():
+            parts = list(segment._cut(*sam, picture, its_boxes))
+        logits = all_masks(segmenter, picture, theirs, binarize=False)
         assert [len(part) for part in parts] == [3, 1]
-        assert torch.allclose(torch.cat(parts), logits[:, 0], atol=1e-4) and logits.std(0).max() > 1e-2
-        cut, = sam_processor.image_processor.post_process_masks(cut, *sizes)
-        assert 0 < cut.float().mean() < 1 and (masks[number].bool() == cut.any(0)[0]).float().mean() > 0.999
+        assert torch.allclose(torch.cat(parts), logits, atol=1e-4) and logits.std(0).max() > 1e-2
+        cut = all_masks(segmenter, picture, theirs, binarize=True).any(0)
+        assert 0 < cut.float().mean() < 1 and (mask.bool() == cut).float().mean() > 0.999
 
 
 @pytest.mark.parametrize("phrase", ["ship", "red cars"])
@@ -185,9 +169,8 @@ def test_what_is_missing_is_said_with_both_models_and_the_folder(comfy, images, 
     with pytest.raises(ValueError) as caught:
         grounded(comfy, images())
     said = str(caught.value)
-    for words in ("no GroundingDINO and no SAM", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base",
-                  "models/mace/segmenters"):
-        assert words in said
+    assert "no GroundingDINO and no SAM" in said and "models/mace/segmenters" in said
+    assert "IDEA-Research/grounding-dino-tiny" in said and "facebook/sam-vit-base" in said
     assert said.count(". ") == 0 and said.endswith(".")
     shutil.copytree(models / "segmenters" / "tiny-sam", tmp_path / "segmenters" / "tiny-sam")
     with pytest.raises(ValueError, match="finds no GroundingDINO on this machine"):
@@ -197,24 +180,18 @@ def test_what_is_missing_is_said_with_both_models_and_the_folder(comfy, images, 
 def test_the_lists_hold_folders_first_and_then_the_hugging_face_cache(segment, models, tmp_path):
     assert segment.choices(segment.DETECTOR) == ["auto", "IDEA-Research/tiny-dino"]
     assert segment.choices(segment.SEGMENTER) == ["auto", "tiny-sam"]
-    cached = tmp_path / "hub" / "models--facebook--sam-vit-large"
-    (cached / "refs").mkdir(parents=True)
-    (cached / "refs" / "main").write_text("abc")
-    shutil.copytree(models / "segmenters" / "tiny-sam", cached / "snapshots" / "abc")
+    cached = put_into_cache(models / "segmenters" / "tiny-sam", tmp_path / "hub", "facebook/sam-vit-large")
     assert segment.choices(segment.SEGMENTER) == ["auto", "tiny-sam", "facebook/sam-vit-large"]
     assert segment.chosen()[1] == models / "segmenters" / "tiny-sam"
-    assert segment.chosen("auto", "facebook/sam-vit-large")[1] == cached / "snapshots" / "abc"
+    assert segment.chosen("auto", "facebook/sam-vit-large")[1] == cached
     with pytest.raises(ValueError, match="no SAM called '../tiny-sam'"):
         segment.chosen("auto", "../tiny-sam")
 
 
 def test_a_model_in_the_cache_is_used_without_a_folder(comfy, images, places, models, tmp_path):
-    names = {"IDEA-Research/tiny-dino": "models--IDEA-Research--grounding-dino-base",
-             "tiny-sam": "models--facebook--sam-vit-base"}
-    for name, cached in names.items():
-        shutil.copytree(models / "segmenters" / name, tmp_path / "hub" / cached / "snapshots" / "abc")
-        (tmp_path / "hub" / cached / "refs").mkdir()
-        (tmp_path / "hub" / cached / "refs" / "main").write_text("abc")
+    for name, repository in (("IDEA-Research/tiny-dino", "IDEA-Research/grounding-dino-base"),
+                             ("tiny-sam", "facebook/sam-vit-base")):
+        put_into_cache(models / "segmenters" / name, tmp_path / "hub", repository)
     here = grounded(comfy, images())[1]
     places(tmp_path)
     assert torch.equal(grounded(comfy, images())[1], here)
