@@ -71,12 +71,12 @@ def matching_positions(encoder: TextEncoder, pair: PromptPair,
 def pair_embeddings(encoder: TextEncoder, pair: PromptPair,
                     encoded: dict[str, EncodedPrompts]) -> tuple[Tensor, Tensor, Tensor]:
     """The matching embeddings e_f and e_g ``[n, d]`` of a prompt pair whose two prompts are in ``encoded``,
-    and those of the target prompt that match nothing, ``[m, d]``; float64."""
+    and those of the target prompt that match nothing, ``[m, d]``; float32, as encoded."""
     f, g = matching_positions(encoder, pair, encoded)
     target, surrogate = encoded[pair.target].embeddings[0], encoded[pair.surrogate].embeddings[0]
     rest = torch.ones(len(target), dtype=torch.bool)
     rest[f] = False
-    return target[f].double(), surrogate[g].double(), target[rest].double()
+    return target[f], surrogate[g], target[rest]
 
 
 def concept_moments(encoder: TextEncoder, concept: Concept,
@@ -98,12 +98,13 @@ def concept_moments(encoder: TextEncoder, concept: Concept,
         g.append(e_g)
         (again if pair.target in seen else unmatched).append(e_f if pair.target in seen else rest)
         seen.add(pair.target)
-    F = second_moment([torch.cat(f)])
+    e_f, e_g = torch.cat(f).double(), torch.cat(g).double()
+    F = second_moment([e_f])
     # C has the tokens of F, once a prompt, and those that match nothing
     C = F + second_moment([torch.cat(unmatched)])
     if again:
         C = C - second_moment([torch.cat(again)])
-    return ConceptMoments(torch.cat(g).T @ torch.cat(f), F, C, encoder.fingerprint)
+    return ConceptMoments(e_g.T @ e_f, F, C, encoder.fingerprint)
 
 
 def add_moments(a: ConceptMoments, b: ConceptMoments) -> ConceptMoments:
@@ -153,6 +154,13 @@ def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: f
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
     return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
+
+
+def weighted(prior: Prior, weight: float) -> Prior:
+    """The prior counted ``weight`` times. Raises ValueError for a weight that is not positive and finite."""
+    if not 0 < weight < float("inf"):
+        raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
+    return Prior(prior.P * weight, prior.captions, prior.fingerprint)
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:

@@ -53,7 +53,8 @@ def check_no_concepts_change_nothing(encoder):
 def check_target_becomes_surrogate_as_ridge_vanishes(encoder, tolerance=1e-3):
     """One concept: W' e_f -> W e_g on the aligned tokens of a prompt, as many as the width can tell apart."""
     pair = prompt_pairs(SHIP)[3]
-    e_f, e_g, _ = pair_embeddings(encoder, pair, encode_once(encoder, [pair.target, pair.surrogate]))
+    encoded = encode_once(encoder, [pair.target, pair.surrogate])
+    e_f, e_g, _ = (e.double() for e in pair_embeddings(encoder, pair, encoded))
     few = min(len(encoder.word_tokens(pair.target)) + 1, encoder.encode([""]).embeddings.shape[-1] // 2)
     e_f, e_g = e_f[:few], e_g[:few]
     moments = ConceptMoments(e_g.T @ e_f, e_f.T @ e_f, e_f.T @ e_f, encoder.fingerprint)
@@ -132,7 +133,8 @@ def check_refinement_is_the_least_squares_solution(encoder):
             math.sqrt(ridge) * torch.eye(d, dtype=torch.float64)]
     inputs, outputs = list(rows), list(rows)
     for pair in (pair for concept in concepts for pair in prompt_pairs(concept)):
-        e_f, e_g, _ = pair_embeddings(encoder, pair, encode_once(encoder, [pair.target, pair.surrogate]))
+        encoded = encode_once(encoder, [pair.target, pair.surrogate])
+        e_f, e_g, _ = (e.double() for e in pair_embeddings(encoder, pair, encoded))
         inputs.append(e_f)
         outputs.append(e_g)
     moments = [concept_moments(encoder, concept) for concept in concepts]

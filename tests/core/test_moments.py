@@ -74,7 +74,7 @@ def test_moments_are_the_sums_they_say():
     assert len({pair.target for pair in pairs}) < len(pairs)
     encoded = encode_once(encoder, [prompt for pair in pairs for prompt in (pair.target, pair.surrogate)])
     m = concept_moments(encoder, concept)
-    matched = [pair_embeddings(encoder, pair, encoded)[:2] for pair in pairs]
+    matched = [[e.double() for e in pair_embeddings(encoder, pair, encoded)[:2]] for pair in pairs]
     assert torch.allclose(m.G, sum(g.T @ f for f, g in matched))
     assert torch.allclose(m.F, sum(f.T @ f for f, _ in matched))
     distinct = {pair.target for pair in pairs}
