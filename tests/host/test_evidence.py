@@ -174,6 +174,16 @@ def test_time_left_is_told(comfy, monkeypatch):
     assert said[-1].startswith("Score: ship, about ") and said[-1].endswith("left")
 
 
+def test_losses_of_many_concepts_have_a_panel_each(comfy):
+    module = comfy.module("nodes._loss_picture")
+    assert module.running_mean([4, 2, 0, 0, 0, 10]) == [4, 2, 0, 0, 0, 10]
+    assert module.running_mean([1.0] * 5 + [0.0] * 5)[4:7] == [1.0, 0.5, 0.0]
+    heights = [module.loss_sheet([(f"concept {number}", [3.0, 2.0, 1.0]) for number in range(many)]).height
+               for many in (1, 5, 6, 100, 1000)]
+    assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]
+    assert module.loss_sheet([("one step", [1.0])]).width > 0
+
+
 def attention(comfy, graph, **changed):
     inputs = {"before": graph.model, "clip": graph.clip, "vae": graph.vae, "latent": graph.latent,
               "prompt": "a photo of a ship", "seed": 1, "steps": 2, "cfg": 4.0, **changed}
