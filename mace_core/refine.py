@@ -21,7 +21,7 @@ class RefineSettings:
     """
 
     preserve_weight: float = 1e-4
-    ridge: float = 10.0
+    ridge: float = 100.0
 
     def __post_init__(self) -> None:
         for name in ("preserve_weight", "ridge"):

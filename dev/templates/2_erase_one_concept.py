@@ -4,8 +4,13 @@ from dev.to_ui import Group, Node, Note, Out, Template
 
 SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
-KEEP = "\n".join(f"a photo of a {name}" for name in (
-    "cat", "dog", "horse", "bird", "car", "house", "tree", "flower", "person", "mountain"))
+THINGS = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck", "cow", "fish",
+    "butterfly", "apple", "banana", "bread", "pizza", "cake", "clock", "book", "guitar", "bus", "train",
+    "house", "tree", "rose", "hat", "shoe", "key", "camera", "moon", "person",
+)
+PLACES = ("sea", "sky", "street", "ground", "meadow", "desert", "snow", "night", "beach", "table", "wall")
+KEEP = "\n".join(f"a photo of the {name}" for name in (*THINGS, *PLACES))
 
 
 def drawing(name: str, model: Out, y: int, title: str) -> tuple[Node, ...]:
@@ -69,8 +74,8 @@ TEMPLATE = Template(
         Note("Press **Run**. All three stages of MACE on the bundled miniature model: "
              "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
              "ships, and both are fused.\n\n"
-             "Another concept: change *Erase Concepts*, the prompt and the name in *Save Erasure*. "
-             "Several: one line each.",
+             "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, and change the prompt "
+             "and the name in *Save Erasure*. Several: one line each.",
              at=(780, 0), size=(320, 210), title="What this does"),
         Note("*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
              "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
