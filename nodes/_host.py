@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 FOLDER = "mace"
 MODELS = f"models/{FOLDER}"
 EXTENSION = ".safetensors"
-SEGMENTERS, JUDGES = "segmenters", "judges"  # folders in models/mace whose .safetensors are no erasures
+SEGMENTERS, JUDGES = "segmenters", "judges"
+RESERVED = (SEGMENTERS, JUDGES, "concepts", "drawn", "cache")  # folders of models/mace without erasures
 
 
 def register_model_folder() -> None:
@@ -29,7 +30,7 @@ def register_model_folder() -> None:
 
 def erasure_names() -> list[str]:
     return [name for name in folder_paths.get_filename_list(FOLDER)
-            if name.lower().endswith(EXTENSION) and _first_folder(name) not in (SEGMENTERS, JUDGES)]
+            if name.lower().endswith(EXTENSION) and _first_folder(name) not in RESERVED]
 
 
 def segmenters_folders() -> list[str]:
@@ -58,7 +59,7 @@ def new_erasure_path(name: str) -> str:
 def check_new_name(name: str) -> str:
     """The path of a new file without number and extension, inside models/mace."""
     base = base_inside(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
-    if _first_folder(name) in (SEGMENTERS, JUDGES):
+    if _first_folder(name) in RESERVED:
         raise ValueError(f"'{name}' is in the folder of the models that make masks, or of the judges, where "
                          "Load Erasure does not look: give a plain name such as 'no_ships'.")
     return base

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import folder_paths
 
-from ._host import FOLDER
+from ._host import FOLDER, RESERVED
 
 NONE = "none"
-OWN = ("concepts", "drawn", "cache")  # folders of models/mace that this pack fills itself
 
 
 def text_files(endings: tuple[str, ...]) -> list[str]:
@@ -63,7 +62,7 @@ def _split(name: str) -> tuple[str, str]:
 def _listed(folder: str, endings: tuple[str, ...]) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = [each for each in folders
-                      if not each.startswith(".") and (root != folder or each not in OWN)]
+                      if not each.startswith(".") and (root != folder or each not in RESERVED)]
         inside = os.path.relpath(root, folder)
         for file in files:
             if file.lower().endswith(endings):

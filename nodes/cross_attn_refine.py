@@ -4,12 +4,13 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import closed_form_erasure
 from ..mace_core.moments import add_moments, concept_moments
+from ..mace_core.presets import OWN, PRESETS, refine_settings
 from ..mace_core.refine import RefineSettings
 from ..mace_core.text import RememberingEncoder
 from ._host import Progress, check_interrupted, labelled
 from ._host_patch import apply_erasure, base_fingerprint, cross_attention_layers
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, Concepts, Erasure, Prior, expert
+from ._sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert
 
 
 class CrossAttnRefine(io.ComfyNode):
@@ -31,9 +32,10 @@ class CrossAttnRefine(io.ComfyNode):
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
                        tooltip="Lambda 1 of the paper: how much the prior counts. The paper uses 0.0001 "
                                "for people and styles."),
-                expert(io.Float, "ridge", default=10.0, min=0.0, max=1e6, step=1.0, round=False,
+                expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
                        tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
                                "the paper uses 10 to 1000 for objects."),
+                io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[
                 io.Model.Output(display_name="refined",
@@ -44,7 +46,8 @@ class CrossAttnRefine(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, clip, concepts, prior=None, preserve_weight=1e-4, ridge=10.0):
+    def execute(cls, model, clip, concepts, prior=None, preserve_weight=1e-4, ridge=100.0,
+                preset=OWN):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
@@ -55,5 +58,7 @@ class CrossAttnRefine(io.ComfyNode):
             moments = one if moments is None else add_moments(moments, one)
             progress.step(label)
         settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
+        if preset != OWN:
+            settings = refine_settings(concepts, preset)
         erasure = closed_form_erasure(concepts, [moments], prior, settings, base_fingerprint(model))
         return io.NodeOutput(apply_erasure(model, erasure), erasure)

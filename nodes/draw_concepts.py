@@ -5,9 +5,11 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.drawing import drawing_prompt
 from ._checks import at_least
-from ._host import Progress, labelled
+from ._drawing_store import drawing_key, drawn_once
+from ._host import labelled
 from ._host_heat import concept_heat
 from ._host_patch import cross_attention_layers, refuse_erased
+from ._host_progress import TimedProgress
 from ._host_sampling import decode, draw_latents
 from ._host_text import HostTextEncoder
 from ._sockets import CATEGORY, Concepts, TrainingSet
@@ -58,18 +60,26 @@ class DrawConcepts(io.ComfyNode):
         cross_attention_layers(model)
         refuse_erased(model, concepts, "draw the concepts with the MODEL from before the erasure")
         encoder = HostTextEncoder(clip)
-        negative = encoder.conditioning("")
-        progress = Progress("Draw concepts", len(concepts) * images * steps)
-        drawn, pictures = [], []
+        settings = {"images": images, "steps": steps, "cfg": cfg, "seed": seed, "size": [width, height]}
+        key = drawing_key(model, vae, encoder, **settings)
+        progress = TimedProgress("Draw concepts", len(concepts) * images * steps)
+        drawn = []
         for concept, label in labelled(concepts):
             prompt = drawing_prompt(concept)
-            positive = encoder.conditioning(prompt.target)
-            latents = draw_latents(model, positive, negative, images, (width, height), steps, cfg, seed,
-                                   lambda count: progress.step(label, count))
-            heat = concept_heat(model, encoder, positive, prompt, latents)
-            pictures.append(decode(vae, latents))
-            shown = (pictures[-1] * 255).round().to(torch.uint8)
-            drawn.append(ConceptImages(concept.target, latents, heat=heat, pictures=shown,
-                                       kind=concept.kind))
-        pictures = torch.cat(pictures)
+            progress.say(label)
+            drawn.append(drawn_once(
+                key, concept, prompt,
+                lambda: _draw(model, vae, encoder, concept, prompt, settings,
+                              lambda count: progress.step(label, count)),
+                progress.warn))
+        pictures = torch.cat([each.pictures for each in drawn]).float() / 255
         return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))
+
+
+def _draw(model, vae, encoder, concept, prompt, settings, on_step) -> ConceptImages:
+    positive, negative = encoder.conditioning(prompt.target), encoder.conditioning("")
+    latents = draw_latents(model, positive, negative, settings["images"], settings["size"], settings["steps"],
+                           settings["cfg"], settings["seed"], on_step)
+    heat = concept_heat(model, encoder, positive, prompt, latents)
+    pictures = (decode(vae, latents) * 255).round().to(torch.uint8)
+    return ConceptImages(concept.target, latents, heat=heat, pictures=pictures, kind=concept.kind)

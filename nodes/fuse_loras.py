@@ -4,9 +4,10 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import fused_erasure
 from ..mace_core.fuse import FuseSettings
+from ..mace_core.presets import OWN, PRESETS, fuse_settings
 from ._host import Progress
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, ConceptLoRAs, Erasure, Prior, expert
+from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert
 
 
 class FuseLoRAs(io.ComfyNode):
@@ -27,18 +28,22 @@ class FuseLoRAs(io.ComfyNode):
                             tooltip="What to preserve: the same as in the refinement."),
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
                        tooltip="Lambda 2 of the paper: how much the prior counts."),
-                expert(io.Float, "ridge", default=10.0, min=0.0, max=1e6, step=1.0, round=False,
+                expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
                        tooltip="Pulls the result towards the refinement without LoRAs."),
+                io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[Erasure.Output(display_name="erasure",
                                     tooltip="The whole of MACE, for Apply Erased Model.")],
         )
 
     @classmethod
-    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=1e-4, ridge=10.0):
+    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=1e-4, ridge=100.0,
+                preset=OWN):
         progress = Progress("Fuse LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
         settings = FuseSettings(preserve_weight=preserve_weight, ridge=ridge)
+        if preset != OWN:
+            settings = fuse_settings(refined.concepts)
         erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings)
         progress.step("done")
         return io.NodeOutput(erasure)

@@ -2,10 +2,14 @@
 
 from comfy_api.latest import io
 
-from ..mace_core.moments import add_priors, prior_from_captions
-from ._host import Progress
+from ..mace_core.captions import FORMATS, captions_of_names, everyday_captions, read_captions
+from ..mace_core.moments import add_priors, weighted
+from ..mace_core.presets import domain_weight
+from ._host_files import NONE, read_file, text_file_version, text_files
+from ._host_progress import TimedProgress
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, Prior
+from ._prior_store import prior_once
+from ._sockets import CATEGORY, Concepts, Prior
 
 
 class PreservePrior(io.ComfyNode):
@@ -28,23 +32,44 @@ class PreservePrior(io.ComfyNode):
                     tooltip="How much these captions count beside those of the other prior."),
                 Prior.Input("other", optional=True,
                             tooltip="Another prior of the same text encoder, added to this one."),
+                io.String.Input(
+                    "names", multiline=True, default="", optional=True,
+                    tooltip="Names to keep, one a line, in every prompt a concept is erased in: horse, or "
+                            "person: Jo Doe, style: Monet."),
+                io.Combo.Input(
+                    "file", options=text_files(FORMATS), default=NONE, optional=True,
+                    tooltip="More captions from the host's input folder or models/mace: .txt, .csv, or the "
+                            "annotations of COCO as .json. Press R after adding one."),
+                io.Boolean.Input(
+                    "everyday", default=False, optional=True,
+                    tooltip="Adds this pack's own captions of people, animals, things and places: a prior "
+                            "for those who have no captions."),
+                Concepts.Input(
+                    "concepts", optional=True,
+                    tooltip="From Erase Concepts: these captions then count as the paper counts those of the "
+                            "concepts' own domain, by kind and number; weight multiplies that."),
             ],
             outputs=[Prior.Output(display_name="prior",
                                   tooltip="For Cross-Attention Refinement and Fuse LoRAs.")],
         )
 
     @classmethod
-    def execute(cls, clip, captions, weight, other=None):
+    def fingerprint_inputs(cls, file=NONE, **_):
+        return text_file_version(file, FORMATS)
+
+    @classmethod
+    def execute(cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()):
         lines = [line.strip() for line in captions.splitlines() if line.strip()]
+        lines += captions_of_names(names)
+        if file != NONE:
+            lines += read_captions(read_file(file, FORMATS), file)
+        if everyday:
+            lines += everyday_captions()
         if not lines:
             raise ValueError("There are no captions to preserve: "
                              "write at least one line such as 'a photo of a cat'.")
-        progress, done = Progress("Preserve prior", len(lines)), 0
-
-        def on_batch(count, total):
-            nonlocal done
-            progress.step(f"caption {count} of {total}", count - done)
-            done = count
-
-        prior = prior_from_captions(HostTextEncoder(clip), lines, weight, on_batch)
+        if concepts:
+            weight *= domain_weight(concepts, len(lines))
+        prior = prior_once(HostTextEncoder(clip), lines, TimedProgress("Preserve prior", len(set(lines))))
+        prior = weighted(prior, weight)
         return io.NodeOutput(prior if other is None else add_priors(other, prior))

@@ -1,0 +1,126 @@
+"""Captions of what must stay: everyday scenes in our own words, names to keep, and files of captions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+from .concepts import KINDS
+from .prompts import TEMPLATES
+
+FORMATS = (".txt", ".csv", ".json")
+COLUMNS = ("caption", "captions", "text", "prompt", "name")
+_KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.+)$")
+
+_PEOPLE = ("a man", "a woman", "a boy", "a girl", "a baby", "two friends", "an old couple",
+           "a crowd of people", "a family with a dog", "a young woman with glasses", "a man with a beard",
+           "children", "a group of students", "a farmer", "a doctor", "a cook", "a dancer", "a cyclist",
+           "a football team", "a musician with a guitar", "a bride and a groom", "a tourist",
+           "a worker in a helmet")
+_ANIMALS = ("a cat", "two dogs", "a brown horse", "a herd of cows", "some sheep", "a goat",
+            "a small bird", "a flock of ducks", "an elephant", "a giraffe", "three zebras", "a bear",
+            "a fox", "a rabbit", "a butterfly", "a fish", "a turtle", "an owl", "a monkey", "a lion",
+            "a squirrel", "a parrot")
+_VEHICLES = ("a red car", "a bus", "a lorry", "a train", "a tram", "a bicycle", "a motorcycle",
+             "an airplane", "a sailing boat", "a ferry", "a tractor", "a helicopter", "a fire engine",
+             "a skateboard")
+_THINGS = ("a wooden table", "an empty chair", "a sofa", "a bed with white sheets", "a lamp", "a book",
+           "a stack of papers", "a clock", "a laptop", "a telephone", "a camera", "a television",
+           "a pair of shoes", "a hat", "an umbrella", "a suitcase", "a ball", "a kite", "a teddy bear",
+           "a vase of flowers", "a bottle", "a glass of water", "a cup of coffee", "a plate of pasta",
+           "a pizza", "a sandwich", "a birthday cake", "a bowl of fruit", "apples and oranges",
+           "a loaf of bread", "a knife and a fork", "a guitar", "a mirror", "a key", "a candle",
+           "a basket", "a mailbox", "a traffic light", "a street sign", "a bench")
+_PLACES = ("a city street", "a village square", "a harbour", "a beach", "a mountain lake",
+           "a forest path", "a river", "a field of wheat", "a desert", "a waterfall", "an island",
+           "a garden", "a park", "a farm", "a bridge", "a castle", "a church", "a museum", "a library",
+           "a school", "a market", "a restaurant", "a kitchen", "a bathroom", "a living room",
+           "a bedroom", "an office", "a factory", "a railway station", "a stadium", "a lighthouse",
+           "a skyscraper", "a small house", "a barn", "a night sky", "a snowy hill")
+_SCENES = ("in the morning", "at night", "on a sunny day", "in the rain", "in the snow", "in autumn",
+           "next to a tree", "near a window", "in front of a wall", "on the grass",
+           "at the side of a road", "under a blue sky", "in an old town", "by the water",
+           "in a quiet room", "on a wooden floor", "far away")
+_FORMS = ("{} {}", "a photo of {} {}", "there is {} {}", "a picture that shows {} {}",
+          "{} {}, seen from above", "a black and white photo of {} {}", "a painting of {} {}",
+          "a drawing of {} {}", "close view of {} {}", "a colourful photo of {} {}",
+          "a wide shot of {} {}", "an illustration of {} {}", "somebody photographed {} {}")
+_PER_SUBJECT = 6
+
+
+def everyday_captions() -> tuple[str, ...]:
+    """Some 800 captions of people, animals, things and places: the prior for those who have no captions.
+
+    Every form and every scene is used with all kinds of subjects; the same list every time.
+    """
+    subjects = (*_PEOPLE, *_ANIMALS, *_VEHICLES, *_THINGS, *_PLACES)
+    captions = []
+    for i, subject in enumerate(subjects):
+        for j in range(_PER_SUBJECT):
+            n = i * _PER_SUBJECT + j
+            captions.append(_FORMS[n % len(_FORMS)].format(subject, _SCENES[n % len(_SCENES)]))
+    return tuple(captions)
+
+
+def captions_of_names(text: str) -> tuple[str, ...]:
+    """Every prompt a concept would be erased in, for each name to keep: one a line, ``person: Jo Doe``.
+
+    A line without a kind is an object's. Raises ValueError for an unknown kind.
+    """
+    captions: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, kind = line.strip(), "object"
+        if prefix := _KIND_PREFIX.match(name):
+            kind, name = prefix[1].lower(), prefix[2]
+        if kind not in KINDS:
+            raise ValueError(f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
+                             f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out.")
+        if name:
+            captions += (template.replace("{}", name) for template in TEMPLATES[kind])
+    return tuple(captions)
+
+
+def read_captions(data: bytes, name: str) -> tuple[str, ...]:
+    """The captions in a file's bytes; the ending of ``name`` says how they are written.
+
+    ``.txt``: one a line; ``.csv``: the column called caption, captions, text, prompt or name, otherwise the
+    first; ``.json``: COCO's annotations, or a list of texts. Raises ValueError, naming the file: not UTF-8,
+    another ending, not well-formed, no captions.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
+    readers = {".txt": str.splitlines, ".csv": _csv, ".json": lambda text: _json(text, name)}
+    reader = readers.get(name.lower()[name.rfind("."):])
+    if reader is None:
+        raise ValueError(f"'{name}' ends in none of {', '.join(FORMATS)}: choose another file or rename it.")
+    captions = tuple(line.strip() for line in reader(text) if line.strip())
+    if not captions:
+        raise ValueError(f"'{name}' holds no captions: write at least one.")
+    return captions
+
+
+def _csv(text: str) -> list[str]:
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    names = [cell.strip().lower() for cell in rows[0]] if rows else []
+    for name in COLUMNS:
+        if name in names:
+            column = names.index(name)
+            return [row[column] for row in rows[1:] if len(row) > column]
+    return [row[0] for row in rows]
+
+
+def _json(text: str, name: str) -> list[str]:
+    try:
+        whole = json.loads(text)
+        entries = whole["annotations"] if isinstance(whole, dict) else whole
+        return [entry if isinstance(entry, str) else entry["caption"].replace("\n", " ")
+                for entry in entries]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(f"'{name}' is neither COCO's annotations with captions nor a list of texts: give "
+                         "one of the two, such as captions_train2014.json.") from None

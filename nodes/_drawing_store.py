@@ -1,0 +1,33 @@
+"""Drawn pictures with a memory: a longer list draws only what is new, a killed run only what it lacks."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from ..mace_core.store import find, keep, key_of
+from ._host_store import model_fingerprint, store_of, vae_fingerprint
+from ._training_set import ConceptImages
+
+DRAWING = 1  # raise it when the same settings draw other pictures, or their heat is another
+
+
+def drawing_key(model, vae, encoder, **settings) -> dict | None:
+    """What all pictures of a run depend on; None where the MODEL's patches cannot be told apart."""
+    network = model_fingerprint(model)
+    if network is None:
+        return None
+    return {"drawing": DRAWING, "network": network, "vae": vae_fingerprint(vae),
+            "encoder": encoder.fingerprint, **settings}
+
+
+def drawn_once(key: dict | None, concept, prompt, draw: Callable[[], ConceptImages],
+               report: Callable[[str], None]) -> ConceptImages:
+    """The pictures of one concept, from the store or from `draw`, whose result is kept."""
+    if key is None:
+        return draw()
+    store, own = store_of("drawn"), key_of(**key, prompt=asdict(prompt))
+    if kept := find(store, concept.target, own, report):
+        return ConceptImages(concept.target, kind=concept.kind, **kept[0])
+    images = draw()
+    tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
+    keep(store, concept.target, own, tensors, {"prompt": prompt.target})
+    return images

@@ -1,0 +1,26 @@
+"""Priors with a memory: captions are read by a text encoder once."""
+
+from ..mace_core.moments import Prior, prior_from_captions
+from ..mace_core.store import find, keep, key_of
+from ._host import Progress
+from ._host_store import store_of
+
+PRIOR = 1  # raise it when the same captions give another prior
+
+
+def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
+    """The prior of these captions with weight 1, from the store or measured and kept."""
+    store = store_of("cache")
+    key = key_of(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
+    if kept := find(store, "prior", key, progress.warn):
+        return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
+    done = 0
+
+    def on_batch(count, total):
+        nonlocal done
+        progress.step(f"caption {count} of {total}", count - done)
+        done = count
+
+    prior = prior_from_captions(encoder, captions, 1.0, on_batch)
+    keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions})
+    return prior

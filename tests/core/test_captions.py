@@ -1,0 +1,68 @@
+"""Captions to preserve: our own, names, files; and a prior's memory does not grow with their number."""
+
+import json
+
+import pytest
+import torch
+
+from mace_core.captions import captions_of_names, everyday_captions, read_captions
+from mace_core.moments import prior_from_captions, weighted
+from mace_core.prompts import TEMPLATES
+from tests.core.toy import ToyTextEncoder
+
+COCO = {"images": [], "annotations": [{"id": 1, "caption": "A dog\nruns."}, {"id": 2, "caption": "A cat. "}]}
+FILES = {
+    "a.txt": "A dog runs.\n\nA cat.\n", "a.json": json.dumps(COCO), "list.json": '["A dog runs.", "A cat."]',
+    "a.csv": 'id,caption\n1,"A dog runs."\n2,A cat.\n', "plain.csv": "A dog runs.\nA cat.\n",
+    "PROMPTS.CSV": "\ufeffPrompt,seed\nA dog runs.,1\nA cat.,2\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files(name):
+    assert read_captions(FILES[name].encode(), name) == ("A dog runs.", "A cat.")
+
+
+@pytest.mark.parametrize("name, text, message", [
+    ("a.txt", "\n \n", "holds no captions"), ("a.csv", "caption\n", "holds no captions"),
+    ("a.json", "[\n'a']", "Line 2 of 'a.json' is not JSON"), ("a.json", "7", "neither COCO"),
+    ("a.json", '{"annotations": [{"bbox": 1}]}', "neither COCO"), ("a.xml", "<a/>", "ends in none of .txt"),
+])
+def test_what_cannot_be_read(name, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        read_captions(text.encode(), name)
+    assert str(error.value).endswith(".") and "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_captions("ch\u00e2teau".encode("latin-1"), name)
+
+
+def test_names_are_kept_in_every_prompt_of_their_kind():
+    captions = captions_of_names("horse\n\nPerson: Jo Doe\n")
+    assert len(captions) == len(TEMPLATES["object"]) + len(TEMPLATES["person"])
+    assert "a photo of the horse" in captions and "the face of Jo Doe" in captions
+    with pytest.raises(ValueError, match="Line 2 of the names to keep, 'colour: red', .* use one of object"):
+        captions_of_names("horse\ncolour: red")
+
+
+def test_our_own_captions_are_many_distinct_and_always_the_same():
+    captions = everyday_captions()
+    assert len(captions) == len(set(captions)) > 700 and captions == everyday_captions()
+    assert all(len(caption.split()) < 20 and caption == " ".join(caption.split()) for caption in captions)
+
+
+def test_a_prior_of_many_captions_needs_no_more_memory(monkeypatch):
+    """No more than a batch is encoded at a time, and what is kept is one matrix."""
+    encoder, batches = ToyTextEncoder(context_length=30), []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda prompts: batches.append(len(prompts)) or encode(prompts))
+    prior = prior_from_captions(encoder, everyday_captions()[:200])
+    assert sum(batches) == 200 and max(batches) <= 32 and prior.P.shape == (32, 32)
+
+
+def test_weights_multiply():
+    encoder = ToyTextEncoder(context_length=30)
+    prior = prior_from_captions(encoder, ["a cat", "a dog"])
+    assert torch.equal(weighted(prior, 3.0).P, prior.P * 3)
+    for wrong in (0.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="weight of the prior is .*: give a number above 0"):
+            weighted(prior, wrong)
