@@ -28,16 +28,19 @@ def relative_to_output(path: str) -> str:
 def projections(model, erasure) -> dict[str, str]:
     """Layers by diffusers' names of them. Refuses a MODEL that the erasure does not fit or that has it."""
     apply_erasure(model, erasure)
-    theirs = comfy.utils.unet_to_diffusers(model.model.model_config.unet_config)
-    names = {key: name for name, key in theirs.items()}
-    layers = {}
-    for layer in cross_attention_layers(model):
+    return named_for_diffusers(cross_attention_layers(model), model.model.model_config.unet_config)
+
+
+def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
+    names = {key: name for name, key in comfy.utils.unet_to_diffusers(unet_config).items()}
+    named = {}
+    for layer in layers:
         key = f"{layer.removeprefix(PREFIX)}.weight"
         if key not in names:
             raise ValueError(f"The layer {layer} of this MODEL has no name outside this host, so no other "
                              f"program could load it: export for one of {FAMILIES}.")
-        layers[names[key].removesuffix(".weight")] = layer
-    return layers
+        named[names[key].removesuffix(".weight")] = layer
+    return named
 
 
 def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:

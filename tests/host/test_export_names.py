@@ -1,0 +1,76 @@
+"""The names in exports are those of diffusers' own U-Nets, for every family."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.host.test_patches import SD1, SD2, SDXL
+
+THEIR_SD2 = {"cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20),
+             "use_linear_projection": True}
+THEIR_SDXL = {
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (320, 640, 1280), "transformer_layers_per_block": (1, 2, 10),
+    "cross_attention_dim": 2048, "attention_head_dim": (5, 10, 20), "use_linear_projection": True,
+    "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816}
+
+
+@pytest.mark.parametrize("ours, theirs, count", [
+    (SD1, {"cross_attention_dim": 768}, 32), (SD2, THEIR_SD2, 32), (SDXL, THEIR_SDXL, 140),
+], ids=["SD1", "SD2", "SDXL"])
+def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, count):
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+    from comfy.ops import manual_cast
+    from diffusers import UNet2DConditionModel
+
+    unet = UNetModel(**ours, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
+    weights = {f"diffusion_model.{name}": weight for name, weight in unet.state_dict().items()}
+    model = SimpleNamespace(model=unet, model_state_dict=lambda prefix: weights)
+    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    named = comfy.module("nodes._host_export").named_for_diffusers(layers, ours)
+    with torch.device("meta"):
+        modules = projections_of(UNet2DConditionModel(**theirs))
+    assert {name: layers[layer] for name, layer in named.items()} == {
+        name: tuple(module.weight.shape) for name, module in modules.items()}
+    assert len(named) == count
+
+
+def projections_of(unet) -> dict[str, torch.nn.Linear]:
+    return {name: module for name, module in unet.named_modules()
+            if name.endswith((".attn2.to_k", ".attn2.to_v"))}
+
+
+def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
+    """SDXL's blocks in small, through the loader of the SDXL pipeline."""
+    import safetensors.torch
+    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(**THEIR_SDXL | {
+        "block_out_channels": (32, 64, 64), "transformer_layers_per_block": (1, 2, 3),
+        "cross_attention_dim": 48, "attention_head_dim": (2, 4, 4), "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 80}).eval()
+    edited, modules = copy.deepcopy(unet), projections_of(unet)
+    erasure = comfy.module("mace_core.erasure").Erasure(torch.eye(48) + torch.randn(48, 48) / 4, {}, {}, ())
+    files = comfy.module("mace_core.export_files")
+    weights = [(name, name, module.weight.detach()) for name, module in modules.items()]
+    files.export_erasure(erasure, weights, files.ExportSettings("LoRA", 48), tmp_path / "xl.safetensors")
+    for name, module in projections_of(edited).items():
+        module.weight.data @= erasure.T
+    before, after = (predicted(each) for each in (unet, edited))
+    tensors = safetensors.torch.load_file(tmp_path / "xl.safetensors")
+    state, alphas = StableDiffusionXLPipeline.lora_state_dict(tensors, unet_config=unet.config)
+    StableDiffusionXLPipeline.load_lora_into_unet(state, alphas, unet)
+    assert (predicted(unet) - after).abs().max() < 1e-4 < (before - after).abs().max() / 10
+
+
+def predicted(unet) -> torch.Tensor:
+    g = torch.Generator().manual_seed(1)
+    z, context = torch.randn(1, 4, 16, 16, generator=g), torch.randn(1, 7, 48, generator=g)
+    added = {"text_embeds": torch.randn(1, 32, generator=g), "time_ids": torch.randn(1, 6, generator=g)}
+    with torch.no_grad():
+        return unet(z, 500, encoder_hidden_states=context, added_cond_kwargs=added).sample
