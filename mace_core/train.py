@@ -38,7 +38,7 @@ class AttentionModel(Protocol):
 
     def queries(self, x_t: Tensor, t: Tensor, context: Tensor,
                 of: Callable[[Tensor], Result]) -> list[Result]:
-        """Per cross-attention layer what ``of`` gives for the queries ``[B, heads, h*w, dh]``. No gradients."""
+        """Per cross-attention layer what ``of`` makes of its queries ``[B, heads, h*w, dh]``; no gradient."""
         ...
 
     def noise(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:

@@ -1,0 +1,154 @@
+"""`python -m dev.mass.compare_trainers`: what stage 2 adds to refinement, exact and fast side by side.
+
+Each concept is erased alone from the bundled miniature, as template 2 does, in this process. Acc_e, Acc_g and
+Acc_s are those of the demo. "attention" is equation 3 on noise that no training saw, in % of the refined
+model's. "CPU s" is processor time of training one concept, its prompts' encoding included and nothing kept
+from earlier runs: it does not depend on what else the machine does.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from demo.graph import names
+from demo.plan import Plan, load_world, make_plan
+from demo.score import accuracies_of
+from dev.in_process import InProcess, load_host
+from mini.judge import Judge
+
+CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
+TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "2_erase_one_concept.json"
+SIZE, CFG, SEED, STEPS = (64, 64), 4.0, 7, 20
+UNSEEN_SEED, UNSEEN = 999, 16
+COLUMNS = ("Acc_e", "Acc_g", "Acc_s", "attention", "CPU s")
+Row = dict[str, float]
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    bench = Bench(load_host(), arguments.images, {
+        "steps": arguments.steps, "learning_rate": arguments.learning_rate})
+    rows: dict[str, list[Row]] = {}
+    print(f"{'in %':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
+    for target in arguments.concepts.split(","):
+        for method, row in bench.rows(make_plan(load_world(), target.strip())):
+            rows.setdefault(method, []).append(row)
+            print(line(f"{target.strip()}, {method}", row), flush=True)
+    for method, each in rows.items():
+        print(line(f"mean, {method}", {name: sum(row[name] for row in each) / len(each) for name in COLUMNS}))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
+    parser.add_argument("--concepts", default=",".join(CONCEPTS), help="of mini/world.json, with commas")
+    parser.add_argument("--images", type=int, default=8, help="pictures per prompt set")
+    parser.add_argument("--steps", type=int, default=50, help="of the exact training")
+    parser.add_argument("--learning-rate", type=float, default=1e-4, help="of the exact training")
+    return parser.parse_args()
+
+
+def line(title: str, row: Row) -> str:
+    return f"{title:<34}" + "".join(f"{row[name]:>11.2f}" for name in COLUMNS)
+
+
+class Bench:
+    """The miniature, its judge and the host they run in."""
+
+    def __init__(self, host: InProcess, images: int, training: Mapping):
+        self.host, self.images, self.training = host, images, training
+        self.judge = Judge.load()
+        self.model, self.clip, self.vae = host.call("CheckpointLoaderSimple",
+                                                    ckpt_name="mace_mini_sd.safetensors")
+        self.encoder = host.module("nodes._host_text").HostTextEncoder(self.clip)
+
+    def run(self, node_id: str, **inputs) -> tuple:
+        """A node with the defaults of its other inputs."""
+        schema = self.host.nodes[node_id].define_schema()
+        defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
+        defaults = {name: value for name, value in defaults.items() if value is not None}
+        return self.host.call(node_id, **{**defaults, **inputs})
+
+    def rows(self, plan: Plan):
+        """Yield (method, Row): without erasure, refinement only, exact, fast."""
+        concepts, = self.run("MACE_EraseConcepts", concepts=f"{plan.target.phrase} -> {plan.surrogate}",
+                             kind=plan.kind)
+        prior, = self.run("MACE_PreservePrior", clip=self.clip, captions=captions(plan))
+        refined, stage_1 = self.run("MACE_CrossAttnRefine", model=self.model, clip=self.clip,
+                                    concepts=concepts, prior=prior)
+        drawn, _ = self.run("MACE_DrawConcepts", model=self.model, clip=self.clip, vae=self.vae,
+                            concepts=concepts, cfg=CFG, width=SIZE[0], height=SIZE[1])
+        masked, _ = self.run("MACE_MaskConcepts", training_set=drawn)
+        reference = self.attention_loss(refined, concepts[0], masked[0])
+
+        def row(model, seconds: float) -> Row:
+            accuracies = accuracies_of(self.judge, plan, self.pictures(model, plan), "after")
+            attention = self.attention_loss(model, concepts[0], masked[0]) / reference
+            percent = [100 * each for each in (*accuracies, attention)]
+            return dict(zip(COLUMNS, (*percent, seconds), strict=True))
+
+        yield "unedited", row(self.model, 0.0)
+        yield "refinement only", row(refined, 0.0)
+        for method in ("exact", "fast"):
+            began = time.process_time()
+            lora = self.train(concepts, masked, method)
+            seconds = time.process_time() - began
+            fused, = self.run("MACE_FuseLoRAs", clip=self.clip, refined=stage_1, concept_loras=(lora,),
+                              prior=prior)
+            erased, = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused)
+            yield method, row(erased, seconds)
+
+    @torch.inference_mode()
+    def train(self, concepts, training_set, method: str):
+        """What Train Concept LoRA does for a concept that it has not kept from before."""
+        training = self.host.module("nodes._training")
+        settings = self.host.module("mace_core.train").TrainSettings(**self.training)
+        progress = self.host.module("nodes._host_progress").TimedProgress("Compare", 1)
+        items = training.checked_items(concepts, training_set)
+        [(lora, _)] = training.train_all(self.model, self.encoder, items, settings, method, progress)
+        return lora
+
+    @torch.inference_mode()
+    def pictures(self, model, plan: Plan) -> dict:
+        """("after", phrase) -> pictures of each of the plan's prompt sets."""
+        sampling = self.host.module("nodes._host_sampling")
+        negative, found = self.encoder.conditioning(""), {}
+        for drawn in plan.sets:
+            positive = self.encoder.conditioning(drawn.prompt)
+            latents = sampling.draw_latents(model, positive, negative, self.images, SIZE, STEPS, CFG, SEED,
+                                            lambda count: None)
+            found["after", drawn.phrase] = sampling.decode(self.vae, latents)
+        return found
+
+    @torch.inference_mode()
+    def attention_loss(self, model, concept, images) -> float:
+        """Equation 3 on images, prompts, timesteps and noise drawn with a seed that no training uses."""
+        train = self.host.module("mace_core.train")
+        training_set = self.host.module("mace_core.training_set")
+        prompts = training_set.training_prompts(self.encoder, concept)
+        conditioning = self.encoder.conditioning("")
+        attention_model = self.host.module("nodes._host_attention").attention_model
+        with attention_model(model, conditioning, images.latents, training=False) as unet:
+            training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
+            settings = train.TrainSettings()
+            sample = train.draw(train.examples_of(prompts, training, settings), train.timesteps_of(settings),
+                                UNSEEN, torch.Generator().manual_seed(UNSEEN_SEED))
+            x_t = unet.noise(sample.x_0, sample.t, sample.eps)
+            maps = unet.attention(x_t, sample.t, sample.context, {}, {})
+            losses = self.host.module("mace_core.attention_loss").attention_losses
+            return losses(maps, sample.suppressed, sample.masks, tuple(x_t.shape[-2:])).mean().item()
+
+
+def captions(plan: Plan) -> str:
+    """The prior of template 2, without captions that name the concept."""
+    nodes = json.loads(TEMPLATE.read_text())["nodes"]
+    prior = next(node for node in nodes if node["type"] == "MACE_PreservePrior")
+    kept = [text for text in prior["widgets_values"][0].splitlines() if not names(plan, text)]
+    return "\n".join(kept)
+
+
+if __name__ == "__main__":
+    main()
