@@ -2,16 +2,17 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.drawing import drawing_prompt
-from ..mace_core.train import TrainSettings, train_concept_lora
-from ..mace_core.training_set import TrainingImages, training_prompts
+from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, train_settings
+from ..mace_core.train import TrainSettings
 from ._checks import at_least
-from ._host import Progress, labelled
-from ._host_attention import attention_model
+from ._host import Progress
 from ._host_patch import cross_attention_layers, require_refined
 from ._host_text import HostTextEncoder
+from ._loss_picture import loss_sheet
+from ._picture import to_image
 from ._sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert
-from ._training_set import images_of
+from ._training import METHODS, checked_items
+from ._training_store import trained
 
 
 class TrainConceptLoRA(io.ComfyNode):
@@ -41,6 +42,16 @@ class TrainConceptLoRA(io.ComfyNode):
                 expert(io.Boolean, "focal_sampling", default=True,
                        tooltip="Concept-focal importance sampling: train mostly where the concept takes "
                                "shape. Off: all timesteps alike, as the paper does for explicit content."),
+                io.Combo.Input(
+                    "method", options=list(METHODS), default=METHODS[0], optional=True,
+                    tooltip="exact: the paper's training, several concepts in one batch where memory allows. "
+                            "fast: a closed form from a few passes, many times quicker; steps, "
+                            "learning_rate and rank do not matter to it."),
+                io.Combo.Input(
+                    "preset", options=list(TRAINING_PRESETS), default=OWN, optional=True,
+                    tooltip="own values: steps, learning_rate and focal_sampling of this node. paper, "
+                            "published code: the authors' for each concept's kind. 'end of text too' also "
+                            "takes attention from the token that ends a prompt."),
             ],
             outputs=[
                 ConceptLoRAs.Output(display_name="concept_loras",
@@ -55,30 +66,27 @@ class TrainConceptLoRA(io.ComfyNode):
 
     @classmethod
     def execute(cls, refined, clip, concepts, training_set, steps, learning_rate, seed,
-                rank=1, focal_sampling=True):
+                rank=1, focal_sampling=True, method="exact", preset=OWN):
         cross_attention_layers(refined)
         require_refined(refined, concepts)
-        sets = [images_of(training_set, concept.target) for concept in concepts]
-        encoder = HostTextEncoder(clip)
-        settings = TrainSettings(steps, learning_rate, rank, cfis=focal_sampling, seed=seed)
-        progress = Progress("Train LoRA", len(concepts) * steps)
-        loras, losses, report = [], [], []
-        for (concept, label), images in zip(labelled(concepts), sets, strict=True):
-            progress.say(label)
-            lora, loss = _train(refined, encoder, concept, images, settings,
-                                lambda step, steps, loss, label=label: progress.step(label))
-            loras.append(lora)
-            losses += loss
-            report.append(f"{concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}")
-        progress.say("; ".join(report))
-        return io.NodeOutput(tuple(loras), {"loss": losses}, ui=ui.PreviewText("\n".join(report)))
+        items = checked_items(concepts, training_set)
+        own = TrainSettings(steps, learning_rate, rank, cfis=focal_sampling, seed=seed,
+                            suppress_end_of_text=preset == OWN_END_OF_TEXT)
+        settings = _by_kind(concepts, preset, own)
+        results = trained(refined, HostTextEncoder(clip), items, settings, method)
+        report = [f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}"
+                  for lora, loss in results]
+        Progress("Train LoRA", 1).say("; ".join(report))
+        losses = [value for _, loss in results for value in loss]
+        curves = to_image(loss_sheet([(lora.concept.target, loss) for lora, loss in results]))
+        shown = ui.PreviewImage(curves, cls=cls).as_dict() | ui.PreviewText("\n".join(report)).as_dict()
+        return io.NodeOutput(tuple(lora for lora, _ in results), {"loss": losses}, ui=shown)
 
 
-def _train(model, encoder, concept, images, settings, on_step):
-    if images.masks is None:
-        raise ValueError(f"The pictures of '{concept.target}' have no masks: put Mask Concepts in between.")
-    prompts = training_prompts(encoder, concept)
-    conditioning = encoder.conditioning(drawing_prompt(concept).target)
-    with attention_model(model, conditioning, images.latents) as unet:
-        training = TrainingImages(unet.scaled(images.latents), images.masks)
-        return train_concept_lora(unet, prompts, training, concept, settings, on_step)
+def _by_kind(concepts, preset, own):
+    """One TrainSettings a concept."""
+    if preset in (OWN, OWN_END_OF_TEXT):
+        return [own] * len(concepts)
+    kinds = [concept.kind for concept in concepts]
+    return [train_settings(concept, kinds.count(concept.kind), preset, own.rank, own.seed)
+            for concept in concepts]

@@ -1,0 +1,51 @@
+"""Stage 2 with a memory: what was trained before is read, the rest is trained and kept as it is finished."""
+
+from dataclasses import asdict
+
+from ..mace_core.lora_file import pack_lora, unpack_lora
+from ..mace_core.store import find, keep, key_of
+from ._host import Progress
+from ._host_progress import TimedProgress
+from ._host_store import model_fingerprint, store_of, without_refinement
+from ._training import steps_of, train_all
+
+TRAINING = 1  # raise it when the same settings train another LoRA than before
+
+
+def trained(refined, encoder, items, settings, method) -> list[tuple]:
+    """(ConceptLoRA, losses) for every item, in order; `settings` has one TrainSettings an item.
+
+    Nothing is kept of a MODEL whose patches cannot be told apart.
+    """
+    model = without_refinement(refined, [concept for concept, _ in items])
+    store, keys = store_of("concepts"), _keys(model, encoder, items, settings, method)
+    told = Progress("Train LoRA", 1)
+    results, missing = {}, {}
+    for item, key, chosen in zip(items, keys, settings, strict=True):
+        target = item[0].target
+        kept = find(store, target, key, told.warn) if key else None
+        if kept:
+            results[target] = unpack_lora(*kept)
+        else:
+            missing.setdefault(chosen, []).append((item, key))
+    if results:
+        told.say(f"{len(results)} of {len(items)} concepts were trained before")
+    progress = TimedProgress("Train LoRA", sum(steps_of(method, chosen) * len(group)
+                                               for chosen, group in missing.items()))
+    for chosen, group in missing.items():
+        done = train_all(model, encoder, [item for item, _ in group], chosen, method, progress)
+        for (item, key), result in zip(group, done, strict=True):
+            if key:
+                keep(store, item[0].target, key, *pack_lora(*result))
+            results[item[0].target] = result
+    return [results[concept.target] for concept, _ in items]
+
+
+def _keys(model, encoder, items, settings, method) -> list[str | None]:
+    """What each concept's LoRA depends on: nothing about the other concepts is among it."""
+    network = model_fingerprint(model)
+    if network is None:
+        return [None] * len(items)
+    return [key_of(training=TRAINING, encoder=encoder.fingerprint, network=network, concept=asdict(concept),
+                   settings=asdict(chosen), method=method, latents=images.latents, masks=images.masks)
+            for (concept, images), chosen in zip(items, settings, strict=True)]
