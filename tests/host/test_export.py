@@ -88,6 +88,20 @@ def test_float16_halves_the_file_and_says_what_it_costs(exporting, erased):
     assert (loaded - erased).norm() < 100 * told * erased.norm()
 
 
+def test_an_erasure_file_in_float16_draws_nearly_the_same(exporting, plain, erased):
+    call, folder = exporting.comfy.call, exporting.comfy.base / "models" / "mace"
+    for precision in ("float32", "float16"):
+        call("MACE_SaveErasure", erasure=exporting.erasure, name=precision, precision=precision)
+    exact, half = (folder / f"{precision}_00001.safetensors" for precision in ("float32", "float16"))
+    factors = sum(each.numel() for part in (exporting.erasure.U, exporting.erasure.D)
+                  for each in part.values())
+    assert exact.stat().st_size - half.stat().st_size > 1.9 * factors
+    loaded, = call("MACE_LoadErasure", name=half.name)
+    model, = call("MACE_ApplyErasedModel", model=exporting.model, erasure=loaded, strength=1.0)
+    latents = exporting.latents(model)
+    assert 0 < (latents - erased).norm() < 0.01 * (plain - erased).norm()
+
+
 def test_a_merged_checkpoint_by_the_stock_node_is_exact(exporting, erased):
     from comfy_extras.nodes_model_merging import CheckpointSave
 
