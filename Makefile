@@ -10,7 +10,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report templates clean
+.PHONY: setup browser test demo lint mini mini-report templates fullsize clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.workshop $(VENV)/.host
@@ -55,6 +55,9 @@ mini-report: setup $(VENV)/.mini
 
 templates: setup
 	@$(PY) -m dev.write_templates
+
+fullsize: setup
+	@$(PY) -m dev.fullsize $(FAMILIES)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache

@@ -6,7 +6,7 @@ objects back at the end. No weight is touched: the LoRA adds U(D context) to the
 """
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import comfy.model_management
 import comfy.sampler_helpers
@@ -14,6 +14,7 @@ import comfy.samplers
 import comfy.utils
 import torch
 
+from ._host_memory import checkpointed_blocks, is_short_of_memory, training_memory
 from ._host_patch import cross_attention_layers
 
 BLOCK = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2")
@@ -30,10 +31,6 @@ class HostAttentionModel:
         self.layers = layers
         self._patcher = patcher
         self._conds = conds
-        self._context = None
-        self._maps: list[torch.Tensor] = []
-        self._lora: tuple[dict, dict] = ({}, {})
-        _install(patcher, layers, self)
 
     @property
     def device(self) -> torch.device:
@@ -49,32 +46,56 @@ class HostAttentionModel:
         return sampling.noise_scaling(self._sigma(t, len(x_0)), eps.to(x_0), x_0)
 
     def attention(self, x_t, t, context, U, D) -> list[torch.Tensor]:
-        self._maps, self._lora = [], (U, D)
+        return self._run(x_t, t, context, _Pass(U, D))
+
+    @torch.no_grad()
+    def queries(self, x_t, t, context, of) -> list:
+        return self._run(x_t, t, context, _Pass({}, {}, of))
+
+    def _run(self, x_t, t, context, recorded) -> list:
         sigma = self._sigma(t, len(x_t))
-        options = {**self._patcher.model_options["transformer_options"],
+        options = {**_recording(self._patcher, self.layers, recorded),
                    "cond_or_uncond": [0], "sigmas": sigma, "sample_sigmas": sigma}
-        conds = {name: comfy.utils.repeat_to_batch_size(cond, len(x_t)) for name, cond in self._conds.items()}
+        # concept by concept, as the samples of a batch are
+        conds = {name: cond.repeat_interleave(len(x_t) // len(cond), 0) for name, cond in self._conds.items()}
         context = comfy.utils.repeat_to_batch_size(context.to(self.device), len(x_t))
         try:
             self._patcher.model.apply_model(x_t.to(self.device), sigma, c_crossattn=context,
                                             transformer_options=options, **conds)
         except _LastMap:
             pass
-        maps, self._maps, self._lora, self._context = self._maps, [], ({}, {}), None
-        return maps
+        found, recorded.found = recorded.found, None
+        return found
 
     def _sigma(self, t, batch: int) -> torch.Tensor:
         sigmas = self._patcher.get_model_object("model_sampling").sigmas
         chosen = sigmas[torch.as_tensor(t, device=sigmas.device).long()]
         return chosen.to(self.device).reshape(-1).expand(batch).clone()
 
-    def _record(self, name, last, q, k, v, heads):
+
+class _Pass:
+    """One pass through the network: its LoRA, and what it finds (maps, or what `of_queries` makes of the
+    queries) until that is handed on. A block that is computed again for the backward pass finds here what it
+    found before, and leaves no second map."""
+
+    def __init__(self, U, D, of_queries=None):
+        self.found: list | None = []
+        self._of_queries = of_queries
+        self._lora = U, D
+        self._context = None
+
+    def remember(self, n, context, value, extra_options):
+        self._context = context
+        return n, context, value
+
+    def record(self, name, last, q, k, v, heads):
         batch, places, width = q.shape
         dtype = v.dtype
         k, v = self._with_lora(k, f"{name}.to_k"), self._with_lora(v, f"{name}.to_v")
         q, k, v = (x.float().reshape(batch, -1, heads, width // heads).transpose(1, 2) for x in (q, k, v))
         probabilities = (q @ k.transpose(-1, -2) * (width // heads) ** -0.5).softmax(-1)
-        self._maps.append(probabilities)
+        if self.found is not None:
+            self.found.append(self._of_queries(q) if self._of_queries else probabilities)
         if last:
             raise _LastMap
         return (probabilities @ v).transpose(1, 2).reshape(batch, places, width).to(dtype)
@@ -84,48 +105,59 @@ class HostAttentionModel:
         if layer not in U:
             return projected
         context = self._context.float()
-        return projected.float() + context @ D[layer].to(context).T @ U[layer].to(context).T
+        return projected.float() + context @ D[layer].to(context).mT @ U[layer].to(context).mT
 
 
 @contextmanager
-def attention_model(model, conditioning, latents, training=True):
-    """A HostAttentionModel on `model`, outside inference mode, for inputs of the latents' shape."""
+def attention_model(model, conditioning, latents, training=True, low_memory=None):
+    """A HostAttentionModel on `model`, outside inference mode, for inputs of the latents' shape.
+
+    conditioning: one entry for all samples, or one for each of n concepts, whose samples come one concept
+    after the other.
+    low_memory: activations are computed again for the backward pass instead of kept; None: where they would
+    not fit into the device's memory.
+    """
     work = model.clone()
     layers = cross_attention_layers(model)
-    shape = [1, *latents.shape[1:]]
-    # activations are kept for the backward pass, which takes a few times the memory of drawing
-    memory = work.memory_required(shape) * (4 if training else 1)
+    shape = [len(conditioning), *latents.shape[1:]]
+    memory = work.memory_required(shape)
+    if training:
+        low_memory = is_short_of_memory(work, layers, shape) if low_memory is None else low_memory
+        memory = training_memory(work, layers, shape, low_memory)
     comfy.model_management.load_models_gpu([work], memory_required=memory, force_full_load=True)
-    conds = _model_conds(work, conditioning, torch.zeros(shape))
-    with torch.inference_mode(False), torch.set_grad_enabled(training), _ordinary_parameters(work.model):
+    conds = _model_conds(work, conditioning, torch.zeros([1, *shape[1:]]))
+    saving = checkpointed_blocks(work.model, layers) if training and low_memory else nullcontext()
+    ordinary = _ordinary_parameters(work.model)
+    with torch.inference_mode(False), torch.set_grad_enabled(training), ordinary, saving:
         yield HostAttentionModel(work, layers, {name: cond.clone() for name, cond in conds.items()})
 
 
-def _install(patcher, layers, host) -> None:
-    """Plain functions, not methods: the host deep-copies model options, and copies functions by reference."""
-    def remember(n, context, value, extra_options):
-        host._context = context
-        return n, context, value
-
+def _recording(patcher, layers, recorded: _Pass) -> dict:
+    """Transformer options of this pass alone, on top of those the MODEL carries."""
     def replacement(name, last):
-        return lambda q, k, v, extra_options: host._record(name, last, q, k, v, extra_options["n_heads"])
+        return lambda q, k, v, extra_options: recorded.record(name, last, q, k, v, extra_options["n_heads"])
 
-    patcher.set_model_attn2_patch(remember)
+    patcher = patcher.clone()
+    patcher.set_model_attn2_patch(recorded.remember)
     names = [name.removesuffix(".to_k") for name in layers if name.endswith(".to_k")]
     for name in names:
         place, number, index = BLOCK.fullmatch(name).groups()
         number = 0 if place == "middle" else int(number)
         patcher.set_model_attn2_replace(replacement(name, name == names[-1]), place, number, int(index))
+    return patcher.model_options["transformer_options"]
 
 
 def _model_conds(patcher, conditioning, noise) -> dict[str, torch.Tensor]:
     """What the network reads beside the text: nothing in SD1.x and SD2.x, pooled text and sizes in SDXL."""
     conds = comfy.sampler_helpers.convert_cond(conditioning)
     device = patcher.load_device
-    conds = comfy.samplers.encode_model_conds(patcher.model.extra_conds, conds, noise, device, "positive")
-    tensors = {name: cond.process_cond(batch_size=1, device=device, area=None).cond
-               for name, cond in conds[0]["model_conds"].items() if name != "c_crossattn"}
-    return {name: cond for name, cond in tensors.items() if torch.is_tensor(cond)}
+    # inpainting and editing variants read a picture too: none here, as in a sampler without a mask
+    conds = comfy.samplers.encode_model_conds(patcher.model.extra_conds, conds, noise, device, "positive",
+                                              latent_image=noise, seed=0)
+    tensors = {name: [cond["model_conds"][name].process_cond(batch_size=1, device=device, area=None).cond
+                      for cond in conds]
+               for name in conds[0]["model_conds"] if name != "c_crossattn"}
+    return {name: torch.cat(each) for name, each in tensors.items() if torch.is_tensor(each[0])}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import re
 
 import torch
+from comfy.model_base import Stable_Zero123, SVD_img2vid
 from comfy.weight_adapter import WeightAdapterBase
 
 from ..mace_core.erasure import Erasure, edited_weight
@@ -12,6 +13,7 @@ PREFIX = "diffusion_model."
 # U-Nets only: some video transformers have an attn2 too, but read text through encoders MACE does not know
 PROJECTION = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight")
 FAMILIES = "SD1.x, SD2.x and SDXL checkpoints"
+READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads a picture in place of text
 
 
 class ErasurePatch(WeightAdapterBase):
@@ -36,9 +38,10 @@ def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
     for key, weight in model.model_state_dict(PREFIX).items():
         if PROJECTION.fullmatch(key):
             layers[key.removesuffix(".weight")] = tuple(weight.shape)
-    if not layers:
-        raise ValueError("This MODEL has no cross-attention to text (attn2), where MACE erases concepts: "
-                         f"use one of the families that have it, {FAMILIES}.")
+    if not layers or isinstance(model.model, READ_PICTURES):
+        family = type(model.model).__name__.replace("_", " ")
+        raise ValueError(f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
+                         f"MACE erases concepts: it works with {FAMILIES}.")
     return layers
 
 

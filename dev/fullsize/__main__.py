@@ -1,0 +1,71 @@
+"""`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl]`: measures, and writes docs/results/fullsize.*
+
+Every measurement has a process of its own, so that its memory is its own. Families that are not named keep
+what was measured before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.fullsize.families import FAMILIES
+from dev.fullsize.report import tables
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "fullsize.json"
+KINDS = ("stages", "memory", "closed_form")
+
+
+def main(*names: str) -> None:
+    if unknown := set(names) - set(FAMILIES):
+        raise SystemExit(f"There is no family {min(unknown)}: name some of {', '.join(FAMILIES)}, or none.")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {kind: {} for kind in KINDS}
+    for name in names or FAMILIES:
+        for kind in KINDS:
+            print(f"{FAMILIES[name].name}, {kind.replace('_', ' ')}", flush=True)
+            results[kind][name] = _in_own_process(kind, name) | {"machine": _machine()}
+            _write(results)
+    print(tables(results))
+
+
+def measure(kind: str, name: str, path: str) -> None:
+    """What runs in a process of its own."""
+    result = importlib.import_module(f"dev.fullsize.{kind}").run(FAMILIES[name])
+    Path(path).write_text(json.dumps(result))
+
+
+def _in_own_process(kind: str, name: str) -> dict:
+    with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as folder:
+        path = Path(folder) / "result.json"
+        code = f"from dev.fullsize.__main__ import measure; measure({kind!r}, {name!r}, {str(path)!r})"
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=RESULTS.parents[2], check=True,
+                       env=os.environ | {"PYTHONPATH": str(RESULTS.parents[2])})
+        return json.loads(path.read_text())
+
+
+def _machine() -> dict:
+    import torch
+
+    return {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+            "python": platform.python_version(), "torch": str(torch.__version__)}
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _write(results: dict) -> None:
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    RESULTS.with_suffix(".md").write_text(tables(results))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

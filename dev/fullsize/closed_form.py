@@ -1,0 +1,88 @@
+"""Stage 1 for a hundred concepts of 30 prompt pairs and more, everything but the text encoder's own work."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from dev.fullsize.families import Family
+from dev.fullsize.host import hosted
+from dev.fullsize.measure import stage
+
+CONCEPTS = 100
+
+
+class RandomEmbeddings:
+    """The family's own tokens, and random numbers for embeddings. `seconds`: of the process, to make them."""
+
+    fingerprint = "random"
+
+    def __init__(self, encoder, d: int):
+        import torch
+
+        self.context_length, self.word_tokens = encoder.context_length, encoder.word_tokens
+        self.prompts, self.seconds = 0, 0.0
+        self._row, self._d = torch.randn(2_000_003, generator=torch.Generator().manual_seed(0)), d
+
+    def encode(self, prompts):
+        import torch
+
+        from mace_core.text import EncodedPrompts
+
+        started = time.process_time()
+        rows = [(49406, *self.word_tokens(prompt), 49407) for prompt in prompts]
+        tokens = [(*row, *[49407] * (self.context_length - len(row))) for row in rows]
+        start, size = 7919 * self.prompts % 1_000_003, self.context_length * self._d
+        embeddings = [self._row[(start + 101 * i) % 1_000_003:][:size].view(-1, self._d)
+                      for i in range(len(prompts))]
+        self.prompts += len(prompts)
+        result = EncodedPrompts(torch.tensor(tokens), torch.stack(embeddings))
+        self.seconds += time.process_time() - started
+        return result
+
+
+def run(family: Family) -> dict:
+    """Seconds of CPU after text encoding, per core, and the memory that comes on top, in MiB."""
+    import torch
+
+    with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as base:
+        comfy = hosted(Path(base))
+        encoder = RandomEmbeddings(_tokenizing(comfy, family), family.d)
+        result, took = stage(lambda: _refined(comfy, encoder))
+        return {"d": family.d, "concepts": CONCEPTS, "pairs": result["pairs"], "prompts": encoder.prompts,
+                "threads": torch.get_num_threads(), **took,
+                "encoding_seconds": round(encoder.seconds, 2),
+                "cpu_seconds_per_core": round((took["cpu_seconds"] - encoder.seconds)
+                                              / torch.get_num_threads(), 2),
+                "extra_mib": round(took["rss_peak"] - took["rss_before"], 1)}
+
+
+def _tokenizing(pack, family: Family):
+    """The pack's text encoder on a CLIP that has the family's tokenizers and no weights."""
+    import comfy.sd
+    import comfy.supported_models
+
+    config = getattr(comfy.supported_models, family.config)(family.unet)
+    clip = comfy.sd.CLIP(no_init=True)
+    clip.tokenizer, clip.tokenizer_options = config.clip_target({}).tokenizer(), {}
+    return pack.module("nodes._host_text").HostTextEncoder(clip)
+
+
+def _refined(comfy, encoder) -> dict:
+    """As the node 'Cross-Attention Refinement' does it."""
+    moments, refine = comfy.module("mace_core.moments"), comfy.module("mace_core.refine")
+    Concept = comfy.module("mace_core.concepts").Concept
+    prompt_pairs = comfy.module("mace_core.prompts").prompt_pairs
+    remembering = comfy.module("mace_core.text").RememberingEncoder(encoder)
+    people = [Concept(f"{first} {last}", "a person", "person") for first in FIRST for last in LAST]
+    total = None
+    for person in people[:CONCEPTS]:
+        one = moments.concept_moments(remembering, person)
+        total = one if total is None else moments.add_moments(total, one)
+    refine.refine([total], None, refine.RefineSettings())
+    return {"pairs": sum(len(prompt_pairs(person)) for person in people[:CONCEPTS])}
+
+
+FIRST = ("Ann", "Ben", "Carl", "Dora", "Emil", "Fay", "Gus", "Hope", "Ivan", "Jane")
+LAST = ("Adams", "Brown", "Clark", "Davis", "Evans", "Ford", "Green", "Hill", "Jones", "King")

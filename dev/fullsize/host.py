@@ -1,0 +1,20 @@
+"""The host as it runs on a card: with torch's own attention, whose memory does not grow with its square."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from dev.fetch_host import host_folder
+from dev.in_process import InProcess, load_host
+from dev.launch_host import make_torchvision_importable
+
+
+def hosted(base: Path) -> InProcess:
+    make_torchvision_importable()
+    sys.path.insert(0, str(host_folder()))
+    from comfy.cli_args import args
+
+    sys.path.pop(0)
+    args.use_pytorch_cross_attention = True  # before comfy.ldm.modules.attention chooses
+    return load_host(base)

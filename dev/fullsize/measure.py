@@ -1,0 +1,51 @@
+"""Seconds and peak memory of a piece of work in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+MIB = 2**20
+
+
+def stage(work: Callable):
+    """`work()` and what it took: seconds, seconds of CPU, and the process's peak of resident memory in MiB.
+
+    The kernel's high-water mark is set back before, so that the peak is this piece's own.
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+    before, wall, cpu = _status("VmRSS"), time.perf_counter(), time.process_time()
+    result = work()
+    took = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu,
+            "rss_before": before, "rss_peak": _status("VmHWM")}
+    return result, {name: round(value, 2) for name, value in took.items()}
+
+
+def peak_allocated(work: Callable) -> float:
+    """MiB that torch held at most beyond what it held before, by every allocation its profiler saw."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as run:
+        work()
+    sizes = [event.nbytes() for event in sorted(run.profiler.kineto_results.events(), key=_start)
+             if event.name() == "[memory]"]
+    held = peak = 0
+    for size in sizes:
+        held += size
+        peak = max(peak, held)
+    if not peak:
+        raise RuntimeError("torch's profiler saw no allocation: this build does not record memory.")
+    return peak / MIB
+
+
+def _start(event) -> int:
+    return event.start_ns()
+
+
+def _status(name: str) -> float:
+    """A field of /proc/self/status in MiB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(name)

@@ -1,0 +1,59 @@
+"""What a training step holds beside the weights, counted by every allocation of torch."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from dev.fullsize.families import Family, random_model
+from dev.fullsize.host import hosted
+from dev.fullsize.measure import MIB, peak_allocated
+
+SIDES = (32, 48)  # of the latent; what is held grows with its area
+
+
+def run(family: Family) -> dict:
+    """Peaks in MiB, measured at SIDES and extrapolated on a line to the family's own size.
+
+    bfloat16 is stored and calculated with, as many bytes as float16 on a card.
+    """
+    import torch
+
+    with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as base:
+        comfy = hosted(Path(base))
+        with torch.inference_mode():
+            model = random_model(family, torch.bfloat16)
+        own = family.pixels // 8
+        estimate = comfy.module("nodes._host_memory").training_memory
+        layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+        modes = {}
+        for low_memory in (False, True):
+            peaks = [_peak(comfy, model, family, side, low_memory) for side in SIDES]
+            slope = (peaks[1] - peaks[0]) / (SIDES[1]**2 - SIDES[0]**2)
+            modes["low memory" if low_memory else "kept"] = {
+                "measured": dict(zip(map(str, SIDES), (round(peak) for peak in peaks), strict=True)),
+                "own_side": own, "extrapolated": round(peaks[0] + slope * (own**2 - SIDES[0]**2)),
+                "estimate": round(estimate(model, layers, [1, 4, own, own], low_memory) / MIB)}
+        return {"weights": round(model.model_size() / MIB), "modes": modes}
+
+
+def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
+    """One step of the pack's own training, on one random image."""
+    import torch
+
+    training_set, text = comfy.module("mace_core.training_set"), comfy.module("mace_core.text")
+    train = comfy.module("mace_core.train")
+    with torch.inference_mode():
+        embeddings = torch.randn(1, 77, family.d)
+        conditioning = [[embeddings, {"pooled_output": torch.randn(1, 1280)}]]
+        latents = torch.randn(1, 4, side, side)
+    tokens = torch.tensor([[49406, *range(1000, 1005), *[49407] * 71]])
+    prompts = training_set.TrainingPrompts(text.EncodedPrompts(tokens, embeddings), (slice(5, 6),), "random")
+    images = training_set.TrainingImages(latents, torch.ones(1, side * 8, side * 8))
+    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    attention_model = comfy.module("nodes._host_attention").attention_model
+    with torch.inference_mode(), attention_model(model, conditioning, latents, low_memory=low_memory) as unet:
+        peak = peak_allocated(lambda: train.train_concept_lora(
+            unet, prompts, images, concept, train.TrainSettings(steps=1)))
+    print(f"  {side} x {side} latent, {'low memory' if low_memory else 'kept'}: {peak:.0f} MiB", flush=True)
+    return peak
