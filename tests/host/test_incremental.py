@@ -1,0 +1,171 @@
+"""Lists grow and shrink: only what is new is drawn and trained, and the result is a run's from scratch."""
+
+import pytest
+import torch
+
+from tests.host.graphs import CHECKPOINT
+
+THREE = "ship -> sea\ndog -> ground\nperson: Mira Vance -> a person"
+STEPS = 3
+
+
+@pytest.fixture
+def pack(comfy, monkeypatch, tmp_path):
+    """The pack with a folder of its own for models/mace; `pack.made` names what was drawn and trained."""
+    import folder_paths
+
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], {".safetensors"}))
+    made = []
+    training, drawing = comfy.module("nodes._training"), comfy.module("nodes.draw_concepts")
+    train, draw = training.train_concept_loras, drawing.draw_latents
+    monkeypatch.setattr(training, "train_concept_loras", lambda unet, jobs, *rest: (
+        made.extend(f"train {job.concept.target}" for job in jobs) or train(unet, jobs, *rest)))
+    monkeypatch.setattr(drawing, "draw_latents", lambda *inputs: made.append("draw") or draw(*inputs))
+    comfy.__dict__["made"] = made
+    return comfy
+
+
+@pytest.fixture(scope="module")
+def loaded(comfy):
+    return comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
+
+
+def run(pack, loaded, lines, ridge=10.0, images=2, **training):
+    """The fused erasure of a list, through all nodes."""
+    model, clip, vae = loaded
+    concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+    refined, stage_1 = pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
+                                 ridge=ridge)
+    drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, steps=2,
+                         images=images, cfg=4.0, seed=0, width=64, height=64)
+    masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+    training = {"steps": STEPS, "learning_rate": 1e-4, "seed": 0, **training}
+    loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
+                         training_set=masked, **training)
+    return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, ridge=ridge)[0]
+
+
+def assert_same(pack, model, a, b):
+    """The weights in force; a concept may have been trained in another batch, which rounds differently."""
+    edited_weight, weights = pack.module("mace_core.erasure").edited_weight, model.model_state_dict()
+    assert a.concepts == b.concepts and a.U.keys() == b.U.keys() and torch.equal(a.T, b.T)
+    for name in a.U:
+        x, y = (edited_weight(weights[f"{name}.weight"], name, each) for each in (a, b))
+        assert relative(x, y) < 1e-5
+
+
+def relative(x, y):
+    return (x - y).norm() / y.norm()
+
+
+def test_adding_costs_one_training_and_removing_none(pack, loaded, tmp_path, monkeypatch):
+    ship, dog, mira = THREE.splitlines()
+    run(pack, loaded, f"{ship}\n{dog}")
+    assert pack.made == ["draw", "draw", "train ship", "train dog"]
+    pack.made.clear()
+    three = run(pack, loaded, THREE)
+    assert pack.made == ["draw", "train Mira Vance"]
+    pack.made.clear()
+    without = run(pack, loaded, f"{ship}\n{mira}")
+    run(pack, loaded, f"{ship}\n{mira}", ridge=50.0)  # the fusion's settings and stage 1's
+    assert pack.made == []
+    import folder_paths
+
+    scratch = ([str(tmp_path / "scratch")], {".safetensors"})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", scratch)
+    assert_same(pack, loaded[0], run(pack, loaded, THREE), three)
+    scratch[0][0] = str(tmp_path / "again")
+    assert_same(pack, loaded[0], run(pack, loaded, f"{ship}\n{mira}"), without)
+    assert len(pack.made) == 10
+
+
+def test_whatever_a_lora_depends_on_trains_it_again(pack, loaded):
+    model, clip, vae = loaded
+    line = "ship -> sea"
+    run(pack, loaded, line)
+    changes = [(loaded, {"seed": 1}), (loaded, {"steps": 2}), (loaded, {"rank": 2}), (loaded, {"images": 1}),
+               (loaded, {"focal_sampling": False}), (loaded, {"preset": "own values, end of text too"})]
+    for checkpoint, change in changes:
+        pack.made.clear()
+        run(pack, checkpoint, line, **change)
+        assert "train ship" in pack.made, change
+    pack.made.clear()
+    run(pack, loaded, line)
+    assert pack.made == []
+    run(pack, (edited(pack, model), clip, vae), line)
+    assert pack.made == ["draw", "train ship"]
+
+
+def edited(pack, model):
+    """The MODEL with one weight changed, as a LoRA before it would."""
+    clone = model.clone()
+    key = "diffusion_model.input_blocks.1.0.in_layers.2.bias"
+    assert clone.add_patches({key: (torch.full_like(model.model_state_dict()[key], 0.01),)})
+    return clone
+
+
+def test_a_damaged_file_is_reported_and_made_again(pack, loaded, tmp_path, caplog):
+    first = run(pack, loaded, "ship -> sea")
+    for folder in ("concepts", "drawn"):
+        [path] = (tmp_path / folder).glob("*.safetensors")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-100] + bytes(each ^ 1 for each in whole[-100:]))
+    pack.made.clear()
+    again = run(pack, loaded, "ship -> sea")
+    assert pack.made == ["draw", "train ship"]
+    assert sum("is damaged" in record.getMessage() for record in caplog.records) == 2
+    assert torch.equal(first.T, again.T) and all(torch.equal(first.U[n], again.U[n]) for n in first.U)
+
+
+def test_a_model_whose_patches_cannot_be_told_apart_is_not_kept(pack, loaded, tmp_path):
+    model, clip, vae = loaded
+    strange = model.clone()
+    strange.set_model_attn1_patch(lambda q, k, v, extra_options: (q, k, v))
+    for _ in range(2):
+        run(pack, (strange, clip, vae), "ship -> sea")
+    assert pack.made == ["draw", "train ship"] * 2
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_presets_reach_every_stage(pack, loaded):
+    model, clip, vae = loaded
+    concepts, = pack.call("MACE_EraseConcepts", kind="object",
+                          concepts="ship -> sea\nexplicit: naked -> clothes")
+    prior, = pack.call("MACE_PreservePrior", clip=clip, captions="", weight=1.0, everyday=True)
+    for preset, loss, end in (("paper", "squared", False), ("published code", "norm", True)):
+        refined, stage_1 = pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
+                                     prior=prior, preset=preset)
+        drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
+                             steps=1, images=1, cfg=4.0, seed=0, width=64, height=64)
+        masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+        loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
+                             training_set=masked, steps=1, learning_rate=1e-2, seed=0, method="fast",
+                             preset=preset)
+        fused, = pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior,
+                           preset=preset)
+        l1 = 7e-7
+        assert fused.settings["refine"] == {"preserve_weight": l1 if preset == "paper" else l1 * l1,
+                                            "ridge": 0.0}
+        assert fused.settings["fuse"] == {"preserve_weight": l1, "ridge": 0.0}
+        settings = [lora.provenance["settings"] for lora in loras]
+        assert [each["steps"] for each in settings] == [50, 120]
+        assert [each["cfis"] for each in settings] == [True, False]
+        assert {each["loss"] for each in settings} == {loss}
+        assert {each["suppress_end_of_text"] for each in settings} == {end}
+
+
+def test_a_prior_is_read_once(pack, loaded, monkeypatch):
+    _, clip, _ = loaded
+    asked = []
+    encoder = pack.module("nodes._host_text").HostTextEncoder
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.extend(texts) or encode(self, texts))
+    given = {"clip": clip, "captions": "a photo of a cat", "names": "person: Jo Doe", "everyday": True}
+    first, = pack.call("MACE_PreservePrior", **given, weight=1.0)
+    assert len(asked) > 700
+    asked.clear()
+    again, = pack.call("MACE_PreservePrior", **given, weight=2.0, other=first)
+    assert asked == [] and relative(again.P, first.P * 3) < 1e-12
+    people, = pack.call("MACE_EraseConcepts", concepts="person: Jo Doe -> a person", kind="object")
+    domain, = pack.call("MACE_PreservePrior", **given, weight=1.0, concepts=people)
+    assert relative(domain.P * 616767, first.P * 8e3 * first.captions) < 1e-9
