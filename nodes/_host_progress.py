@@ -18,18 +18,22 @@ class TimedProgress(Progress):
         super().__init__(stage, total)
         self._total, self._done, self._started, self._sent = total, 0, time.monotonic(), 0.0
 
-    def step(self, what: str = "", amount: int = 1) -> None:
+    def step(self, what: str = "", amount: int = 1, detail: str = "") -> None:
+        """`detail` changes with every step, so it is shown but not logged."""
         check_interrupted()
         self.say(what)
         self._bar.update(amount)
         self._done += amount
         now = time.monotonic()
-        if now - self._sent >= SECONDS_BETWEEN:
+        if self._done >= self._total:
+            send_text(f"{self.stage}: done in {now - self._started:.0f} s")
+        elif now - self._sent >= SECONDS_BETWEEN:
             self._sent = now
-            send_text(f"{self.stage}: {what}, {self.time_left(now)}")
+            shown = [what, detail, self.time_left(now)]
+            send_text(f"{self.stage}: {', '.join(each for each in shown if each)}")
 
     def time_left(self, now: float) -> str:
-        seconds = (now - self._started) / self._done * max(self._total - self._done, 0)
+        seconds = (now - self._started) / self._done * (self._total - self._done)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 

@@ -41,7 +41,7 @@ def train_all(model, encoder, items, settings, method, progress):
         progress.say(label)
         run = _exact if method == "exact" else _fast
         return run(model, encoder, group, settings,
-                   lambda step, steps, *_: progress.step(f"{label}, step {step} of {steps}", len(group)))
+                   lambda step, steps, *_: progress.step(label, len(group), f"step {step} of {steps}"))
 
     largest = max((images.latents for _, images in items), key=lambda latents: latents[0].numel())
     most = concepts_at_once(model, largest) if method == "exact" else 1
