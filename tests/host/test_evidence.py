@@ -172,6 +172,8 @@ def test_time_left_is_told(comfy, monkeypatch):
     progress = module.TimedProgress("Score", 4)
     progress.step("ship")
     assert said[-1].startswith("Score: ship, about ") and said[-1].endswith("left")
+    progress.step("ship", 3)
+    assert said[-1].startswith("Score: done in ")
 
 
 def test_losses_of_many_concepts_have_a_panel_each(comfy):
