@@ -74,6 +74,7 @@ def _all_stages(comfy, step, family: Family, model, clip, vae):
 
 def _exports(comfy, step, model, erased, fused, clip, vae):
     import torch
+    from comfy_extras.nodes_model_merging import CheckpointSave
 
     step("Save Erasure", lambda: comfy.call("MACE_SaveErasure", erasure=fused, name="fullsize"))
     loaded, = step("Load Erasure", lambda: comfy.call("MACE_LoadErasure", name=_saved(comfy)))
@@ -83,8 +84,9 @@ def _exports(comfy, step, model, erased, fused, clip, vae):
         step(f"Export Erasure, {kind}", lambda kind=kind: comfy.call(
             "MACE_ExportErasure", model=model, erasure=fused, format=kind, rank=RANK,
             name=kind.replace(" ", "_"), precision="float16"))
-    step("Save Checkpoint (the host's), merged", lambda: comfy.call(
-        "CheckpointSave", model=erased, clip=clip, vae=vae, filename_prefix="merged"))
+    with torch.inference_mode():
+        step("Save Checkpoint (the host's), merged",
+             lambda: CheckpointSave().save(erased, clip, vae, "merged"))
 
 
 def _saved(comfy) -> str:
