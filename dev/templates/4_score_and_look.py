@@ -22,7 +22,7 @@ TEMPLATE = Template(
              inputs={"width": 64, "height": 64, "batch_size": 1}),
         Node("score", "MACE_ScoreErasure", at=(800, 0), size=(560, 1240),
              inputs={"before": MODEL, "after": Out("refine", "refined"), "clip": CLIP, "vae": VAE,
-                     "concepts": Out("concepts"), "latent": Out("latent"), "images": 4, "seed": 7,
+                     "concepts": Out("concepts"), "latent": Out("latent"), "images": 2, "seed": 7,
                      "steps": 15, "cfg": 4.0, "keep": "airplane\nautomobile\nhorse\ncat\ntree"}),
         Node("chart", "PreviewImage", at=(1440, 0), size=(680, 560), title="Scores",
              inputs={"images": Out("score", "chart")}),
@@ -42,8 +42,9 @@ TEMPLATE = Template(
         Note("Press **Run**. *Ship* is erased in closed form. The judge says what is still drawn, and the "
              "maps show where the network looks while it reads each word.\n\n"
              "Instead of stage 1, connect any erased MODEL to *after*, such as that of *Apply Erased Model*. "
-             "Your own model: put a CLIP folder into `models/mace/judges` and choose it as judge. All scores "
-             "and settings are kept in `output/mace`.",
+             "Two pictures a prompt are a glance: 20 make an estimate. "
+             "Your own model: put a CLIP folder into `models/mace/judges` and choose it as judge. "
+             "All scores and settings are kept in `output/mace`.",
              at=(0, 880), size=(320, 360), title="What this does"),
     ),
 )
