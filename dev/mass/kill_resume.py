@@ -12,6 +12,7 @@ import random
 import signal
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from dev.server import Host
 
 WORLD = REPOSITORY / "mini" / "world.json"
 NAME = "mass"
-SECONDS_AFTER_AN_EVENT = 0.3  # so that files are being written at some of the moments
+SECONDS_AFTER_A_STEP = 0.3  # at most: so that files are being written at some of the moments
+AFTER = {"draw": ("mask", "train"), "train": ("fuse", "save")}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class Run:
     drawing_steps: int = 20
     steps: int = 50
     method: str = "exact"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """After this share of all steps of a node, and so many seconds."""
+
+    node: str
+    share: float
+    delay: float
 
 
 class Kill(Exception):
@@ -71,27 +82,25 @@ def graph(run: Run) -> dict:
     }
 
 
-def undisturbed(run: Run, base: Path) -> tuple[bytes, int]:
-    """The erasure file, and how many events of drawing and training there are."""
-    events = 0
+def undisturbed(run: Run, base: Path) -> tuple[bytes, Counter]:
+    """The erasure file, and how many steps of progress each node makes."""
+    steps: Counter = Counter()
 
     def count(event: Event) -> None:
-        nonlocal events
-        events += event.kind == "progress"
+        steps[event.node] += event.kind == "progress"
 
     with Host(base) as host:
         host.client().run(graph(run), count)
-        return result(host), events
+        return result(host), steps
 
 
-def disturbed(run: Run, base: Path, moments: list[float], events: int) -> tuple[bytes, list[str]]:
-    """The file of a run killed after each share of all ``events``, and at which node each kill came."""
+def disturbed(run: Run, base: Path, moments: list[Moment], steps: Counter) -> tuple[bytes, list[str]]:
+    """The file of a run killed at each moment, and the node that was at work each time."""
     killed: list[str] = []
     with Host(base) as host:
         for moment in moments:
             try:
-                host.client().run(graph(run), killer(moment, events, killed))
-                break  # so much was kept that the run ended before its next kill
+                host.client().run(graph(run), killer(moment, steps, killed))
             except Kill:
                 os.killpg(host.process.pid, signal.SIGKILL)
                 host.process.wait()
@@ -101,15 +110,17 @@ def disturbed(run: Run, base: Path, moments: list[float], events: int) -> tuple[
         return result(host), killed
 
 
-def killer(moment: float, events: int, killed: list[str]):
+def killer(moment: Moment, steps: Counter, killed: list[str]):
+    """Raises Kill at the moment, or when a later node starts because less was left to do."""
+    later = AFTER[moment.node]
     seen = 0
 
     def watch(event: Event) -> None:
         nonlocal seen
-        seen += event.kind == "progress"
-        if seen >= max(1, moment * events):
-            killed.append(event.node or event.kind)
-            time.sleep(moment * 1e4 % 1 * SECONDS_AFTER_AN_EVENT)
+        seen += event.kind == "progress" and event.node == moment.node
+        if seen >= max(1, moment.share * steps[moment.node]) or event.node in later:
+            killed.append(event.node)
+            time.sleep(moment.delay)
             raise Kill
 
     return watch
@@ -120,10 +131,12 @@ def result(host: Host) -> bytes:
     return max((host.base / "models" / "mace").glob(f"{NAME}_*.safetensors")).read_bytes()
 
 
-def random_moments(kills: int, seed: int) -> list[float]:
-    """Shares of the whole work after which each run is killed; about all of it is reached in the end."""
-    generator = random.Random(seed)
-    return [generator.uniform(0, 2 / kills) for _ in range(kills)]
+def random_moments(kills: int, seed: int) -> list[Moment]:
+    """The first half while drawing, each a little further; the others anywhere in training and after it."""
+    generator, drawing = random.Random(seed), (kills + 1) // 2
+    shares = [("draw", 2 / drawing)] * drawing + [("train", 1.0)] * (kills - drawing)
+    return [Moment(node, generator.uniform(0, most), generator.uniform(0, SECONDS_AFTER_A_STEP))
+            for node, most in shares]
 
 
 def main() -> int:
@@ -136,11 +149,11 @@ def main() -> int:
     started = time.monotonic()
     run = Run(given.concepts, method=given.method)
     with tempfile.TemporaryDirectory(prefix="mace-kill-") as folder:
-        expected, events = undisturbed(run, Path(folder, "undisturbed"))
+        expected, steps = undisturbed(run, Path(folder, "undisturbed"))
         print(f"{run.concepts} concepts undisturbed: {hashlib.sha256(expected).hexdigest()[:16]}, "
               f"{time.monotonic() - started:.0f} s", flush=True)
         moments = random_moments(given.kills, given.seed)
-        found, killed = disturbed(run, Path(folder, "disturbed"), moments, events)
+        found, killed = disturbed(run, Path(folder, "disturbed"), moments, steps)
     print(f"killed {len(killed)} times, at {', '.join(killed)}: {hashlib.sha256(found).hexdigest()[:16]}, "
           f"{time.monotonic() - started:.0f} s")
     print("equal to the bit" if found == expected else "DIFFERENT")

@@ -1,0 +1,125 @@
+"""`python -m dev.mass.compare_alone`: what it costs to train a LoRA on its own concept's refinement.
+
+Stage 2 of a few concepts of the bundled miniature, on the model refined for all of them (the paper), for each
+alone (the pack), and not refined at all; then the same fusion for each, under a weak and a strong prior.
+"attention": equation 3 after fusion on noise that no training saw, summed over the concepts. "kept": how much
+the keys and values of prompts that must stay change, relative to themselves. Lower is better in both.
+"""
+
+import argparse
+import json
+
+import torch
+
+from dev.in_process import InProcess, load_host
+from dev.mass.kill_resume import WORLD
+
+CHECKPOINT = "mace_mini_sd.safetensors"
+KEEP = ("dog", "horse", "bird", "automobile", "house", "tree", "flower", "person", "mountain")
+UNSEEN_KEPT = ["a photo of a turtle", "a red house in the snow", "a picture of a banana", "a parrot"]
+WEIGHTS, UNSEEN, SEED = (1.0, 50.0), 24, 99
+TRAINED_ON = ("the joint refinement", "its own refinement", "no refinement")
+
+
+class Bench:
+    """The loaded miniature, its pictures of the concepts, and the LoRAs of each way to train."""
+
+    def __init__(self, host: InProcess, names: list[str], steps: int, learning_rate: float):
+        self.host = host
+        self.model, self.clip, vae = host.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
+        world = {each["name"]: each for each in json.loads(WORLD.read_text())["concepts"]}
+        lines = "\n".join(f"{world[name]['kind']}: {name} -> {world[name]['surrogate']}" for name in names)
+        self.concepts, = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
+        self.encoder = host.module("nodes._host_text").HostTextEncoder(self.clip)
+        self.settings = host.module("mace_core.train").TrainSettings(steps, learning_rate)
+        drawn, _ = host.call("MACE_DrawConcepts", model=self.model, clip=self.clip, vae=vae, images=8,
+                             steps=20, concepts=self.concepts, cfg=4.0, seed=0, width=64, height=64)
+        self.training_set, _ = host.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+
+    def stage_1(self, weight: float) -> tuple:
+        """(prior, refined MODEL, its erasure)."""
+        captions = "\n".join(f"a photo of a {name}" for name in KEEP)
+        prior, = self.host.call("MACE_PreservePrior", clip=self.clip, captions=captions, weight=weight)
+        return prior, *self.host.call("MACE_CrossAttnRefine", model=self.model, clip=self.clip,
+                                      concepts=self.concepts, prior=prior)
+
+    def loras(self, trained_on: str, refined) -> tuple:
+        """Trained one by one, so that all three ways differ in nothing else."""
+        training = self.host.module("nodes._training")
+        alone = self.host.module("mace_core.alone")
+        text = training.refined_text
+        if trained_on != TRAINED_ON[1]:
+            training.refined_text = lambda encoder, concept: plain(text(encoder, concept), encoder, concept,
+                                                                   self.host)
+        model = refined if trained_on == TRAINED_ON[0] else self.model
+        items = training.checked_items(self.concepts, self.training_set)
+        progress = self.host.module("nodes._host").Progress("Train", 1)
+        try:
+            with torch.inference_mode():
+                return tuple(lora for item in items for lora, _ in training.train_all(
+                    model, self.encoder, [item], self.settings, "exact", progress))
+        finally:
+            training.refined_text = alone.refined_text
+
+    def attention(self, model) -> float:
+        return sum(self.attention_to(model, concept) for concept in self.concepts)
+
+    @torch.inference_mode()
+    def attention_to(self, model, concept) -> float:
+        core, train = self.host.module, self.host.module("mace_core.train")
+        images = core("nodes._training_set").images_of(self.training_set, concept.target)
+        prompts = core("mace_core.training_set").training_prompts(self.encoder, concept)
+        trained_on = core("mace_core.training_set").TrainingImages(images.latents, images.masks)
+        examples = train.examples_of(prompts, trained_on, self.settings)
+        prompt = core("mace_core.drawing").drawing_prompt(concept).target
+        xi, generator = train.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
+        sample = train.draw(examples, xi, UNSEEN, generator)
+        with core("nodes._host_attention").attention_model(
+                model, self.encoder.conditioning(prompt), images.latents, training=False) as unet:
+            x_t = unet.noise(unet.scaled(sample.x_0), sample.t, sample.eps)
+            maps = unet.attention(x_t, sample.t, sample.context, {}, {})
+        losses = core("mace_core.attention_loss").attention_losses(
+            maps, sample.suppressed, sample.masks, tuple(images.latents.shape[-2:]))
+        return losses.mean().item()
+
+    def change_of_kept(self, fused) -> float:
+        kept = self.encoder.encode(UNSEEN_KEPT).embeddings.flatten(0, 1)
+        edited_weight = self.host.module("mace_core.erasure").edited_weight
+        change = before = 0.0
+        for key, W in self.model.model_state_dict("diffusion_model.").items():
+            if (layer := key.removesuffix(".weight")) in fused.U:
+                after = kept @ edited_weight(W, layer, fused).T
+                change += (after - kept @ W.float().T).square().sum().item()
+                before += (kept @ W.float().T).square().sum().item()
+        return (change / before) ** 0.5
+
+
+def plain(text, encoder, concept, host: InProcess):
+    """The text as the encoder gives it, so that the MODEL's own refinement alone is at work."""
+    prompts = host.module("mace_core.training_set").training_prompts(encoder, concept)
+    return type(text)(prompts, torch.eye(text.T.shape[0], dtype=torch.float64), text.C)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--concepts", default="ship,cat,frog")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    given = parser.parse_args()
+    bench = Bench(load_host(), given.concepts.split(","), given.steps, given.learning_rate)
+    _, refined, _ = bench.stage_1(WEIGHTS[0])
+    loras = {name: bench.loras(name, refined) for name in TRAINED_ON}
+    print(f"{'prior':>6}  {'trained on':<22}{'attention':>10}{'kept':>8}")
+    for weight in WEIGHTS:
+        prior, refined, stage_1 = bench.stage_1(weight)
+        print(f"{weight:>6}  {'stage 1 alone':<22}{bench.attention(refined):>10.1f}")
+        for name in TRAINED_ON:
+            fused, = bench.host.call("MACE_FuseLoRAs", clip=bench.clip, refined=stage_1, prior=prior,
+                                     concept_loras=loras[name])
+            erased, = bench.host.call("MACE_ApplyErasedModel", model=bench.model, erasure=fused, strength=1.0)
+            print(f"{weight:>6}  {name:<22}{bench.attention(erased):>10.1f}"
+                  f"{bench.change_of_kept(fused):>8.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
