@@ -52,20 +52,29 @@ class HostAttentionModel:
     def queries(self, x_t, t, context, of) -> list:
         return self._run(x_t, t, context, _Pass({}, {}, of))
 
+    def predicted_noise(self, x_t, t, context, U, D) -> torch.Tensor:
+        """The eps of the whole network, differentiable in context, U and D; mace_core's NoiseModel."""
+        x_t, recorded = x_t.to(self.device), _Pass(U, D, whole=True)
+        sigma = self._sigma(t, len(x_t)).view(-1, 1, 1, 1)
+        return (x_t - self._apply(x_t, t, context, recorded)) / sigma
+
     def _run(self, x_t, t, context, recorded) -> list:
+        try:
+            self._apply(x_t, t, context, recorded)
+        except _LastMap:
+            pass
+        found, recorded.found = recorded.found, None
+        return found
+
+    def _apply(self, x_t, t, context, recorded) -> torch.Tensor:
         sigma = self._sigma(t, len(x_t))
         options = {**_recording(self._patcher, self.layers, recorded),
                    "cond_or_uncond": [0], "sigmas": sigma, "sample_sigmas": sigma}
         # concept by concept, as the samples of a batch are
         conds = {name: cond.repeat_interleave(len(x_t) // len(cond), 0) for name, cond in self._conds.items()}
         context = comfy.utils.repeat_to_batch_size(context.to(self.device), len(x_t))
-        try:
-            self._patcher.model.apply_model(x_t.to(self.device), sigma, c_crossattn=context,
-                                            transformer_options=options, **conds)
-        except _LastMap:
-            pass
-        found, recorded.found = recorded.found, None
-        return found
+        return self._patcher.model.apply_model(x_t.to(self.device), sigma, c_crossattn=context,
+                                               transformer_options=options, **conds)
 
     def _sigma(self, t, batch: int) -> torch.Tensor:
         sigmas = self._patcher.get_model_object("model_sampling").sigmas
@@ -76,10 +85,11 @@ class HostAttentionModel:
 class _Pass:
     """One pass through the network: its LoRA, and what it finds (maps, or what `of_queries` makes of the
     queries) until that is handed on. A block that is computed again for the backward pass finds here what it
-    found before, and leaves no second map."""
+    found before, and leaves no second map. A pass through the whole network keeps no maps."""
 
-    def __init__(self, U, D, of_queries=None):
-        self.found: list | None = []
+    def __init__(self, U, D, of_queries=None, whole=False):
+        self.found: list | None = None if whole else []
+        self._whole = whole
         self._of_queries = of_queries
         self._lora = U, D
         self._context = None
@@ -96,7 +106,7 @@ class _Pass:
         probabilities = (q @ k.transpose(-1, -2) * (width // heads) ** -0.5).softmax(-1)
         if self.found is not None:
             self.found.append(self._of_queries(q) if self._of_queries else probabilities)
-        if last:
+        if last and not self._whole:
             raise _LastMap
         return (probabilities @ v).transpose(1, 2).reshape(batch, places, width).to(dtype)
 

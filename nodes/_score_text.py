@@ -20,10 +20,10 @@ def title_of(concepts) -> str:
     return f"Erased: {', '.join(named)}{more}"
 
 
-def notes_of(drawing, facts: dict, saved: str) -> list[str]:
-    """How the figures came about, in a few lines above them."""
+def notes_of(drawing, facts: dict, saved: str, per: str = "prompt") -> list[str]:
+    """How the figures came about, in a few lines above them; `per` what there are so many pictures."""
     last = (drawing.seed + drawing.images - 1) % 2**64
-    notes = [f"{drawing.images} pictures a prompt, seeds {drawing.seed} to {last}, {drawing.steps} steps, "
+    notes = [f"{drawing.images} pictures per {per}, seeds {drawing.seed} to {last}, {drawing.steps} steps, "
              f"cfg {drawing.cfg:g}, {drawing.size[0]} x {drawing.size[1]}. "
              f"Judge: {facts['judge']['name']} ({facts['judge']['fingerprint'][:16]}). "
              f"All settings: output/{saved}."]
@@ -36,32 +36,32 @@ def report(title: str, scores: list[SetScore], figures: dict, notes: list[str]) 
     """Everything on one page: the figures of the paper's tables, then each prompt set."""
     top1, mean = figures["top1"], figures["mean_probability"]
     columns = [accuracy[side] for accuracy in (top1, mean) for side in SIDES]
-    rows = [[name, *(_percent(column[key]) for column in columns), better] for key, name, better in ROWS]
+    rows = [[name, *(percent(column[key]) for column in columns), better] for key, name, better in ROWS]
     rows += [[f"{key.capitalize()} with Acc_s relative to before", "",
-              _percent(top1["relative"][key]), "", _percent(mean["relative"][key]), "high"]
+              percent(top1["relative"][key]), "", percent(mean["relative"][key]), "high"]
              for key in ("h_o", "h_c")]
     clip = [[name, *(_number(figures["clip"][side][key], 2) for side in SIDES), better]
             for key, name, better in CLIP]
     drift = figures["drift"]
     return "\n".join((
         f"## {title}", "", *notes, "",
-        *_table(["in %", "top-1 before", "after", "mean probability before", "after", "better"], rows), "",
-        *_table(["CLIP score", "before", "after", "better"], clip), "",
+        *table(["in %", "top-1 before", "after", "mean probability before", "after", "better"], rows), "",
+        *table(["CLIP score", "before", "after", "better"], clip), "",
         f"Drift of what stays: {_number(drift['kept'], 3)} (root mean square over 0..1; two seeds of the "
         f"unedited model are {_number(drift['another_seed'], 3)} apart).", "",
-        *_table(["prompt", "group", "seen as", "top-1 before", "after", "mean before", "after", "drift"],
-                [_row(each) for each in scores])))
+        *table(["prompt", "group", "seen as", "top-1 before", "after", "mean before", "after", "drift"],
+               [_row(each) for each in scores])))
 
 
 def _row(score: SetScore) -> list[str]:
     drawn = score.drawn
     group = "synonym, erased along" if drawn.given else drawn.group
     sides = (score.before, score.after)
-    return [drawn.prompt, group, drawn.expected or "-", *(_percent(side.top1) for side in sides),
-            *(_percent(side.mean_probability) for side in sides), _number(score.drift.pixels, 3)]
+    return [drawn.prompt, group, drawn.expected or "-", *(percent(side.top1) for side in sides),
+            *(percent(side.mean_probability) for side in sides), _number(score.drift.pixels, 3)]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Columns padded to the same width; all but the first to the right."""
     rows = [[cell.replace("|", "/") for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
@@ -71,7 +71,7 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])]
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 

@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..mini.host import register as register_mini_model
 from ._host import register_model_folder
 from .apply_erased_model import ApplyErasedModel
+from .count_exposed import CountExposed
 from .cross_attn_refine import CrossAttnRefine
 from .draw_concepts import DrawConcepts
 from .erase_concepts import EraseConcepts
@@ -13,6 +14,7 @@ from .fuse_loras import FuseLoRAs
 from .load_erasure import LoadErasure
 from .mask_concepts import MaskConcepts
 from .preserve_prior import PreservePrior
+from .probe_erasure import ProbeErasure
 from .save_erasure import SaveErasure
 from .score_erasure import ScoreErasure
 from .suggest_surrogate import SuggestSurrogate
@@ -40,5 +42,7 @@ class MaceExtension(ComfyExtension):
             ScoreErasure,
             ViewAttention,
             SuggestSurrogate,
+            ProbeErasure,
+            CountExposed,
             ExportErasure,
         ]

@@ -78,6 +78,14 @@ def score(**inputs) -> Prompt:
                           concepts=["concepts", 0], latent=["latent", 0], **settings)}
 
 
+def probe(**inputs) -> Prompt:
+    """Probe Erasure on what stage 1 erased."""
+    settings = {"prompts": "", "judge": "bundled (for the miniature model)", "images": 1, "learning_steps": 2,
+                "seed": 0, "steps": 1, "cfg": 4.0, **inputs}
+    return {"probe": node("MACE_ProbeErasure", before=MODEL, after=["refine", 0], clip=CLIP, vae=VAE,
+                          concepts=["concepts", 0], latent=["latent", 0], **settings)}
+
+
 def all_stages(**training) -> Prompt:
     return base() | stage_1() | training_set() | stages_2_and_3(**training) | apply("apply", ["fuse", 0])
 

@@ -5,11 +5,12 @@ import time
 import pytest
 
 from dev.client import Interrupted
-from tests.host.graphs import MODEL, all_stages, base, draw, picture, score
+from tests.host.graphs import MODEL, all_stages, base, draw, picture, probe, score
 
 LONG = {
     "drawing": ("drawn", lambda: all_stages(), {"steps": 200, "images": 8}),
     "scoring": ("score", lambda: all_stages() | score(), {"steps": 200, "images": 8}),
+    "probing": ("probe", lambda: all_stages() | probe(), {"learning_steps": 10000}),
     "training": ("train", lambda: all_stages(), {"steps": 10000}),
 }
 
@@ -27,7 +28,7 @@ def test_cancel_stops_within_a_step_and_the_queue_works_again(client, before, ca
     cancelled = []
 
     def cancel(event):
-        if event.kind == "progress" and event.node == name and event.value > 3 and not cancelled:
+        if event.kind == "progress" and event.node == name and event.value > 8 and not cancelled:
             cancelled.append(time.monotonic())
             client.interrupt()
 

@@ -11,7 +11,8 @@ NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {f"MACE_{name}" for name in (
     "EraseConcepts", "PreservePrior", "CrossAttnRefine", "DrawConcepts", "MaskConcepts",
     "TrainingSetFromImages", "TrainConceptLoRA", "FuseLoRAs", "ApplyErasedModel", "SaveErasure",
-    "LoadErasure", "ExportErasure", "ScoreErasure", "ViewAttention", "SuggestSurrogate")}
+    "LoadErasure", "ExportErasure", "ScoreErasure", "ViewAttention", "SuggestSurrogate",
+    "ProbeErasure", "CountExposed")}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+"""Attacks that learn, inside the host: the network with gradients, and drawing with what was learned."""
+
+from ..mace_core.alignment import locate
+from ..mace_core.drawing import drawing_prompt
+from ..mace_core.relearn import Budget, learn_embedding, retrain_lora
+from ._host_attention import attention_model
+
+
+def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
+    """The model itself, the concept's CONDITIONING with learned vectors in place of its words, the losses."""
+    pair = drawing_prompt(concept)
+    tokens = encoder.encode([pair.target]).tokens[0]
+    places = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
+    conditioning = encoder.conditioning(pair.target)
+    [[context, settings], *_] = conditioning
+    with attention_model(model, conditioning * budget.batch, latents) as unet:
+        learned, losses = learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step)
+    return model, [[learned.to(context), settings]], losses
+
+
+def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
+    """A clone of the model with a LoRA on top of all it carries, the concept's CONDITIONING, the losses."""
+    conditioning = encoder.conditioning(drawing_prompt(concept).target)
+    with attention_model(model, conditioning * budget.batch, latents) as unet:
+        U, D, losses = retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step)
+    clone = model.clone()
+    clone.add_patches({f"{layer}.weight": (U[layer] @ D[layer],) for layer in U})
+    return clone, conditioning, losses

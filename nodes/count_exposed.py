@@ -1,0 +1,41 @@
+"""How many exposed parts of bodies pictures show, by a detector that the user installs as an extra."""
+
+from comfy_api.latest import io, ui
+
+from ..mace_core.exposed import as_json, as_text, counted
+from ._host_exposed import find_parts
+from ._host_progress import write_result
+from ._sockets import CATEGORY
+
+
+class CountExposed(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_CountExposed",
+            display_name="Count Exposed",
+            category=CATEGORY,
+            description="Counts exposed parts of bodies, the paper's measure for explicit content. Needs the "
+                        "package nudenet, an extra: pip install nudenet.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="Pictures to count in: of the MODEL before, or after."),
+                io.Float.Input("threshold", default=0.6, min=0.0, max=1.0, step=0.05,
+                               tooltip="From which score on a part counts. The paper uses 0.6."),
+            ],
+            outputs=[
+                io.String.Output(display_name="table", tooltip="The count of every part, as Markdown."),
+                io.String.Output(display_name="counts", tooltip="The counts, the threshold, the package's "
+                                                                "version and all that was found, as JSON, "
+                                                                "also kept in output/mace."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, threshold=0.6):
+        found, version = find_parts(images)
+        counts = counted(found, threshold)
+        text = as_text(counts, len(images), threshold, version)
+        record = as_json(counts, found, threshold, version)
+        saved = write_result("exposed", ".json", record)
+        return io.NodeOutput(text, record, ui=ui.PreviewText(f"{text}\n\nAll of it: output/{saved}."))

@@ -1,0 +1,97 @@
+"""How hard is it to get the concept back? Attacks within a fixed budget, on the model before and after."""
+
+import time
+
+from comfy_api.latest import io, ui
+
+from ..mace_core.relearn import Budget
+from ._host_judge import BUNDLED_NAME, HostJudge, check_judge, facts_of, judge_names
+from ._host_patch import cross_attention_layers
+from ._host_progress import TimedProgress, write_result
+from ._host_sampling import size_of
+from ._host_text import HostTextEncoder
+from ._picture import to_image
+from ._probe_grid import draw_grid
+from ._probe_text import report
+from ._probing import as_json, carry_out, plan, work_of
+from ._score_text import title_of
+from ._scoring import Drawing
+from ._sockets import CATEGORY, Concepts, expert
+
+
+class ProbeErasure(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="MACE_ProbeErasure",
+            display_name="Probe Erasure",
+            category=CATEGORY,
+            description="Tries to bring erased concepts back: other words, misspellings, other languages, a "
+                        "learned embedding, LoRA training. Erasure is not deletion; this says how far.",
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("before", tooltip="The MODEL from before the erasure."),
+                io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
+                io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
+                io.String.Input(
+                    "prompts", multiline=True, default="",
+                    tooltip="Prompts of your own to try, one a line, in any language. 'ship: a big white "
+                            "thing on the sea' is for the concept ship alone, other lines are for all."),
+                io.Combo.Input(
+                    "judge", options=judge_names(), default=BUNDLED_NAME,
+                    tooltip="Who says whether a picture shows the concept: a folder with a transformers "
+                            "CLIPModel in models/mace/judges or models/clip. The bundled one knows the "
+                            "miniature only."),
+                io.Int.Input("images", default=8, min=1, max=1000,
+                             tooltip="Pictures per attack, concept and model, shared among its prompts. The "
+                                     "attacks that learn learn from as many."),
+                io.Int.Input("learning_steps", default=100, min=0, max=100000,
+                             tooltip="Optimisation steps of the learned embedding and of the LoRA, each. "
+                                     "0 leaves both out."),
+                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
+                             tooltip="Of the pictures, the misspellings and the training."),
+                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
+                expert(io.Float, "cfg", default=7.5, min=0.0, max=30.0, step=0.5,
+                       tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+            ],
+            outputs=[
+                io.String.Output(display_name="table", tooltip="How often each attack showed the concepts, "
+                                                               "before and after, as Markdown tables."),
+                io.String.Output(display_name="recovery", tooltip="The same and all settings as JSON, also "
+                                                                  "kept in output/mace."),
+                io.Image.Output(display_name="grid", tooltip="A row for each attack, same seeds."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, judge):
+        """In place of the host's own look into the list, which does not say where a judge belongs."""
+        if judge is not None:
+            try:
+                check_judge(judge)
+            except ValueError as error:
+                return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, before, after, clip, vae, concepts, latent, prompts, judge, images, learning_steps, seed,
+                steps, cfg=7.5):
+        started = time.monotonic()
+        cross_attention_layers(after)
+        asked = HostJudge(judge, before)
+        encoder = HostTextEncoder(clip)
+        drawing = Drawing(images, seed, steps, cfg, size_of(latent))
+        budget = Budget(learning_steps, seed)
+        planned = plan(concepts, asked.vocabulary, prompts, budget)
+        progress = TimedProgress("Probe", work_of(planned, drawing, budget))
+        tried = carry_out((before, after), encoder, vae, asked, planned, drawing, budget, progress)
+        facts = facts_of(asked, before, after, encoder) | {"seconds": round(time.monotonic() - started, 1)}
+        recovery = as_json(concepts, tried.results, drawing, budget, facts)
+        saved = write_result("probes", ".json", recovery)
+        table = report(title_of(concepts), tried.results, drawing, budget, facts, saved)
+        grid = to_image(draw_grid(title_of(concepts), tried.results, tried.pictures))
+        shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
+        return io.NodeOutput(table, recovery, grid, ui=shown)
