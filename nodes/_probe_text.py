@@ -9,7 +9,7 @@ NO_DELETION = (
     "Erasure is not deletion. The erased model no longer draws a concept when it is asked in the ways it was "
     "erased for; its weights still hold most of what drawing it takes. Whoever has the weights can look for "
     "other words, learn a vector, or train the concept in again. These rates hold for the budget above: a "
-    "larger one brings back at least as much.")
+    "larger one may bring back more.")
 
 
 def report(title: str, results, drawing, budget: Budget, facts: dict, saved: str) -> str:
