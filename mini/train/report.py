@@ -164,7 +164,8 @@ def main() -> None:
     figures, details, artist = report()
     text = as_json(figures, details)
     REPORT.write_text(text)
-    card.write(artist, from_json(text), details)
+    figures = from_json(text)  # the card and the shell show what the file says
+    card.write(artist, figures, details)
     print(card.lines(figures))
     print(f"{time.monotonic() - begun:.0f} s; mini/report.json, mini/README.md and its pictures are written.")
 

@@ -8,7 +8,7 @@ import torch
 
 from dev.launch_host import make_torchvision_importable
 from mini.train.figures import attention, card
-from mini.train.figures.artist import Artist, plain_prompt
+from mini.train.figures.artist import Artist, plain_prompt, windows
 from mini.train.figures.curves import draw_curves
 from mini.train.figures.drawn import held_out_templates, split
 from mini.train.logs import LINES, keep_logs, read_log
@@ -137,5 +137,20 @@ def test_the_judge_names_the_likeliest():
     told = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.1, 0.4]])
     judge = SimpleNamespace(probabilities=lambda pictures, names: told)
     artist = Artist(WORLD, None, None, None, judge)
-    assert artist.named(torch.zeros(2), ["a", "b", "c"]) == [("b",), ("a",)]
-    assert artist.named(torch.zeros(2), ["a", "b", "c"], most=2) == [("b", "c"), ("a", "c")]
+    assert artist.named(torch.zeros(2), ["a", "b", "c"]) == ["b", "a"]
+
+
+def test_a_pair_is_looked_at_on_either_side():
+    """A judge that names by brightness sees the left thing in one window and the right one in the other."""
+    picture = torch.full((1, 64, 64, 3), 0.5)
+    picture[:, 16:48, :32], picture[:, 16:48, 32:] = 1.0, 0.0
+    left, right = windows(picture)
+    assert left.shape == right.shape == picture.shape
+    assert left[0, 32, :56].min() == 1 and right[0, 32, 8:].max() == 0
+
+    def probabilities(pictures, names):
+        bright = pictures.mean((1, 2, 3)) > 0.5
+        return torch.eye(len(names))[torch.where(bright, names.index("ship"), names.index("cat"))]
+
+    artist = Artist(WORLD, None, None, None, SimpleNamespace(probabilities=probabilities))
+    assert artist.pair_named(torch.cat([picture, torch.ones(1, 64, 64, 3)])) == [{"ship", "cat"}, {"ship"}]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mace_core.drawing import DRAWN_WITH
@@ -20,6 +21,7 @@ from ..vae import MiniVAE
 from ..world import Thing, World
 
 BATCH = 64
+WINDOW = 36  # pixels: a pair's things have 31 to 35 (mini/train/compose.py)
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,15 @@ class Artist:
             [draw_contexts(self.vae, self.text, self.unet, part, 1000 * seed + i) for i, part in parts]
         )
 
-    def named(self, pictures: Tensor, names: Sequence[str], most: int = 1) -> list[tuple[str, ...]]:
-        """The `most` likeliest of `names` for each picture [n, 64, 64, 3]."""
-        best = self.judge.probabilities(pictures, names).topk(most, dim=-1).indices.tolist()
-        return [tuple(names[i] for i in row) for row in best]
+    def named(self, pictures: Tensor, names: Sequence[str]) -> list[str]:
+        """The likeliest of `names` for each picture [n, 64, 64, 3]."""
+        return [names[i] for i in self.judge.probabilities(pictures, names).argmax(-1).tolist()]
+
+    def pair_named(self, pictures: Tensor) -> list[set[str]]:
+        """What the judge sees on the left and on the right of each picture [n, 64, 64, 3], enlarged: it knows
+        things that fill a picture."""
+        sides = [self.named(each, self.subjects) for each in windows(pictures)]
+        return [set(both) for both in zip(*sides, strict=True)]
 
     def share(self, asked: Sequence[tuple[str, str]], each: int, seed: int) -> list[float]:
         """For every (prompt, subject): the percentage of `each` pictures that the judge names `subject`."""
@@ -72,8 +79,18 @@ class Artist:
         """The same for contexts [len(subjects) * each, 77, 128], a subject's pictures in a row."""
         each = len(contexts) // len(subjects)
         named = self.named(self.draw(contexts, seed), self.subjects)
-        right = [named[i] == (subjects[i // each],) for i in range(len(named))]
+        right = [named[i] == subjects[i // each] for i in range(len(named))]
         return [100 * mean(right[i : i + each]) for i in range(0, len(right), each)]
+
+
+def windows(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """The places of a pair's two things, each enlarged to the whole picture: [n, 64, 64, 3] twice."""
+    side = pictures.shape[1]
+    top = (side - WINDOW) // 2
+    strip = pictures[:, top : top + WINDOW].permute(0, 3, 1, 2)
+    parts = strip[..., :WINDOW], strip[..., -WINDOW:]
+    left, right = (F.interpolate(part, (side, side), mode="bilinear").permute(0, 2, 3, 1) for part in parts)
+    return left, right
 
 
 def plain_prompt(thing: Thing, word: str = "") -> str:

@@ -14,7 +14,7 @@ from .curves import INK, PAPER, SOFT, draw_curves, font
 MINI = Path(__file__).resolve().parents[2]
 CARD, CURVES, SHEET = MINI / "README.md", MINI / "curves.png", MINI / "concepts.jpg"
 BEGIN, END = "<!-- figures: written by `make mini-report` -->", "<!-- end of the figures -->"
-COLUMNS, SIDE, CELL, LABEL, MARGIN = 13, 84, (96, 112), 16, 16
+COLUMNS, SIDE, CELL, LABEL, MARGIN = 13, 84, (96, 112), 14, 16
 SHEET_SEED = 1  # one picture a name, none picked by hand
 LISTED = 12  # concepts the card names as the least drawn
 
@@ -79,5 +79,5 @@ def draw_sheet(names: list[str], pictures: Tensor, path: Path) -> None:
         pixels = (picture * 255).round().byte().numpy()
         canvas.paste(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x + 6, y))
         colour = SOFT if " " in name else INK
-        pen.text((x + CELL[0] // 2, y + SIDE + 4), name, colour, font(13), anchor="mt")
+        pen.text((x + CELL[0] // 2, y + SIDE + LABEL), name, colour, font(13), anchor="ms")
     canvas.save(path, quality=85, optimize=True)

@@ -80,8 +80,8 @@ def measure(artist: Artist, composer: Composer) -> Ceilings:
     by_style = [_styled(artist, composer, style.name) for style in artist.world.styles]
     pairs = [composer.pair() for _ in range(PAIRS)]
     pictures = through_vae(artist, composer.paint([composer.scene(*pair) for pair in pairs])[0])
-    found = artist.named(pictures.permute(0, 2, 3, 1), artist.subjects, most=2)
-    both = [set(named) == set(pair) for named, pair in zip(found, pairs, strict=True)]
+    found = artist.pair_named(pictures.permute(0, 2, 3, 1))
+    both = [named == set(pair) for named, pair in zip(found, pairs, strict=True)]
     styles = [style.name for style in artist.world.styles]
     return Ceilings(
         _by_name(things, seen),
@@ -96,7 +96,7 @@ def _right(artist: Artist, composer: Composer, scenes: list[Scene], wanted: list
     names = names or artist.subjects
     pictures, _ = composer.paint(scenes)
     return tuple(
-        [named == (want,) for (named, want) in zip(artist.named(p.permute(0, 2, 3, 1), names), wanted)]
+        [named == want for named, want in zip(artist.named(p.permute(0, 2, 3, 1), names), wanted)]
         for p in (pictures, through_vae(artist, pictures))
     )
 

@@ -62,18 +62,18 @@ def styles(artist: Artist) -> dict[str, float]:
         contexts = artist.contexts([frame.format(name, style) for name in objects])
         called, choices = style_choices(artist, style)
         named = artist.named(artist.draw(contexts, SEEDS["styles"]), choices)
-        found[style] = 100 * mean([each == (called,) for each in named])
+        found[style] = 100 * mean([each == called for each in named])
     return found
 
 
 def pairs(artist: Artist) -> float:
-    """Percent of "a photo of a A and a B" of which the judge's two likeliest names are A and B."""
+    """Percent of "a photo of a A and a B" in which the judge sees A on one side and B on the other."""
     rng = np.random.default_rng(SEEDS["pairs"])
     objects = [thing.name for thing in artist.world.objects]
     told = [tuple(str(name) for name in rng.choice(objects, 2, replace=False)) for _ in range(PAIRS)]
     contexts = artist.contexts([f"a photo of {a(first)} and {a(second)}" for first, second in told])
-    named = artist.named(artist.draw(contexts, SEEDS["pairs"]), artist.subjects, most=2)
-    return 100 * mean([set(found) == set(pair) for found, pair in zip(named, told, strict=True)])
+    named = artist.pair_named(artist.draw(contexts, SEEDS["pairs"]))
+    return 100 * mean([found == set(pair) for found, pair in zip(named, told, strict=True)])
 
 
 def halves(artist: Artist) -> tuple[dict[str, float], dict[str, float]]:
