@@ -50,7 +50,10 @@ class Erasure:
 
 def closed_form_erasure(concepts: Sequence[Concept], moments: Sequence[ConceptMoments], prior: Prior | None,
                         settings: RefineSettings, base: str = "") -> Erasure:
-    """Stage 1 as an erasure; ``moments`` are those of ``concepts``, or their sum. Raises ValueError as ``refine`` does."""
+    """Stage 1 as an erasure; ``moments`` are those of ``concepts``, or their sum.
+
+    Raises ValueError as ``refine`` does.
+    """
     T1 = refine(moments, prior, settings)
     fingerprint = moments[0].fingerprint if moments else prior.fingerprint
     return Erasure(T1.float(), {}, {}, tuple(concepts), {"refine": asdict(settings)}, fingerprint, base)

@@ -21,7 +21,9 @@ from .text import BATCH, EncodedPrompts, TextEncoder, check_finite, check_fits, 
 # The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
 # that many, so that the paper's preserve weights (l1, l2) mean the same thing whatever the captions.
 PAPER_CAPTIONS = 616_767
-STRIPE = 128  # columns of a symmetric product that are calculated at once
+STRIPE = 96  # columns of a symmetric product that are calculated at once
+PAIRS = 4  # pairs whose tokens are multiplied at once: few enough to stay in fast memory
+WAITING = 2 * BATCH  # surrogate prompts whose targets are added up before they are multiplied
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,65 +70,105 @@ def matching_positions(encoder: TextEncoder, pair: PromptPair,
     return align(target.tokens[0], phrase, surrogate.tokens[0], surrogate_phrase)
 
 
-def pair_embeddings(encoder: TextEncoder, pair: PromptPair,
-                    encoded: dict[str, EncodedPrompts]) -> tuple[Tensor, Tensor, Tensor]:
-    """The matching embeddings e_f and e_g ``[n, d]`` of a prompt pair whose two prompts are in ``encoded``,
-    and those of the target prompt that match nothing, ``[m, d]``; float32, as encoded."""
-    f, g = matching_positions(encoder, pair, encoded)
-    target, surrogate = encoded[pair.target].embeddings[0], encoded[pair.surrogate].embeddings[0]
-    rest = torch.ones(len(target), dtype=torch.bool)
-    rest[f] = False
-    return target[f], surrogate[g], target[rest]
-
-
 def concept_moments(encoder: TextEncoder, concept: Concept,
                     progress: Callable[[int, int], None] | None = None) -> ConceptMoments:
     """The moments of a concept over all its prompt pairs; ``progress(done, total)`` counts prompts.
 
-    Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts,
-    NaN embeddings.
+    Raises ValueError as ``MomentSum.add`` does.
     """
-    pairs = prompt_pairs(concept)
-    check_fits(encoder, {p.target: p.phrase for p in pairs})
-    check_fits(encoder, {p.surrogate: p.surrogate_phrase for p in pairs})
-    encoded = encode_once(encoder, [prompt for p in pairs for prompt in (p.target, p.surrogate)], progress)
-    f, g, unmatched, again = [], [], [], []
-    seen: set[str] = set()
-    for pair in pairs:
-        e_f, e_g, rest = pair_embeddings(encoder, pair, encoded)
-        f.append(e_f)
-        g.append(e_g)
-        (again if pair.target in seen else unmatched).append(e_f if pair.target in seen else rest)
-        seen.add(pair.target)
-    e_f, e_g = torch.cat(f).double(), torch.cat(g).double()
-    F = second_moment([e_f])
-    # C has the tokens of F, once a prompt, and those that match nothing
-    C = F + second_moment([torch.cat(unmatched)])
-    if again:
-        C = C - second_moment([torch.cat(again)])
-    return ConceptMoments(e_g.T @ e_f, F, C, encoder.fingerprint)
+    total = MomentSum(encoder)
+    total.add(concept, progress)
+    return total.moments()
 
 
-def add_moments(a: ConceptMoments, b: ConceptMoments) -> ConceptMoments:
-    """The sums over both concepts' prompts; ValueError when the encoders differ."""
-    check_same_encoder("the concepts", [a.fingerprint, b.fingerprint], [a.F.shape[0], b.F.shape[0]])
-    return ConceptMoments(a.G + b.G, a.F + b.F, a.C + b.C, a.fingerprint)
+class MomentSum:
+    """The moments of any number of concepts, added up in constant memory.
+
+    A surrogate's prompt meets the targets of many concepts. In sum e_g e_f^T it stands on the left of all of
+    them, so their e_f are added up first and multiplied once: concepts that share a surrogate share its cost.
+    """
+
+    def __init__(self, encoder: TextEncoder):
+        self._encoder = encoder
+        self._G = self._F = self._rest = None  # [d, d] float64; F and rest above the diagonal only
+        self._waiting: dict[str, tuple[Tensor, Tensor]] = {}  # surrogate prompt -> its tokens; sums of e_f
+
+    def add(self, concept: Concept, progress: Callable[[int, int], None] | None = None) -> None:
+        """Add a concept's prompt pairs; ``progress(done, total)`` counts prompts.
+
+        Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts,
+        NaN embeddings.
+        """
+        pairs = prompt_pairs(concept)
+        check_fits(self._encoder, {p.target: p.phrase for p in pairs})
+        check_fits(self._encoder, {p.surrogate: p.surrogate_phrase for p in pairs})
+        prompts = [prompt for p in pairs for prompt in (p.target, p.surrogate)]
+        encoded = encode_once(self._encoder, prompts, progress)
+        d = encoded[prompts[0]].embeddings.shape[-1]
+        if self._G is None:
+            self._G, self._F, self._rest = (torch.zeros(d, d, dtype=torch.float64) for _ in range(3))
+        seen: set[str] = set()
+        matched, unmatched = [], []
+        for pair in pairs:
+            f, g = matching_positions(self._encoder, pair, encoded)
+            target = encoded[pair.target].embeddings[0]
+            self._wait(pair.surrogate, encoded[pair.surrogate].embeddings[0], g, target[f])
+            matched.append(target[f])
+            if pair.target in seen:  # twice in F, as all pairs are, and once in C
+                _add_gram(self._rest, target[f].double(), -1)
+            else:
+                unmatched.append(target[_others(f, len(target))])
+            seen.add(pair.target)
+        for start in range(0, len(matched), PAIRS):
+            _add_gram(self._F, torch.cat(matched[start:start + PAIRS]).double())
+        _add_gram(self._rest, torch.cat(unmatched).double())
+
+    def moments(self) -> ConceptMoments:
+        """The sums so far; C has the tokens of F, once a prompt, and those that match nothing."""
+        self._multiply()
+        F = _whole(self._F)
+        return ConceptMoments(self._G.clone(), F, F + _whole(self._rest), self._encoder.fingerprint)
+
+    def _wait(self, prompt: str, surrogate: Tensor, g: Tensor, e_f: Tensor) -> None:
+        if prompt not in self._waiting:
+            if len(self._waiting) == WAITING:
+                self._multiply()
+            self._waiting[prompt] = surrogate, torch.zeros(surrogate.shape, dtype=torch.float64)
+        self._waiting[prompt][1].index_add_(0, g, e_f.double())
+
+    def _multiply(self) -> None:
+        for surrogate, sums in self._waiting.values():
+            self._G.addmm_(surrogate.double().T, sums)
+        self._waiting.clear()
 
 
 def second_moment(embeddings: Iterable[Tensor]) -> Tensor:
     """sum e e^T ``[d, d]`` float64 over all tokens of an iterable of ``[..., d]``."""
-    return sum(_gram(e.flatten(0, -2).double()) for e in embeddings)
+    total = None
+    for e in embeddings:
+        rows = e.flatten(0, -2).double()
+        total = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64) if total is None else total
+        _add_gram(total, rows)
+    return _whole(total)
 
 
-def _gram(X: Tensor) -> Tensor:
-    """X^T X of ``[n, d]``; what is below the diagonal is copied from above, half the products saved."""
-    d = X.shape[1]
-    out = X.new_zeros(d, d)
-    for start in range(0, d, STRIPE):
-        end = min(start + STRIPE, d)
-        out[start:end, start:] = X[:, start:end].T @ X[:, start:]
-        out[end:, start:end] = out[start:end, end:].T
-    return out
+def _add_gram(total: Tensor, X: Tensor, sign: int = 1) -> None:
+    """Add X^T X of ``[n, d]`` to ``total``, above the diagonal only: little more than half the products."""
+    for start in range(0, len(total), STRIPE):
+        end = start + STRIPE
+        total[start:end, start:].addmm_(X[:, start:end].T, X[:, start:], alpha=sign)
+
+
+def _whole(upper: Tensor) -> Tensor:
+    """A symmetric matrix from what is on and above its diagonal."""
+    return upper.triu() + upper.triu(1).T
+
+
+def _others(positions: Tensor, length: int) -> Tensor:
+    """bool ``[length]``, false at ``positions``."""
+    others = torch.ones(length, dtype=torch.bool)
+    others[positions] = False
+    return others
 
 
 def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,

@@ -76,7 +76,7 @@ def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
 
 def check_finite(embeddings: Tensor, what: str) -> None:
     """Raise ValueError when the text encoder returned NaN or infinity."""
-    if not torch.isfinite(embeddings).all():
+    if not torch.isfinite(embeddings.sum()):  # a sum is quicker, and not finite if one of them is not
         raise ValueError(f"The text embeddings of {what} contain NaN or infinity: "
                          "run the text encoder in float32 or load another one.")
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 # How many tensors of a transformer block's size [places, width] a pass holds at its peak, per block, the
 # convolutions' share included: the largest of the three families, measured by `make fullsize`
-HELD, HELD_LOW = 60, 20
+HELD, HELD_LOW = 38, 12
 IN_USE = 0.1  # the share of a device's memory that is never ours
 MOST_AT_ONCE = 16  # concepts trained together: more gain little, and a killed run loses those in training
 OUT_OF_MEMORY = torch.cuda.OutOfMemoryError

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..mace_core.erasure import closed_form_erasure
-from ..mace_core.moments import add_moments, concept_moments
+from ..mace_core.moments import MomentSum
 from ..mace_core.presets import OWN, PRESETS, refine_settings
 from ..mace_core.refine import RefineSettings
 from ..mace_core.text import RememberingEncoder
@@ -51,14 +51,13 @@ class CrossAttnRefine(io.ComfyNode):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
-        moments = None  # a running sum: those of a hundred concepts would take gigabytes
+        moments = MomentSum(encoder)
         for concept, label in labelled(concepts):
             progress.say(label)
-            one = concept_moments(encoder, concept, lambda done, total: check_interrupted())
-            moments = one if moments is None else add_moments(moments, one)
+            moments.add(concept, lambda done, total: check_interrupted())
             progress.step(label)
         settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
         if preset != OWN:
             settings = refine_settings(concepts, preset)
-        erasure = closed_form_erasure(concepts, [moments], prior, settings, base_fingerprint(model))
+        erasure = closed_form_erasure(concepts, [moments.moments()], prior, settings, base_fingerprint(model))
         return io.NodeOutput(apply_erasure(model, erasure), erasure)

@@ -1,7 +1,9 @@
-"""`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl]`: measures, and writes docs/results/fullsize.*
+"""`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl] [stages memory closed_form]`.
 
-Every measurement has a process of its own, so that its memory is its own. Families that are not named keep
-what was measured before.
+Measures, and writes docs/results/fullsize.json and the tables of it, fullsize.md.
+
+Every measurement has a process of its own, so that its memory is its own. What is not named keeps what was
+measured before.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # what is freed leaves the pro
 
 
 def main(*names: str) -> None:
-    if unknown := set(names) - set(FAMILIES):
-        raise SystemExit(f"There is no family {min(unknown)}: name some of {', '.join(FAMILIES)}, or none.")
+    if unknown := set(names) - {*FAMILIES, *KINDS}:
+        known = ", ".join([*FAMILIES, *KINDS])
+        raise SystemExit(f"There is no {min(unknown)}: name some of {known}, or none.")
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {kind: {} for kind in KINDS}
-    for name in names or FAMILIES:
-        for kind in KINDS:
+    for name in [name for name in FAMILIES if name in names] or FAMILIES:
+        for kind in [kind for kind in KINDS if kind in names] or KINDS:
             print(f"{FAMILIES[name].name}, {kind.replace('_', ' ')}", flush=True)
             results[kind][name] = _in_own_process(kind, name) | {"machine": _machine()}
             _write(results)

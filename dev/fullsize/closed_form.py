@@ -76,11 +76,10 @@ def _refined(comfy, encoder) -> dict:
     prompt_pairs = comfy.module("mace_core.prompts").prompt_pairs
     remembering = comfy.module("mace_core.text").RememberingEncoder(encoder)
     people = [Concept(f"{first} {last}", "a person", "person") for first in FIRST for last in LAST]
-    total = None
+    total = moments.MomentSum(remembering)
     for person in people[:CONCEPTS]:
-        one = moments.concept_moments(remembering, person)
-        total = one if total is None else moments.add_moments(total, one)
-    refine.refine([total], None, refine.RefineSettings())
+        total.add(person)
+    refine.refine([total.moments()], None, refine.RefineSettings())
     return {"pairs": sum(len(prompt_pairs(person)) for person in people[:CONCEPTS])}
 
 

@@ -34,7 +34,7 @@ def _stages(family, measured: dict) -> str:
     return "\n".join([
         f"## {family.name}: every stage and every file", "",
         f"Pictures of {measured['side']} x {measured['side']} pixels{smaller}; U-Net of "
-        f"{measured['model_mib']:,} MiB; {_where(measured)}.", "",
+        f"{measured['model_mib']:,} MiB.", f"{_where(measured)}.", "",
         "| stage | seconds | seconds of CPU | resident before, MiB | resident at most, MiB |",
         "|---|---|---|---|---|", *rows, "",
         "| file | MiB |", "|---|---|", *files, ""])
@@ -42,7 +42,7 @@ def _stages(family, measured: dict) -> str:
 
 def _memory(measured: dict) -> str:
     rows = []
-    for name, family in measured.items():
+    for name, family in _in_order(measured):
         for mode, peaks in family["modes"].items():
             sizes = ", ".join(f"{side}: {peak:,}" for side, peak in peaks["measured"].items())
             total = family["weights"] + peaks["extrapolated"]
@@ -64,13 +64,17 @@ def _closed_form(measured: dict) -> str:
     rows = [f"| {FAMILIES[name].name} | {row['d']} | {row['concepts']} | {row['pairs']:,} | "
             f"{row['prompts']:,} | {row['cpu_seconds'] - row['encoding_seconds']:.1f} | {row['threads']} | "
             f"{row['cpu_seconds_per_core']:.1f} | {row['extra_mib']:,.0f} |"
-            for name, row in measured.items()]
+            for name, row in _in_order(measured)]
     return "\n".join([
         "## The closed form of a hundred concepts", "",
         "Stage 1 with real tokens and random embeddings: what comes after the text encoder. People with one",
         "surrogate, whose prompts are encoded once.", "",
         "| family | d | concepts | pairs | prompts | seconds of CPU | threads | per thread | extra MiB |",
         "|---|---|---|---|---|---|---|---|---|", *rows, ""])
+
+
+def _in_order(measured: dict) -> list:
+    return [(name, measured[name]) for name in FAMILIES if name in measured]
 
 
 def _where(measured: dict) -> str:

@@ -14,7 +14,7 @@ from mace_core.moments import (
     ConceptMoments,
     add_priors,
     concept_moments,
-    pair_embeddings,
+    matching_positions,
     prior_from_captions,
 )
 from mace_core.prompts import prompt_pairs
@@ -50,11 +50,17 @@ def check_no_concepts_change_nothing(encoder):
     assert torch.equal(T1, torch.eye(len(T1), dtype=torch.float64))
 
 
+def pair_embeddings(encoder, pair):
+    """The matching embeddings e_f and e_g of a prompt pair, [n, d] float64 each."""
+    encoded = encode_once(encoder, [pair.target, pair.surrogate])
+    f, g = matching_positions(encoder, pair, encoded)
+    return encoded[pair.target].embeddings[0, f].double(), encoded[pair.surrogate].embeddings[0, g].double()
+
+
 def check_target_becomes_surrogate_as_ridge_vanishes(encoder, tolerance=1e-3):
     """One concept: W' e_f -> W e_g on the aligned tokens of a prompt, as many as the width can tell apart."""
     pair = prompt_pairs(SHIP)[3]
-    encoded = encode_once(encoder, [pair.target, pair.surrogate])
-    e_f, e_g, _ = (e.double() for e in pair_embeddings(encoder, pair, encoded))
+    e_f, e_g = pair_embeddings(encoder, pair)
     few = min(len(encoder.word_tokens(pair.target)) + 1, encoder.encode([""]).embeddings.shape[-1] // 2)
     e_f, e_g = e_f[:few], e_g[:few]
     moments = ConceptMoments(e_g.T @ e_f, e_f.T @ e_f, e_f.T @ e_f, encoder.fingerprint)
@@ -133,8 +139,7 @@ def check_refinement_is_the_least_squares_solution(encoder):
             math.sqrt(ridge) * torch.eye(d, dtype=torch.float64)]
     inputs, outputs = list(rows), list(rows)
     for pair in (pair for concept in concepts for pair in prompt_pairs(concept)):
-        encoded = encode_once(encoder, [pair.target, pair.surrogate])
-        e_f, e_g, _ = (e.double() for e in pair_embeddings(encoder, pair, encoded))
+        e_f, e_g = pair_embeddings(encoder, pair)
         inputs.append(e_f)
         outputs.append(e_g)
     moments = [concept_moments(encoder, concept) for concept in concepts]

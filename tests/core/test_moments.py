@@ -6,16 +6,17 @@ import torch
 from mace_core.concepts import Concept
 from mace_core.moments import (
     PAPER_CAPTIONS,
+    WAITING,
+    MomentSum,
     Prior,
-    add_moments,
     add_priors,
     concept_moments,
-    pair_embeddings,
     prior_from_captions,
     second_moment,
 )
 from mace_core.prompts import prompt_pairs
 from mace_core.text import REMEMBERED, EncodedPrompts, RememberingEncoder, encode_once
+from tests.core.properties import pair_embeddings
 from tests.core.toy import ToyTextEncoder
 
 SHIP = Concept("ship", "sea", synonyms=("boat",))
@@ -72,9 +73,9 @@ def test_moments_are_the_sums_they_say():
     concept = Concept("ship", "sea", synonyms=("a ship", "boat"))  # 'a photo of a ship' is there twice
     encoder, pairs = ToyTextEncoder(), prompt_pairs(concept)
     assert len({pair.target for pair in pairs}) < len(pairs)
-    encoded = encode_once(encoder, [prompt for pair in pairs for prompt in (pair.target, pair.surrogate)])
+    encoded = encode_once(encoder, [pair.target for pair in pairs])
     m = concept_moments(encoder, concept)
-    matched = [[e.double() for e in pair_embeddings(encoder, pair, encoded)[:2]] for pair in pairs]
+    matched = [pair_embeddings(encoder, pair) for pair in pairs]
     assert torch.allclose(m.G, sum(g.T @ f for f, g in matched))
     assert torch.allclose(m.F, sum(f.T @ f for f, _ in matched))
     distinct = {pair.target for pair in pairs}
@@ -88,13 +89,17 @@ def test_a_second_moment_wider_than_a_stripe():
     assert torch.allclose(second_moment([x[:1], x[1:]]), rows.T @ rows)
 
 
-def test_moments_add_up():
-    a, b = (concept_moments(ToyTextEncoder(), concept) for concept in (SHIP, Concept("dog", "ground")))
-    both = add_moments(a, b)
+def test_moments_of_many_concepts_are_the_sum_of_each():
+    """Surrogates that concepts share or do not, more of them than wait to be multiplied."""
+    surrogates = ["sea", "ground", "sky", "sea"]
+    concepts = [Concept(f"thing{i}", surrogate) for i, surrogate in enumerate(surrogates)]
+    total = MomentSum(ToyTextEncoder())
+    for concept in concepts:
+        total.add(concept)
+    assert len({pair.surrogate for concept in concepts for pair in prompt_pairs(concept)}) > WAITING
+    each, both = [concept_moments(ToyTextEncoder(), concept) for concept in concepts], total.moments()
     for name in "GFC":
-        assert torch.equal(getattr(both, name), getattr(a, name) + getattr(b, name))
-    with pytest.raises(ValueError, match="differ.*same checkpoint"):
-        add_moments(a, concept_moments(ToyTextEncoder(name="other"), SHIP))
+        assert torch.allclose(getattr(both, name), sum(getattr(m, name) for m in each), rtol=1e-12)
 
 
 def test_moments_are_float64_and_symmetric_where_they_should_be():
