@@ -74,8 +74,8 @@ TEMPLATE = Template(
         Note("Press **Run**. All three stages of MACE on the bundled miniature model: "
              "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
              "ships, and both are fused.\n\n"
-             "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, change the prompt and "
-             "the name in *Save Erasure*. Several: one line each.",
+             "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, change the prompt "
+             "and the name in *Save Erasure*. Several: one line each.",
              at=(780, 0), size=(320, 210), title="What this does"),
         Note("*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
              "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
