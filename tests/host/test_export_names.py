@@ -6,7 +6,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.host.test_patches import SD1, SD2, SDXL
+SD1 = {"in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
+       "channel_mult": (1, 2, 4, 4), "transformer_depth": [1] * 6 + [0] * 2, "transformer_depth_middle": 1,
+       "transformer_depth_output": [1] * 9 + [0] * 3, "context_dim": 768, "num_heads": 8,
+       "use_spatial_transformer": True}
+SD2 = SD1 | {"context_dim": 1024, "num_head_channels": 64, "num_heads": -1, "use_linear_in_transformer": True}
+SDXL = SD2 | {"num_res_blocks": [2, 2, 2], "channel_mult": (1, 2, 4),
+              "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
+              "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+              "context_dim": 2048, "adm_in_channels": 2816, "num_classes": "sequential"}
 
 THEIR_SD2 = {"cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20),
              "use_linear_projection": True}
