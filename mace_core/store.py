@@ -12,15 +12,17 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from .tensor_file import DamagedFile, content_of, load_checked, save_checked
+from .whole_file import written_whole
 
 ENDING = ".safetensors"
+TOGETHER = ".together"  # a folder of finished results on their way into the store
 SECONDS_TO_WRITE = 3600  # an unfinished file that old belongs to a run that was killed
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
 
@@ -51,6 +53,7 @@ def key_of(**parts: object) -> str:
 def find(store: Store, name: str, key: str,
          report: Callable[[str], None]) -> tuple[dict[str, Tensor], dict] | None:
     """What was kept under ``key``, or None. A damaged file is told to ``report`` and removed."""
+    _move_in(store)
     path = store.path(name, key)
     if not path.is_file():
         return None
@@ -67,19 +70,56 @@ def find(store: Store, name: str, key: str,
     return tensors, description
 
 
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A result to keep: ``name`` and ``key`` as in ``Store.path``, tensors, and what else is known of it."""
+
+    name: str
+    key: str
+    tensors: Mapping[str, Tensor]
+    description: Mapping
+
+
 def keep(store: Store, name: str, key: str, tensors: Mapping[str, Tensor], description: Mapping) -> None:
-    """Write a finished result, then make room: the files used longest ago go first, this one last."""
+    """``keep_together`` of one result."""
+    keep_together(store, [Finished(name, key, tensors, description)])
+
+
+def keep_together(store: Store, results: Sequence[Finished]) -> None:
+    """Write finished results, all of them or none, then make room: the files used longest ago go first, these
+    last.
+
+    They are written into a folder that appears at once; from there they move into the store, now or, when a
+    run is killed in between, before the next ``find``.
+    """
     store.folder.mkdir(parents=True, exist_ok=True)
-    path = store.path(name, key)
-    save_checked(path, tensors, {**description, "key": key})
+    _move_in(store)
+    with written_whole(store.folder / f"{results[0].key[:32]}{TOGETHER}") as folder:
+        folder.mkdir()
+        for each in results:
+            content = {**each.description, "key": each.key}
+            save_checked(folder / store.path(each.name, each.key).name, each.tensors, content)
+    _move_in(store)
     _remove_unfinished(store.folder)
-    files = [(file.stat(), file) for file in store.folder.glob(f"*{ENDING}") if file != path]
-    total = path.stat().st_size + sum(stat.st_size for stat, _ in files)
+    _make_room(store, {store.path(each.name, each.key) for each in results})
+
+
+def _move_in(store: Store) -> None:
+    for folder in store.folder.glob(f"*{TOGETHER}"):
+        for file in folder.iterdir():
+            os.replace(file, store.folder / file.name)
+        folder.rmdir()
+
+
+def _make_room(store: Store, newest: set[Path]) -> None:
+    files = [(file.stat(), file) for file in store.folder.glob(f"*{ENDING}")]
+    total = sum(stat.st_size for stat, _ in files)
     for stat, file in sorted(files, key=lambda each: each[0].st_mtime_ns):
         if total <= store.most_bytes:
             break
-        file.unlink(missing_ok=True)
-        total -= stat.st_size
+        if file not in newest:
+            file.unlink(missing_ok=True)
+            total -= stat.st_size
 
 
 def _remove_unfinished(folder: Path) -> None:

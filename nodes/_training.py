@@ -29,8 +29,11 @@ def checked_items(concepts, training_set) -> list[tuple]:
     return items
 
 
-def train_all(model, encoder, items, settings, method, progress):
-    """Yield each (ConceptLoRA, losses) in order, as soon as it is finished; `model` is not refined."""
+def train_all(model, encoder, items, settings, method, progress, finished=lambda start, results: None):
+    """Yield each (ConceptLoRA, losses) in order; `model` is not refined.
+
+    As soon as a group is trained, `finished` gets the place of its first item and the group's results.
+    """
     total = len(items)
 
     def train(start, group):
@@ -40,8 +43,10 @@ def train_all(model, encoder, items, settings, method, progress):
         label = names if total == 1 else f"{names} ({place} of {total})"
         progress.say(label)
         run = _exact if method == "exact" else _fast
-        return run(model, encoder, group, settings,
-                   lambda step, steps, *_: progress.step(label, len(group), f"step {step} of {steps}"))
+        results = run(model, encoder, group, settings,
+                      lambda step, steps, *_: progress.step(label, len(group), f"step {step} of {steps}"))
+        finished(start, results)
+        return results
 
     largest = max((images.latents for _, images in items), key=lambda latents: latents[0].numel())
     most = concepts_at_once(model, largest) if method == "exact" else 1

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ..mace_core.lora_file import pack_lora, unpack_lora
-from ..mace_core.store import find, keep, key_of
+from ..mace_core.store import Finished, find, keep_together, key_of
 from ._host import Progress
 from ._host_progress import TimedProgress
 from ._host_store import model_fingerprint, store_of, without_refinement
@@ -33,12 +33,19 @@ def trained(refined, encoder, items, settings, method) -> list[tuple]:
     progress = TimedProgress("Train LoRA", sum(steps_of(method, chosen) * len(group)
                                                for chosen, group in missing.items()))
     for chosen, group in missing.items():
-        done = train_all(model, encoder, [item for item, _ in group], chosen, method, progress)
-        for (item, key), result in zip(group, done, strict=True):
-            if key:
-                keep(store, item[0].target, key, *pack_lora(*result))
-            results[item[0].target] = result
+        done = train_all(model, encoder, [item for item, _ in group], chosen, method, progress,
+                         lambda start, fresh, group=group: _keep(store, group[start:], fresh))
+        results |= {item[0].target: result for (item, _), result in zip(group, done, strict=True)}
     return [results[concept.target] for concept, _ in items]
+
+
+def _keep(store, group, fresh) -> None:
+    """What was trained in one batch, together: its last bits depend on who was in it, so a run that was killed
+    must find all of it or train all of it again."""
+    results = [Finished(item[0].target, key, *pack_lora(*result))
+               for (item, key), result in zip(group, fresh, strict=False) if key]
+    if results:
+        keep_together(store, results)
 
 
 def _keys(model, encoder, items, settings, method) -> list[str | None]:

@@ -12,7 +12,7 @@ from mace_core.concepts import Concept
 from mace_core.lora_file import pack_lora, unpack_lora
 from mace_core.moments import concept_moments
 from mace_core.refine import refine
-from mace_core.store import Store, find, keep, key_of
+from mace_core.store import Finished, Store, find, keep, keep_together, key_of
 from mace_core.tensor_file import DamagedFile, load_checked, save_checked, tensor_bytes
 from mace_core.training_set import training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder, random_loras
@@ -79,6 +79,32 @@ def test_files_used_longest_ago_make_room(tmp_path):
     find(store, "a", "a", no_report)  # used now: b is the oldest
     keep(store, "d", "d", TENSORS, {})
     assert [name for name in "abcd" if store.path(name, name).exists()] == ["a", "c", "d"]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moves", range(7))
+def test_what_is_kept_together_is_found_together_or_not_at_all(tmp_path, monkeypatch, moves):
+    """A batch of three is killed before it moves its 1st, 2nd ... file into place; six moves are the whole."""
+    store, left, move = Store(tmp_path, 10**6), [moves], os.replace
+
+    def until_killed(*places):
+        if left[0] == 0:
+            raise Killed
+        left[0] -= 1
+        move(*places)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", until_killed)
+        try:
+            keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abc"])
+        except Killed:
+            pass
+    found = [name for name in "abc" if find(store, name, name, no_report)]
+    assert found == (["a", "b", "c"] if moves >= 4 else [])
+    assert not list(tmp_path.glob("*.together"))
 
 
 def test_what_a_killed_run_left_is_removed_after_an_hour(tmp_path):
