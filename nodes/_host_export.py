@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterator
 
-import comfy.lora
 import comfy.utils
 import folder_paths
 import torch
 
 from ._host import EXTENSION, FOLDER, base_inside, free_path
-from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
+from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers, weight_in_force
 
 
 def check_export_name(name: str) -> str:
@@ -45,9 +44,7 @@ def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
 
 def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:
     """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
-    patches = model.get_key_patches(PREFIX)
+    entries = model.get_key_patches(PREFIX)
     for module, layer in layers.items():
         key = f"{layer}.weight"
-        (weight, convert), *loras = patches[key]
-        weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
-        yield layer, module, comfy.lora.calculate_weight(loras, weight, key)
+        yield layer, module, weight_in_force(entries[key], key)

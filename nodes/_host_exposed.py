@@ -9,6 +9,7 @@ from importlib import metadata
 
 from ..mace_core.exposed import Part
 from ._host import Progress
+from ._picture import as_bytes
 
 PACKAGE = "nudenet"
 MISSING = (f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which is not installed: run "
@@ -22,7 +23,7 @@ def find_parts(images) -> tuple[list[list[Part]], str]:
     found = []
     for number, image in enumerate(images, 1):
         # the package reads arrays as OpenCV stores them: blue, green, red
-        pixels = (image[..., :3] * 255).round().clamp(0, 255).byte().flip(-1).contiguous().cpu().numpy()
+        pixels = as_bytes(image[..., :3]).flip(-1).contiguous().numpy()
         found.append([Part(each["class"], float(each["score"]), tuple(each["box"]))
                       for each in detector.detect(pixels)])
         progress.step(f"{number} of {len(images)}")

@@ -1,10 +1,8 @@
 """Which judges there are, and what one of them says about pictures. transformers is imported only here."""
 
-import hashlib
 from importlib import metadata
 from pathlib import Path
 
-import comfy.lora
 import comfy.model_management
 import comfyui_version
 import folder_paths
@@ -16,7 +14,7 @@ from ..mace_core.version import VERSION
 from ..mini import vocabulary as mini_world
 from ..mini.judge import BUNDLED, CONFIG, Judge
 from ._host import FOLDER, JUDGES, check_interrupted
-from ._host_patch import cross_attention_layers, erased_targets
+from ._host_patch import cross_attention_layers, erased_targets, fingerprint_in_force
 from ._host_sampling import SAMPLER, SCHEDULER
 
 BUNDLED_NAME = "bundled (for the miniature model)"
@@ -40,6 +38,15 @@ def check_judge(name: str) -> Path:
                          f"saves it (CLIPModel, safetensors) into models/{FOLDER}/{JUDGES} or models/clip, "
                          "nothing is downloaded.")
     return folders[name]
+
+
+def judge_problem(name: str | None) -> bool | str:
+    """For a node's `validate_inputs`, in place of the host's own look into the list, which does not say where
+    a judge belongs: True, or what is wrong."""
+    try:
+        return name is None or bool(check_judge(name))
+    except ValueError as error:
+        return str(error)
 
 
 class HostJudge:
@@ -82,22 +89,10 @@ def facts_of(judge: HostJudge, before, after, encoder) -> dict:
         "torch": torch.__version__,
         "transformers": metadata.version("transformers"),
         "judge": {"name": judge.name, "fingerprint": judge.fingerprint},
-        "models": {"before": projections_fingerprint(before), "after": projections_fingerprint(after),
+        "models": {"before": fingerprint_in_force(before), "after": fingerprint_in_force(after),
                    "text_encoder": encoder.fingerprint, "erased_by_patches": sorted(erased_targets(after))},
         "sampler": f"{SAMPLER}, {SCHEDULER}",
     }
-
-
-def projections_fingerprint(model) -> str:
-    """A hash of the text projections as they are in force, LoRAs and erasures included."""
-    digest = hashlib.sha256()
-    for layer in cross_attention_layers(model):
-        key = f"{layer}.weight"
-        (weight, convert), *patches = model.get_key_patches(key)[key]
-        weight = convert(weight.to(torch.float32, copy=True), inplace=True)
-        weight = comfy.lora.calculate_weight(patches, weight, key)
-        digest.update(weight.to("cpu", torch.float16).contiguous().numpy().tobytes())
-    return digest.hexdigest()[:32]
 
 
 def _folders() -> dict[str, Path]:

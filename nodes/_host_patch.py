@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import comfy.lora
 import torch
 from comfy.model_base import Stable_Zero123, SVD_img2vid
 from comfy.weight_adapter import WeightAdapterBase
@@ -83,11 +84,28 @@ def require_refined(model, concepts) -> None:
                          "Cross-Attention Refinement.")
 
 
+def weight_in_force(entry, key: str) -> torch.Tensor:
+    """The weight of an entry of `get_key_patches` with its patches, float32 on the CPU; a copy."""
+    (weight, convert), *patches = entry
+    weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
+    return comfy.lora.calculate_weight(patches, weight, key)
+
+
 def base_fingerprint(model) -> str:
     """Which checkpoint an erasure was made on (for the record: it does not depend on it)."""
-    digest = hashlib.sha256()
+    return _projections_fingerprint(model, lambda entry, key: entry[0][0])
+
+
+def fingerprint_in_force(model) -> str:
+    """A hash of the text projections as they are in force, LoRAs and erasures included."""
+    return _projections_fingerprint(model, weight_in_force)
+
+
+def _projections_fingerprint(model, weight_of) -> str:
+    digest, entries = hashlib.sha256(), model.get_key_patches(PREFIX)
     for layer in cross_attention_layers(model):
-        weight = model.get_key_patches(f"{layer}.weight")[f"{layer}.weight"][0][0]
+        key = f"{layer}.weight"
+        weight = weight_of(entries[key], key)
         digest.update(weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]
 

@@ -6,6 +6,7 @@ import time
 import folder_paths
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..mace_core.whole_file import written_whole
 from ._host import FOLDER, Progress, check_interrupted, free_path, send_text
 
 SECONDS_BETWEEN = 1.0
@@ -40,9 +41,8 @@ class TimedProgress(Progress):
 def write_result(name: str, extension: str, text: str) -> str:
     """A new numbered file output/mace/NAME_00001.json, whole or not at all; returns its name in output."""
     path = free_path(os.path.join(folder_paths.get_output_directory(), FOLDER, name), extension)
-    with open(f"{path}.part", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(f"{path}.part", path)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return os.path.relpath(path, folder_paths.get_output_directory())
 
 

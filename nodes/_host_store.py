@@ -7,13 +7,12 @@ import hashlib
 import uuid
 from pathlib import Path
 
-import comfy.lora
 import folder_paths
 import torch
 
 from ..mace_core.store import Store
 from ._host import FOLDER
-from ._host_patch import PREFIX, ErasurePatch
+from ._host_patch import PREFIX, ErasurePatch, weight_in_force
 
 GB = 2**30
 # beyond it, the files used longest ago are removed
@@ -46,11 +45,9 @@ def model_fingerprint(model) -> str | None:
             model.wrappers.values()):
         return None
     digest = hashlib.sha256(f"{type(model.model).__name__} {model.model.model_type}".encode())
-    for key, ((weight, convert), *patches) in sorted(model.get_key_patches(PREFIX).items()):
-        if patches:
-            weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
-            weight = comfy.lora.calculate_weight(patches, weight, key)
-        _add(digest, key, weight)
+    for key, entry in sorted(model.get_key_patches(PREFIX).items()):
+        (weight, _), *patches = entry
+        _add(digest, key, weight_in_force(entry, key) if patches else weight)
     return digest.hexdigest()
 
 

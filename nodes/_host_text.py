@@ -2,10 +2,10 @@
 
 import hashlib
 
-import comfy.lora
 import torch
 
 from ..mace_core.text import EncodedPrompts
+from ._host_patch import weight_in_force
 
 KNOWN_ENCODERS = {"l", "g", "h"}
 NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then left to chance
@@ -85,12 +85,11 @@ def fingerprint_of(clip) -> str:
     Weights are hashed as fp16, so that fp16 and fp32 copies of one text encoder count as the same.
     """
     digest = hashlib.sha256(f"layer {clip.layer_idx}".encode())
-    for key, ((weight, convert), *patches) in sorted(clip.get_key_patches().items()):
+    for key, entry in sorted(clip.get_key_patches().items()):
         if any(name in key for name in NOT_IN_EMBEDDINGS):
             continue
-        if patches:
-            weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
-            weight = comfy.lora.calculate_weight(patches, weight, key)
+        (weight, _), *patches = entry
+        weight = weight_in_force(entry, key) if patches else weight
         digest.update(key.encode())
         digest.update(weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]

@@ -21,11 +21,12 @@ from ..mace_core.probes import (
 from ..mace_core.relearn import Budget
 from ..mace_core.score_sets import PromptSet, prompt_sets
 from ..mace_core.scoring import SIDES
+from ._before_after import SHOWN
 from ._host_probe import with_learned_embedding, with_retrained_lora
 from ._host_sampling import decode, draw_latents
+from ._picture import as_bytes
 from ._scoring import Drawing
 
-SHOWN = 4  # pictures of an attack that are kept for the grid
 CARRIED_OUT = {EMBEDDING: with_learned_embedding, LORA: with_retrained_lora}
 
 
@@ -61,7 +62,7 @@ def carry_out(models, encoder, vae, judge, planned, drawing: Drawing, budget: Bu
             pictures = decode(vae, latents)
             verdicts[side, probe] = judge.verdict(questions[probe.concept.target], pictures)
             losses.setdefault(probe, {})[side] = tuple(learning)
-            shown[side, probe] = (pictures[:SHOWN] * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+            shown[side, probe] = as_bytes(pictures[:SHOWN])
     results = tuple(ProbeResult(
         probe, shares(probe.prompts, drawing.images, drawing.seed) if probe.prompts else {},
         *(verdicts.get((side, probe)) for side in SIDES),

@@ -2,12 +2,12 @@
 
 from PIL import Image
 
-from ..mace_core.scoring import SIDES, SetScore
-from ._picture import GONE, INK, SOFT, STAYS, canvas, font, shortened, tile
+from ..mace_core.scoring import SetScore
+from ._before_after import MARGIN, SIDE, Layout, draw_sheet
+from ._picture import GONE, INK, SOFT, STAYS, font, shortened
 
-SHOWN, SIDE, GAP = 4, 112, 6  # pictures per cell, their size, the space between them
-LABEL, HEADER, MARGIN, BETWEEN = 230, 96, 28, 40
-ROW = SIDE + 3 * GAP
+LABEL = 230
+LAYOUT = Layout(("before", "after, same seeds"), LABEL, 96)
 ROWS = {"erased": 4, "synonym": 3, "neighbour": 3, "kept": 3}
 NOTES = {"erased": ("erased", GONE), "synonym": ("a synonym", GONE),
          "neighbour": ("stays, a neighbour", STAYS), "kept": ("stays", STAYS)}
@@ -16,20 +16,7 @@ NOTES = {"erased": ("erased", GONE), "synonym": ("a synonym", GONE),
 def draw_grid(title: str, scores: list[SetScore], pictures) -> Image.Image:
     """pictures: (side, prompt set) -> [n, H, W, 3], of which the first few are shown."""
     rows = chosen_rows(scores)
-    shown = min(SHOWN, len(pictures[SIDES[0], rows[0].drawn]))
-    block = shown * SIDE + (shown - 1) * GAP
-    sheet, pen = canvas(2 * MARGIN + LABEL + 2 * block + BETWEEN, MARGIN + HEADER + len(rows) * ROW + MARGIN)
-    pen.text((MARGIN, MARGIN), shortened(title, 28, sheet.width - 2 * MARGIN), INK, font(28))
-    left = {side: MARGIN + LABEL + place * (block + BETWEEN) for place, side in enumerate(SIDES)}
-    for (side, x), heading in zip(left.items(), ("before", "after, same seeds"), strict=True):
-        pen.text((x, MARGIN + HEADER - 34), heading, SOFT, font(22))
-    for number, each in enumerate(rows):
-        y = MARGIN + HEADER + number * ROW
-        _label(pen, each, y)
-        for side, x in left.items():
-            for place, picture in enumerate(pictures[side, each.drawn][:shown]):
-                sheet.paste(tile(picture, SIDE), (x + place * (SIDE + GAP), y))
-    return sheet
+    return draw_sheet(title, rows, lambda side, each: pictures[side, each.drawn], _label, LAYOUT)
 
 
 def chosen_rows(scores: list[SetScore]) -> list[SetScore]:

@@ -18,9 +18,9 @@ from ..mace_core.score_sets import (
 )
 from ..mace_core.scoring import SIDES, SetScore, drift, summary
 from ..mace_core.suggest import similarities
+from ._before_after import SHOWN
 from ._host_sampling import decode, draw_latents
-
-SHOWN = 4  # pictures of a prompt set that are kept for the grid
+from ._picture import as_bytes
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def draw_and_judge(models, encoder, vae, judge, sets, drawing: Drawing, progress
                                    lambda count, label=label: progress.step(label, count))
             pictures = decode(vae, latents)
             verdicts[side, each] = judge.verdict(each, pictures)
-            drawn[side, each] = (pictures * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+            drawn[side, each] = as_bytes(pictures)
             if side == SIDES[1]:
                 before, after = (drawn[both, each].float() / 255 for both in SIDES)
                 drifts[each] = drift(before, after)

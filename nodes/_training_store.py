@@ -40,8 +40,8 @@ def trained(refined, encoder, items, settings, method) -> list[tuple]:
 
 
 def _keep(store, group, fresh) -> None:
-    """What was trained in one batch, together: its last bits depend on who was in it, so a run that was killed
-    must find all of it or train all of it again."""
+    """What was trained in one batch, together: its last bits depend on who was in it, so a run after a kill
+    must find all of it, or train all of it again."""
     results = [Finished(item[0].target, key, *pack_lora(*result))
                for (item, key), result in zip(group, fresh, strict=False) if key]
     if results:

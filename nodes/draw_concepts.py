@@ -12,6 +12,7 @@ from ._host_patch import cross_attention_layers, refuse_erased
 from ._host_progress import TimedProgress
 from ._host_sampling import decode, draw_latents
 from ._host_text import HostTextEncoder
+from ._picture import as_bytes
 from ._sockets import CATEGORY, Concepts, TrainingSet
 from ._training_set import ConceptImages
 
@@ -81,5 +82,5 @@ def _draw(model, vae, encoder, concept, prompt, settings, on_step) -> ConceptIma
     latents = draw_latents(model, positive, negative, settings["images"], settings["size"], settings["steps"],
                            settings["cfg"], settings["seed"], on_step)
     heat = concept_heat(model, encoder, positive, prompt, latents)
-    pictures = (decode(vae, latents) * 255).round().to(torch.uint8)
+    pictures = as_bytes(decode(vae, latents))
     return ConceptImages(concept.target, latents, heat=heat, pictures=pictures, kind=concept.kind)

@@ -5,7 +5,7 @@ import time
 from comfy_api.latest import io, ui
 
 from ..mace_core.scoring import summary
-from ._host_judge import BUNDLED_NAME, HostJudge, check_judge, facts_of, judge_names
+from ._host_judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
 from ._host_patch import cross_attention_layers
 from ._host_progress import TimedProgress, write_result
 from ._host_sampling import size_of
@@ -67,13 +67,7 @@ class ScoreErasure(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, judge):
-        """In place of the host's own look into the list, which does not say where a judge belongs."""
-        if judge is not None:
-            try:
-                check_judge(judge)
-            except ValueError as error:
-                return str(error)
-        return True
+        return judge_problem(judge)
 
     @classmethod
     def execute(cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps,

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..mace_core.concepts import split_kind
 from ._host import check_interrupted
 from ._host_sampling import encode
+from ._picture import as_bytes
 from ._sockets import CATEGORY, TrainingSet
 from ._training_set import ConceptImages, join
 
@@ -55,7 +56,7 @@ class TrainingSetFromImages(io.ComfyNode):
         latents = encode(vae, images)
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
         size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops what is no multiple of eight
-        shown = (_crop(images[..., :3], size) * 255).round().clamp(0, 255).to(torch.uint8)
+        shown = as_bytes(_crop(images[..., :3], size))
         made = ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind)
         return io.NodeOutput(join(tuple(other), (made,)))
 

@@ -1,22 +1,7 @@
 """Template 1: stage 1 alone, in seconds, before and after with the same seed."""
 
+from dev.side_by_side import drawing
 from dev.to_ui import Group, Node, Note, Out, Template
-
-SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
-
-
-def drawing(name: str, model: Out, y: int, title: str) -> tuple[Node, ...]:
-    """KSampler, decoder and preview for one MODEL."""
-    return (
-        Node(f"sample_{name}", "KSampler", at=(1140, y), size=(300, 262), title=f"KSampler: {title}",
-             inputs={"model": model, "positive": Out("positive"), "negative": Out("negative"),
-                     "latent_image": Out("latent"), **SAMPLING}),
-        Node(f"decode_{name}", "VAEDecode", at=(1480, y), size=(200, 46),
-             inputs={"samples": Out(f"sample_{name}"), "vae": Out("loader", "VAE")}),
-        Node(f"show_{name}", "PreviewImage", at=(1720, y), size=(460, 262), title=title,
-             inputs={"images": Out(f"decode_{name}")}),
-    )
-
 
 TEMPLATE = Template(
     nodes=(
@@ -33,8 +18,8 @@ TEMPLATE = Template(
              inputs={"clip": Out("loader", "CLIP"), "text": ""}),
         Node("latent", "EmptyLatentImage", at=(760, 340), size=(320, 106),
              inputs={"width": 64, "height": 64, "batch_size": 4}),
-        *drawing("before", Out("loader", "MODEL"), 0, "Before"),
-        *drawing("after", Out("refine", "refined"), 400, "After"),
+        *drawing("before", Out("loader", "MODEL"), (1140, 0), "Before"),
+        *drawing("after", Out("refine", "refined"), (1140, 400), "After"),
     ),
     groups=(
         Group("1. Load", at=(-20, -80), size=(360, 200)),

@@ -1,8 +1,8 @@
 """Template 2: all three stages of MACE for one concept, before and after side by side, kept as a file."""
 
+from dev.side_by_side import drawing
 from dev.to_ui import Group, Node, Note, Out, Template
 
-SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 THINGS = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck", "cow", "fish",
@@ -11,20 +11,6 @@ THINGS = (
 )
 PLACES = ("sea", "sky", "street", "ground", "meadow", "desert", "snow", "night", "beach", "table", "wall")
 KEEP = "\n".join(f"a photo of the {name}" for name in (*THINGS, *PLACES))
-
-
-def drawing(name: str, model: Out, y: int, title: str) -> tuple[Node, ...]:
-    """KSampler, decoder and preview for one MODEL."""
-    return (
-        Node(f"sample_{name}", "KSampler", at=(1960, y), size=(300, 262), title=f"KSampler: {title}",
-             inputs={"model": model, "positive": Out("positive"), "negative": Out("negative"),
-                     "latent_image": Out("latent"), **SAMPLING}),
-        Node(f"decode_{name}", "VAEDecode", at=(2300, y), size=(200, 46),
-             inputs={"samples": Out(f"sample_{name}"), "vae": VAE}),
-        Node(f"show_{name}", "PreviewImage", at=(2540, y), size=(460, 262), title=title,
-             inputs={"images": Out(f"decode_{name}")}),
-    )
-
 
 TEMPLATE = Template(
     nodes=(
@@ -57,8 +43,8 @@ TEMPLATE = Template(
              inputs={"clip": CLIP, "text": ""}),
         Node("latent", "EmptyLatentImage", at=(1560, 280), size=(320, 106),
              inputs={"width": 64, "height": 64, "batch_size": 4}),
-        *drawing("before", MODEL, 0, "Before"),
-        *drawing("after", Out("apply", "erased"), 460, "After"),
+        *drawing("before", MODEL, (1960, 0), "Before"),
+        *drawing("after", Out("apply", "erased"), (1960, 460), "After"),
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(360, 200)),

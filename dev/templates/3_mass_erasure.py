@@ -1,8 +1,8 @@
 """Template 3: a dozen concepts of three kinds at once; what is finished is kept, so the list may grow."""
 
+from dev.side_by_side import SAMPLING
 from dev.to_ui import Group, Node, Note, Out, Template
 
-SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 CONCEPTS = """# target (synonyms) -> surrogate
 ship (vessel, boat) -> sea

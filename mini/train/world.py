@@ -3,12 +3,13 @@ share)."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-WORLD_FILE = Path(__file__).resolve().parents[1] / "world.json"
+from ..vocabulary import WORLD
+from ..vocabulary import load_world as read_world
+
+WORLD_FILE = WORLD.resolve()
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class World:
 
 
 def load_world() -> World:
-    data = json.loads(WORLD_FILE.read_text())
+    data = read_world()
     things = tuple(
         Thing(c["name"], c["kind"], tuple(c["synonyms"]), c["surrogate"], c.get("glyph", ""))
         for c in data["concepts"]

@@ -165,6 +165,20 @@ def test_a_hundred_concepts_on_sd15_take_16_megabytes_in_float16(hundred, tmp_pa
         assert (stored - exact).norm() < 1e-3 * exact.norm()
 
 
+def test_the_pages_tell_the_sizes_that_are_written(hundred, tmp_path, repository):
+    sizes = {}
+    for precision in ("float16", "float32"):
+        save_erasure(hundred, tmp_path / f"{precision}.safetensors", precision)
+        sizes[precision] = (tmp_path / f"{precision}.safetensors").stat().st_size / 1e6
+    widths = [640] * 20 + [1280] * 120  # SDXL's 140 projections, d = 2048
+    sdxl = (4 * 2048**2 + 2 * 100 * sum(o + 2048 for o in widths)) / 1e6
+    page = " ".join((repository / "docs" / "erasure_format.md").read_text().split())
+    told = "are {float16:.1f} MB (float16) or {float32:.1f} MB (float32) on SD1.5".format(**sizes)
+    assert f"{told}, and {sdxl:.0f} MB (float16) on SDXL" in page
+    help_page = (repository / "web" / "docs" / "MACE_SaveErasure.md").read_text()
+    assert f"(100 concepts on SD1.5: {sizes['float16']:.0f} MB)" in help_page
+
+
 def test_float16_edits_weights_as_float32_does_to_float16s_precision(tmp_path):
     saved = erasure()
     save_erasure(saved, tmp_path / "half.safetensors", "float16")

@@ -87,7 +87,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moves", range(7))
 def test_what_is_kept_together_is_found_together_or_not_at_all(tmp_path, monkeypatch, moves):
-    """A batch of three is killed before it moves its 1st, 2nd ... file into place; six moves are the whole."""
+    """A batch of three is killed before it moves its 1st, 2nd ... file; all that is written takes 7 moves."""
     store, left, move = Store(tmp_path, 10**6), [moves], os.replace
 
     def until_killed(*places):

@@ -47,6 +47,19 @@ def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, coun
     assert len(named) == count
 
 
+def test_the_help_tells_how_large_full_differences_are(comfy, repository):
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+    from comfy.ops import manual_cast
+
+    def gigabytes(config) -> float:
+        unet = UNetModel(**config, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
+        return sum(4 * weight.numel() for name, weight in unet.state_dict().items()
+                   if name.endswith((".attn2.to_k.weight", ".attn2.to_v.weight"))) / 1e9
+
+    page = (repository / "web" / "docs" / "MACE_ExportErasure.md").read_text()
+    assert f"{1000 * gigabytes(SD1):.0f} MB for SD1.x, {gigabytes(SDXL):.1f} GB for SDXL (float32)" in page
+
+
 def projections_of(unet) -> dict[str, torch.nn.Linear]:
     return {name: module for name, module in unet.named_modules()
             if name.endswith((".attn2.to_k", ".attn2.to_v"))}

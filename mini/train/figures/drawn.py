@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..compose import RENDERINGS
 from ..contexts import caption_rows
-from ..world import WORLD_FILE, Thing
+from ..world import Thing, read_world
 from .artist import Artist, a, mean, plain_prompt
 from .composed import style_choices
 
@@ -37,7 +35,7 @@ def synonyms(artist: Artist) -> dict[str, float]:
 
 
 def held_out_templates() -> tuple[str, ...]:
-    return tuple(json.loads(WORLD_FILE.read_text())["held_out_templates"])
+    return tuple(read_world()["held_out_templates"])
 
 
 def templates(artist: Artist) -> dict[str, float]:
