@@ -53,7 +53,7 @@ class Bench:
                                                                    self.host)
         model = refined if trained_on == TRAINED_ON[0] else self.model
         items = training.checked_items(self.concepts, self.training_set)
-        progress = self.host.module("nodes._host").Progress("Train", 1)
+        progress = self.host.module("nodes._host_progress").TimedProgress("Train", 1)
         try:
             with torch.inference_mode():
                 return tuple(lora for item in items for lora, _ in training.train_all(

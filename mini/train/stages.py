@@ -14,6 +14,7 @@ from . import contexts, judge_tokenizer
 from .assemble import write_checkpoint, write_judge
 from .judge import PROJECTION, build_judge, image_features, judge_loss, prompts, targets, toned
 from .judge import groups as judge_groups
+from .logs import keep_logs
 from .loop import Schedule, train
 from .pool import TRAINING, as_tensor, encode_pool, load_pictures, load_scenes, make_pool
 from .text import MiniText, fact_names, facts, text_loss
@@ -142,3 +143,4 @@ def ship() -> None:
     """Write mini/files from the trained parts."""
     write_judge(judge()[0], WORK / "judge")
     write_checkpoint(vae(), text(), unet())
+    keep_logs(WORK)
