@@ -31,13 +31,14 @@ def run(name: str, arguments: list[str]) -> tuple[int, dict[str, int]]:
     report.unlink(missing_ok=True)
     print(f"== tests: {name}", flush=True)
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rs", "--durations=5", *arguments]
-    code = subprocess.run(command, cwd=REPOSITORY, env=environment(name)).returncode
+    code = subprocess.run(command, cwd=REPOSITORY, env=environment()).returncode
     return (0 if code == NOTHING_COLLECTED else code), count(report)
 
 
-def environment(name: str) -> dict[str, str]:
-    """One thread for small matrices: two that wait for each other take minutes on a busy machine."""
-    return {"OMP_NUM_THREADS": "1", **os.environ} if name == "core" else dict(os.environ)
+def environment() -> dict[str, str]:
+    """One thread for small matrices, in the hosts that tests start too: two that wait for each other take
+    minutes on a busy machine."""
+    return {"OMP_NUM_THREADS": "1", **os.environ}
 
 
 def count(report: Path) -> dict[str, int]:
