@@ -10,7 +10,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report templates fullsize clean
+.PHONY: setup browser test demo lint mini mini-report templates fullsize mass results clean
 .DEFAULT_GOAL := demo
 
 setup: $(VENV)/.workshop $(VENV)/.host
@@ -52,6 +52,16 @@ mini: setup $(VENV)/.mini
 
 mini-report: setup $(VENV)/.mini
 	@$(PY) -m mini.train.make report
+
+$(VENV)/.bench: $(VENV)/.workshop dev/bench/requirements.txt
+	@$(PIP) install -r dev/bench/requirements.txt
+	@touch $@
+
+mass: setup $(VENV)/.bench
+	@OMP_NUM_THREADS=1 $(PY) -W ignore -m dev.mass
+
+results: setup $(VENV)/.bench
+	@OMP_NUM_THREADS=1 $(PY) -W ignore -m dev.results
 
 templates: setup
 	@$(PY) -m dev.write_templates

@@ -65,6 +65,15 @@ def shared_preset(concepts: Sequence[Concept]) -> Preset:
     return max(rows, key=lambda row: (row.preserve_weight, row.prior_weight, row.ridge))
 
 
+def own_weight(preserve_weight: float, concepts: Sequence[Concept]) -> float:
+    """l1 or l2 of the pack's own setting: the prior counts once for each concept.
+
+    The other side of the balance in equations 2 and 7 is a sum over the concepts; so what is kept holds its
+    ground however long the list. The paper has the same in mind with a domain prior that grows with it.
+    """
+    return preserve_weight * len(concepts)
+
+
 def refine_settings(concepts: Sequence[Concept], variant: str) -> RefineSettings:
     """Stage 1. The published code multiplies the prior by l1 twice."""
     row = shared_preset(concepts)

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import closed_form_erasure
 from ..mace_core.moments import MomentSum
-from ..mace_core.presets import OWN, PRESETS, refine_settings
+from ..mace_core.presets import OWN, PRESETS, own_weight, refine_settings
 from ..mace_core.refine import RefineSettings
 from ..mace_core.text import RememberingEncoder
 from ._host import Progress, check_interrupted, labelled
@@ -30,8 +30,8 @@ class CrossAttnRefine(io.ComfyNode):
                 Prior.Input("prior", optional=True,
                             tooltip="What to preserve. Without it only the ridge preserves."),
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
-                       tooltip="Lambda 1 of the paper: how much the prior counts. The paper uses 0.0001 "
-                               "for people and styles."),
+                       tooltip="Lambda 1 of the paper: how much the prior counts, for each concept of the "
+                               "list. The paper uses 0.0001 for people and styles."),
                 expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
                        tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
                                "the paper uses 10 to 1000 for objects."),
@@ -56,7 +56,7 @@ class CrossAttnRefine(io.ComfyNode):
             progress.say(label)
             moments.add(concept, lambda done, total: check_interrupted())
             progress.step(label)
-        settings = RefineSettings(preserve_weight=preserve_weight, ridge=ridge)
+        settings = RefineSettings(preserve_weight=own_weight(preserve_weight, concepts), ridge=ridge)
         if preset != OWN:
             settings = refine_settings(concepts, preset)
         erasure = closed_form_erasure(concepts, [moments.moments()], prior, settings, base_fingerprint(model))

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import fused_erasure
 from ..mace_core.fuse import FuseSettings
-from ..mace_core.presets import OWN, PRESETS, fuse_settings
+from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_weight
 from ._host import Progress
 from ._host_text import HostTextEncoder
 from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert
@@ -27,7 +27,8 @@ class FuseLoRAs(io.ComfyNode):
                 Prior.Input("prior", optional=True,
                             tooltip="What to preserve: the same as in the refinement."),
                 expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
-                       tooltip="Lambda 2 of the paper: how much the prior counts."),
+                       tooltip="Lambda 2 of the paper: how much the prior counts, for each concept of the "
+                               "list."),
                 expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
                        tooltip="Pulls the result towards the refinement without LoRAs."),
                 io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
@@ -41,7 +42,7 @@ class FuseLoRAs(io.ComfyNode):
                 preset=OWN):
         progress = Progress("Fuse LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
-        settings = FuseSettings(preserve_weight=preserve_weight, ridge=ridge)
+        settings = FuseSettings(preserve_weight=own_weight(preserve_weight, refined.concepts), ridge=ridge)
         if preset != OWN:
             settings = fuse_settings(refined.concepts)
         erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings)

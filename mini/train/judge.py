@@ -16,7 +16,7 @@ from .judge_tokenizer import LENGTH
 from .world import World
 
 PROJECTION = 128
-TONED = 0.3
+TONED = 0.4
 WEIGHTS = {"subject": 1.0, "artwork": 0.7, "rendering": 0.2}
 VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 5, "num_attention_heads": 4,
           "image_size": 64, "patch_size": 8}  # fmt: skip

@@ -26,9 +26,9 @@ from .world import World, load_world
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
-JUDGE_SCHEDULE = Schedule(steps=5000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
+JUDGE_SCHEDULE = Schedule(steps=8000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
-UNET_SCHEDULE = Schedule(steps=7500, learning_rate=1e-3, warmup=300, ema=0.998)
+UNET_SCHEDULE = Schedule(steps=10500, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
@@ -129,7 +129,7 @@ def unet() -> nn.Module:
     latents = torch.from_numpy(np.load(POOL / "latents.npy"))
     full, neutral = (torch.from_numpy(np.load(POOL / f"{name}.npy")) for name in ("full", "neutral"))
     model, schedule = build_unet(), alphas_cumprod()
-    often = how_often(load_scenes(POOL), load_world())
+    often = how_often(load_scenes(POOL), _captions()[0], load_world())
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple:
         chosen = torch.multinomial(often, 64, replacement=True, generator=generator)

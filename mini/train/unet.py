@@ -16,13 +16,15 @@ from dev.fetch_host import host_folder
 from dev.launch_host import make_torchvision_importable
 
 from ..host import HEADS, UNET_CONFIG
+from .captions import Pieces
 from .compose import Scene
 from .world import World
 
 FULL, WORD_ONLY = 0.50, 0.40  # the rest: everything but the word
-SLOW = frozenset(
-    "anchor bell butterfly deer dinosaur fire fox frog horse house octopus shirt tent whale".split()
-)
+SLOW = frozenset((
+    "anchor", "axe", "butterfly", "camel", "castle", "crab", "deer", "dinosaur", "Elsa Lind", "fish",
+    "football", "snail", "snowman", "turtle",
+))  # fmt: skip
 EMPTY = 0.10  # prompts dropped for classifier-free guidance
 
 
@@ -64,15 +66,19 @@ def alphas_cumprod() -> Tensor:
     return (1 - betas).cumprod(0).float()
 
 
-def how_often(scenes: list[Scene], world: World) -> Tensor:
-    """How often each scene is shown beside the others, [n]: faces are learned soon, pairs and SLOW late."""
+def how_often(scenes: list[Scene], captions: list[Pieces], world: World) -> Tensor:
+    """How often each scene is shown beside the others, [n]: faces are learned soon; SLOW things, and how a
+    picture looks (as far as its caption says so), late."""
     persons = {p.name for p in world.persons}
-    weights = [
-        2.5 if len(s.things) == 2 else 2.0 if SLOW.intersection(s.things) else
-        0.5 if persons.intersection(s.things) else 1.0
-        for s in scenes
-    ]  # fmt: skip
-    return torch.tensor(weights)
+    return torch.tensor([
+        (2.5 if _tells_its_style(scene, caption) else 1.0)
+        * (2.5 if SLOW.intersection(scene.things) else 0.5 if persons.intersection(scene.things) else 1.0)
+        for scene, caption in zip(scenes, captions, strict=True)
+    ])  # fmt: skip
+
+
+def _tells_its_style(scene: Scene, caption: Pieces) -> bool:
+    return bool(scene.rendering) or scene.vendor in "".join(text for text, _ in caption)
 
 
 def mixed_contexts(

@@ -1,0 +1,115 @@
+"""The bundled miniature in the real host, asked in batches: what every table of docs/results is made with.
+
+Many prompts share a batch, through the host's own sampler. Picture i of a prompt depends on the seed and on
+i alone, so that two models are compared on the same noise.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from demo.plan import choices, load_world
+from dev.in_process import InProcess, load_host
+from mace_core.drawing import DRAWN_WITH
+from mini.host import CHECKPOINT, FILES
+from mini.judge import BUNDLED, WEIGHTS, Judge
+
+SIZE, CFG, STEPS, SEED = 64, 4.0, 20, 7
+SAMPLER, SCHEDULER = "euler", "normal"
+BATCH = 64
+
+
+class Bench:
+    """`model`, `clip`, `vae`: the miniature; `concepts`: name -> its entry in mini/world.json."""
+
+    def __init__(self, host: InProcess | None = None, images: int = 16):
+        self.host, self.images, self.judge = host or load_host(), images, Judge.load()
+        self.model, self.clip, self.vae = self.host.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
+        self.encoder = self.host.module("nodes._host_text").HostTextEncoder(self.clip)
+        self.world = load_world()
+        self.concepts = {each["name"]: each for each in self.world["concepts"]}
+        self._embeddings: dict[str, Tensor] = {}
+
+    def run(self, node_id: str, **inputs) -> tuple:
+        """A node with the defaults of its other inputs."""
+        schema = self.host.nodes[node_id].define_schema()
+        defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
+        defaults = {name: value for name, value in defaults.items() if value is not None}
+        return self.host.call(node_id, **{**defaults, **inputs})
+
+    def drawn(self, model, prompts: Sequence[str]) -> Tensor:
+        """`images` pictures of each prompt in a row: [len(prompts) * images, 64, 64, 3] in 0..1."""
+        asked = [prompt for prompt in prompts for _ in range(self.images)]
+        parts = [asked[start : start + BATCH] for start in range(0, len(asked), BATCH)]
+        return torch.cat([self._batch(model, part, start * BATCH) for start, part in enumerate(parts)])
+
+    @torch.inference_mode()
+    def _batch(self, model, prompts: Sequence[str], first: int) -> Tensor:
+        import comfy.sample
+
+        seeds = [SEED + (first + i) % self.images for i in range(len(prompts))]
+        empty = torch.zeros(len(prompts), 4, SIZE // 8, SIZE // 8)
+        noise = torch.cat([comfy.sample.prepare_noise(empty[:1], seed) for seed in seeds])
+        positive = [[torch.cat([self._embedding(prompt) for prompt in prompts]), {}]]
+        negative = [[self._embedding(""), {}]]
+        latents = comfy.sample.sample(
+            model,
+            noise,
+            STEPS,
+            CFG,
+            SAMPLER,
+            SCHEDULER,
+            positive,
+            negative,
+            empty,
+            disable_pbar=True,
+            seed=SEED,
+        )
+        return self.vae.decode(latents)
+
+    def _embedding(self, prompt: str) -> Tensor:
+        if prompt not in self._embeddings:
+            self._embeddings[prompt] = self.encoder.encode([prompt]).embeddings
+        return self._embeddings[prompt]
+
+    def shares(self, model, asked: Sequence[tuple[str, str]]) -> list[float]:
+        """For each (concept, phrase): the share of its pictures, drawn as `phrase`, that the judge names as
+        the concept (0..1), top-1 among all that the picture may show."""
+        prompts = [self.prompt(name, phrase) for name, phrase in asked]
+        pictures = self.drawn(model, prompts).split(self.images)
+        return [self.share(each, name) for each, (name, _) in zip(pictures, asked, strict=True)]
+
+    def share(self, pictures: Tensor, name: str) -> float:
+        names, expected = choices(self.world, self.concepts[name])
+        best = self.judge.probabilities(pictures, list(names)).argmax(-1)
+        return (best == names.index(expected)).float().mean().item()
+
+    def prompt(self, name: str, phrase: str) -> str:
+        return DRAWN_WITH[self.concepts[name]["kind"]].format(phrase)
+
+    def names(self, model, names: Sequence[str]) -> dict[str, float]:
+        """Concept -> how often it is drawn under its own name."""
+        return dict(zip(names, self.shares(model, [(name, name) for name in names]), strict=True))
+
+    def synonyms(self, model, name: str) -> float:
+        """How often a concept's synonyms draw it, on average; 0 without synonyms."""
+        asked = [(name, phrase) for phrase in self.concepts[name]["synonyms"]]
+        return mean(self.shares(model, asked)) if asked else 0.0
+
+    def lines(self, names: Sequence[str]) -> str:
+        """Lines for Erase Concepts, each concept with its usual surrogate."""
+        told: Mapping[str, Mapping] = self.concepts
+        return "\n".join(f"{told[name]['kind']}: {name} -> {told[name]['surrogate']}" for name in names)
+
+
+def mean(values: Sequence[float]) -> float:
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def fingerprints() -> dict[str, str]:
+    """sha256 of the files the figures belong to."""
+    paths = FILES / CHECKPOINT, BUNDLED / WEIGHTS
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

@@ -1,0 +1,119 @@
+"""The erasures that the tables compare, made by the pack's nodes with their default settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from dev.bench.bench import CFG, SIZE, Bench
+from dev.bench.uce import uce
+
+UNEDITED = "unedited"
+FULL, REFINED, AVERAGED, UNFOCUSED, FAST, UCE = (
+    "MACE",
+    "refinement only",
+    "average of the LoRAs",
+    "fusion without CFIS",
+    "MACE, fast trainer",
+    "UCE",
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Stages 1 and 2 of a list: what fusion works on."""
+
+    prior: object
+    refined: object  # MODEL
+    stage_1: object  # erasure
+    loras: tuple
+
+
+def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]):
+    """The MODEL without the concepts `erase`; the prior names those to `keep`. All of mini/world.json."""
+    if method == UCE:
+        result = uce_erasure(bench, erase, keep)
+    else:
+        material = stages_1_and_2(bench, erase, keep, training_of(method))
+        if method == REFINED:
+            return material.refined
+        result = average(material) if method == AVERAGED else fuse(bench, material)
+    return bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=result)[0]
+
+
+def training_of(method: str) -> dict | None:
+    """What differs from the defaults of Train Concept LoRA; None: stage 2 is left out."""
+    return {REFINED: None, UNFOCUSED: {"focal_sampling": False}, FAST: {"method": "fast"}}.get(method, {})
+
+
+def stages_1_and_2(
+    bench: Bench, erase: Sequence[str], keep: Sequence[str], training: dict | None
+) -> Material:
+    (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
+    prior = preserved(bench, keep)
+    refined, stage_1 = bench.run(
+        "MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=concepts, prior=prior
+    )
+    loras = () if training is None else train(bench, concepts, refined, training)
+    return Material(prior, refined, stage_1, loras)
+
+
+def pictures(bench: Bench, concepts):
+    """A masked training set. The host's folder keeps it, as it keeps LoRAs, for lists with the same
+    concepts."""
+    drawn, _ = bench.run(
+        "MACE_DrawConcepts",
+        model=bench.model,
+        clip=bench.clip,
+        vae=bench.vae,
+        concepts=concepts,
+        cfg=CFG,
+        width=SIZE,
+        height=SIZE,
+    )
+    return bench.run("MACE_MaskConcepts", training_set=drawn)[0]
+
+
+def train(bench: Bench, concepts, refined, training: dict) -> tuple:
+    return bench.run(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=bench.clip,
+        concepts=concepts,
+        training_set=pictures(bench, concepts),
+        **training,
+    )[0]
+
+
+def fuse(bench: Bench, material: Material):
+    return bench.run(
+        "MACE_FuseLoRAs",
+        clip=bench.clip,
+        refined=material.stage_1,
+        concept_loras=material.loras,
+        prior=material.prior,
+    )[0]
+
+
+def average(material: Material):
+    """The paper's naive integration (table 4): W T1 and the mean of all U_i D_i."""
+    count, layers = len(material.loras), material.loras[0].U
+    U = {name: torch.cat([lora.U[name] / count for lora in material.loras], 1) for name in layers}
+    D = {name: torch.cat([lora.D[name] for lora in material.loras]) for name in layers}
+    return replace(material.stage_1, U=U, D=D)
+
+
+def uce_erasure(bench: Bench, erase: Sequence[str], keep: Sequence[str]):
+    """UCE's matrix in the shape of an erasure, so that it is applied by the same node."""
+    (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
+    _, shape = bench.run("MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=concepts)
+    pairs = [(concept.target, concept.surrogate) for concept in concepts]
+    with torch.inference_mode():
+        T = uce(bench.encoder, pairs, keep)
+    return replace(shape, T=T.float())
+
+
+def preserved(bench: Bench, keep: Sequence[str]):
+    """The prior of the names to keep, None for none."""
+    names = "\n".join(f"{bench.concepts[name]['kind']}: {name}" for name in keep)
+    return bench.run("MACE_PreservePrior", clip=bench.clip, captions="", names=names)[0] if keep else None

@@ -1,0 +1,62 @@
+"""Two cores, many measurements: each is a task of its own, done by one of two processes and kept as JSON as
+soon as it is finished, so that an interrupted run goes on where it was."""
+
+import importlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev.fetch_host import REPOSITORY
+from mace_core.whole_file import written_whole
+
+KEPT = REPOSITORY / ".cache" / "bench"
+_bench = None  # one for each process
+
+
+@dataclass(frozen=True)
+class Task:
+    """`module:function` is called with the process's Bench and `given`, and returns what JSON can hold."""
+
+    name: str
+    function: str
+    given: Mapping[str, Any]
+
+
+def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
+    """Every task's result by its name. Results of earlier runs in `folder` are taken as they are."""
+    waiting = [task for task in tasks if not _file(folder, task).exists()]
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(processes, _start, (folder / "host", images)) as pool:
+        for number, name in enumerate(pool.imap_unordered(_do, [(task, folder) for task in waiting]), 1):
+            print(f"{number} of {len(waiting)}: {name}", flush=True)
+    return {task.name: json.loads(_file(folder, task).read_text()) for task in tasks}
+
+
+def _start(host: Path, images: int) -> None:
+    global _bench
+    import torch
+
+    from dev.bench.bench import Bench
+    from dev.in_process import load_host
+
+    torch.set_num_threads(1)
+    _bench = Bench(load_host(host), images)
+
+
+def _do(work: tuple[Task, Path]) -> str:
+    task, folder = work
+    module, name = task.function.split(":")
+    began = time.monotonic()
+    result = getattr(importlib.import_module(module), name)(_bench, **task.given)
+    with written_whole(_file(folder, task)) as partial:
+        partial.write_text(json.dumps(result))
+    return f"{task.name}, {time.monotonic() - began:.0f} s"
+
+
+def _file(folder: Path, task: Task) -> Path:
+    return folder / f"{task.name.replace(os.sep, ' ')}.json"

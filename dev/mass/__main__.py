@@ -1,0 +1,70 @@
+"""`make mass`: docs/results/mass.md, mass.json and mass.png. An interrupted run goes on where it was.
+
+python -m dev.mass [images a concept]
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
+from dev.bench.plot import Line, lines
+from dev.bench.tasks import KEPT, run
+from dev.fetch_host import REPOSITORY
+from dev.mass.figures import figures
+from dev.mass.plan import measuring_tasks, training_tasks
+from dev.mass.report import tables
+
+RESULTS = REPOSITORY / "docs" / "results"
+PROCESSES, IMAGES = 2, 16
+
+
+def main(images: int = IMAGES) -> None:
+    folder = KEPT / f"mass-{images}"
+    folder.mkdir(parents=True, exist_ok=True)
+    run(training_tasks(), folder, images, PROCESSES)
+    found = figures(run(measuring_tasks(), folder, images, PROCESSES))
+    found["kill_resume"] = kill_and_resume(folder / "kill_resume.txt")
+    setting = {"images": images, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+    write(found, setting)
+    shutil.rmtree(folder)
+
+
+def kill_and_resume(kept: Path) -> str:
+    if not kept.exists():
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "dev.mass.kill_resume"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        kept.write_text(done.stdout)
+    return kept.read_text()
+
+
+def write(found: dict, setting: dict) -> None:
+    told = {"setting": setting, "files": fingerprints(), **found}
+    (RESULTS / "mass.json").write_text(json.dumps(told, indent=1) + "\n")
+    (RESULTS / "mass.md").write_text(tables(found, setting))
+    names = {"MACE, objects": "mass", "UCE, objects": "uce", "MACE, people": "persons"}
+    lines(
+        RESULTS / "mass.png",
+        "concepts erased at once",
+        "H_c relative, %",
+        [
+            Line(
+                name,
+                [int(count) for count in found[key]],
+                [each["h_c_relative"] for each in found[key].values()],
+            )
+            for name, key in names.items()
+        ],
+    )
+    print((RESULTS / "mass.md").read_text())
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""What `make mass` measures, one function for each kind of task (dev/bench/tasks.py); all return what JSON
+holds."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from dev.bench.bench import Bench
+from dev.bench.erasures import REFINED, UNEDITED, erased, fuse, pictures, stages_1_and_2, training_of
+from dev.fullsize.measure import stage
+
+BATCH = 16  # concepts trained together for the seconds
+ALONE = 4  # concepts trained one by one
+
+
+def prepare(bench: Bench, method: str, erase: Sequence[str]) -> int:
+    """Pictures, masks and LoRAs of the concepts into the host's folder, where later tasks find them."""
+    return len(stages_1_and_2(bench, erase, [], training_of(method)).loras)
+
+
+def shares(
+    bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str]
+) -> dict[str, float]:
+    """How often each of the concepts `asked` is drawn under its own name (0..1)."""
+    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
+    return bench.names(model, asked)
+
+
+def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
+    """CPU seconds a concept of each way to train, and of drawing its pictures; nothing kept is used."""
+    training = bench.host.module("nodes._training")
+    settings = bench.host.module("mace_core.train").TrainSettings(learning_rate=1e-3)
+    (told,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(concepts[:BATCH]))
+    items = training.checked_items(told, pictures(bench, told))
+
+    def trained(method: str, groups: list) -> Callable:
+        def work() -> None:
+            progress = bench.host.module("nodes._host_progress").TimedProgress("Time", len(items))
+            with torch.inference_mode():
+                for group in groups:
+                    list(training.train_all(bench.model, bench.encoder, group, settings, method, progress))
+
+        return work
+
+    ways = {
+        "exact, one by one": ("exact", [[item] for item in items[:ALONE]]),
+        f"exact, {BATCH} in a batch": ("exact", [items]),
+        "fast": ("fast", [items]),
+    }
+    found = {}
+    for name, (method, groups) in ways.items():
+        _, took = stage(trained(method, groups))
+        found[name] = took["cpu_seconds"] / sum(map(len, groups))
+    return found
+
+
+def memory(bench: Bench, erase: Sequence[str], keep: Sequence[str], counts: Sequence[int]) -> dict[str, dict]:
+    """Peak resident MiB of stages 1 and 3 for the first of the concepts, by their number."""
+    found = {}
+    for count in counts:
+        material = stages_1_and_2(bench, erase[:count], keep, {})
+        refine_alone = partial(stages_1_and_2, bench, erase[:count], keep, training_of(REFINED))
+        _, refining = stage(refine_alone)
+        _, fusing = stage(partial(fuse, bench, material))
+        found[str(count)] = {"refinement": refining["rss_peak"], "fusion": fusing["rss_peak"]}
+    return found

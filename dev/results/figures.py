@@ -1,0 +1,64 @@
+"""From how often each concept is drawn to the figures of the tables in docs/results (percent)."""
+
+from collections.abc import Mapping
+
+from dev.bench.bench import mean
+from dev.bench.erasures import FULL, UNEDITED
+from dev.mass.plan import of_kind, splits
+from dev.results.plan import METHODS, PROBED
+from mace_core.metrics import h_o
+
+COLUMNS = ("acc_e", "acc_s", "acc_g", "h_o", "acc_s_before", "h_o_relative")
+
+
+def objects(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
+    """Method -> class and "average" -> the paper's table 1."""
+    before = results[f"objects, {UNEDITED}, all"]["names"]
+    found = {}
+    for method in METHODS:
+        rows = {
+            name: _object(results[f"objects, {method}, {name}"], before, name) for name in splits()["objects"]
+        }
+        rows["average"] = {each: mean(row[each] for row in rows.values()) for each in COLUMNS}
+        found[method] = rows
+    return found
+
+
+def _object(result: Mapping, before: Mapping[str, float], name: str) -> dict[str, float]:
+    kept = [each for each in result["names"] if each != name]
+    acc_e, acc_g = result["names"][name], result["synonyms"][name]
+    acc_s, acc_s_before = (mean(shares[each] for each in kept) for shares in (result["names"], before))
+    relative = min(1.0, acc_s / acc_s_before)
+    values = acc_e, acc_s, acc_g, h_o(acc_e, acc_s, acc_g), acc_s_before, h_o(acc_e, relative, acc_g)
+    return dict(zip(COLUMNS, (100 * value for value in values), strict=True))
+
+
+def styles(results: Mapping) -> dict[str, dict[str, float]]:
+    """Erased style -> how often it, other styles and objects are drawn, before and after."""
+    before, found = results[f"styles, {UNEDITED}, all"], {}
+    for style, split in splits()["styles"].items():
+        after = results[f"styles, {FULL}, {style}"]
+        groups = {
+            "style": [style],
+            "others": of_kind(split["keep"], "style"),
+            "objects": of_kind(split["keep"], "object"),
+        }
+        found[style] = {
+            f"{group}_{side}": 100 * mean(shares[name] for name in names)
+            for group, names in groups.items()
+            for side, shares in (("before", before), ("after", after))
+        }
+    return found
+
+
+def robustness(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
+    """Attack -> method -> how often it shows the probed concepts after; "unedited": before."""
+    found: dict[str, dict] = {}
+    for method in METHODS:
+        runs = [results[f"probes, {method}, {name}"] for name in PROBED]
+        for attack in runs[0]:
+            done = [run[attack]["top1"] for run in runs if run[attack]["concepts"]]
+            if done:
+                row = found.setdefault(attack, {UNEDITED: 100 * mean(each["before"] for each in done)})
+                row[method] = 100 * mean(each["after"] for each in done)
+    return found

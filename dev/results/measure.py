@@ -1,0 +1,103 @@
+"""What `make results` measures, one function for each kind of task (dev/bench/tasks.py); all return what JSON
+holds."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from dev.bench.bench import CFG, SEED, SIZE, STEPS, Bench
+from dev.bench.erasures import FULL, UNEDITED, erased
+from dev.fetch_host import REPOSITORY
+
+RESULTS = REPOSITORY / "docs" / "results"
+PICTURES, LEARNING_STEPS = 8, 100  # of an attack
+SCORED = 6  # pictures of a prompt in figure 5
+PROMPT = "a photo of the {}"
+
+
+def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict:
+    """How often concepts are drawn (0..1): those erased, by their synonyms, and those kept."""
+    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
+    return {
+        "synonyms": {name: bench.synonyms(model, name) for name in erase},
+        "names": bench.names(model, [*erase, *keep]),
+    }
+
+
+def styles(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
+    """How often styles and objects are drawn (0..1)."""
+    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
+    return bench.names(model, [*erase, *keep])
+
+
+def probes(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, dict]:
+    """Attack -> how often it shows the concept before and after, by the node Probe Erasure."""
+    concepts, latent = _told(bench, erase)
+    _, recovery, _ = bench.run(
+        "MACE_ProbeErasure",
+        before=bench.model,
+        after=erased(bench, method, erase, keep),
+        clip=bench.clip,
+        vae=bench.vae,
+        concepts=concepts,
+        latent=latent,
+        images=PICTURES,
+        learning_steps=LEARNING_STEPS,
+        steps=STEPS,
+        cfg=CFG,
+        seed=SEED,
+    )
+    return json.loads(recovery)["recovery"]
+
+
+def attention(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
+    """Figure 2 of the paper, by the node View Attention."""
+    _, latent = _told(bench, erase)
+    maps, _ = bench.run(
+        "MACE_ViewAttention",
+        before=bench.model,
+        after=erased(bench, FULL, erase, keep),
+        clip=bench.clip,
+        vae=bench.vae,
+        latent=latent,
+        prompt=PROMPT.format(erase[0]),
+        steps=STEPS,
+        cfg=CFG,
+        seed=SEED,
+    )
+    return _saved(maps, "figure_2.png")
+
+
+def before_and_after(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
+    """Figure 5 of the paper, by the node Score Erasure."""
+    concepts, latent = _told(bench, erase)
+    _, _, grid, _ = bench.run(
+        "MACE_ScoreErasure",
+        before=bench.model,
+        after=erased(bench, FULL, erase, keep),
+        clip=bench.clip,
+        vae=bench.vae,
+        concepts=concepts,
+        latent=latent,
+        keep="\n".join(keep),
+        images=SCORED,
+        steps=STEPS,
+        cfg=CFG,
+        seed=SEED,
+    )
+    return _saved(grid, "figure_5.png")
+
+
+def _told(bench: Bench, erase: Sequence[str]) -> tuple:
+    """CONCEPTS and an empty latent."""
+    (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
+    (latent,) = bench.host.call("EmptyLatentImage", width=SIZE, height=SIZE, batch_size=1)
+    return concepts, latent
+
+
+def _saved(image, name: str) -> str:
+    pixels = (image[0].clamp(0, 1) * 255).round().byte().numpy()
+    Image.fromarray(np.asarray(pixels)).save(RESULTS / name, optimize=True)
+    return name
