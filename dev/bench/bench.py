@@ -16,8 +16,8 @@ from mace_core.drawing import DRAWN_WITH
 from mini.host import CHECKPOINT, FILES
 from mini.judge import BUNDLED, WEIGHTS, Judge
 
-SIZE, CFG, STEPS, SEED = 64, 4.0, 20, 7
-SAMPLER, SCHEDULER = "euler", "normal"
+SIZE, CFG, SEED = 64, 4.0, 7
+SAMPLER, SCHEDULER, STEPS = "dpmpp_2m", "karras", 10  # judged as well as 20 steps of euler, in half the time
 BATCH = 64
 
 

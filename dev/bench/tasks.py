@@ -29,11 +29,11 @@ class Task:
 
 def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
     """Every task's result by its name. Results of earlier runs in `folder` are taken as they are."""
-    waiting = [task for task in tasks if not _file(folder, task).exists()]
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(processes, _start, (folder / "host", images)) as pool:
-        for number, name in enumerate(pool.imap_unordered(_do, [(task, folder) for task in waiting]), 1):
-            print(f"{number} of {len(waiting)}: {name}", flush=True)
+    if waiting := [(task, folder) for task in tasks if not _file(folder, task).exists()]:
+        spawn = multiprocessing.get_context("spawn")
+        with spawn.Pool(processes, _start, (folder / "host", images)) as pool:
+            for number, done in enumerate(pool.imap_unordered(_do, waiting), 1):
+                print(f"{number} of {len(waiting)}: {done}", flush=True)
     return {task.name: json.loads(_file(folder, task).read_text()) for task in tasks}
 
 

@@ -1,6 +1,6 @@
 """`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl] [stages memory closed_form]`.
 
-Measures, and writes docs/results/fullsize.json and the tables of it, fullsize.md.
+Measures, and writes docs/results/fullsize.json, the tables of it (fullsize.md), README's table of families.
 
 Every measurement has a process of its own, so that its memory is its own. What is not named keeps what was
 measured before.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from dev.fullsize.families import FAMILIES
 from dev.fullsize.report import tables
+from dev.fullsize.summary import write as write_summary
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "fullsize.json"
 KINDS = ("stages", "memory", "closed_form")
@@ -69,6 +70,7 @@ def _write(results: dict) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     RESULTS.with_suffix(".md").write_text(tables(results))
+    write_summary(results)
 
 
 if __name__ == "__main__":

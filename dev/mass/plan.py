@@ -11,7 +11,7 @@ from mini.vocabulary import load_world
 SPLITS = REPOSITORY / "mini" / "splits.json"
 COUNTS, PERSONS = ("1", "5", "10", "50", "100"), ("1", "5", "10", "20")
 ABLATION = (REFINED, AVERAGED, UNFOCUSED, FAST)
-BESIDE_UCE = ("1", "10", "50", "100")
+BESIDE_UCE = ("1", "50", "100")
 KINDS = ("object", "person", "style")
 WORK = "dev.mass.measure"
 

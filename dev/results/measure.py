@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from dev.bench.bench import CFG, SEED, SIZE, STEPS, Bench
+from dev.bench.bench import CFG, SEED, SIZE, Bench
 from dev.bench.erasures import FULL, UNEDITED, erased
 from dev.fetch_host import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "results"
 PICTURES, LEARNING_STEPS = 8, 100  # of an attack
 SCORED = 6  # pictures of a prompt in figure 5
+STEPS = 20  # of the nodes, which draw with euler
 PROMPT = "a photo of the {}"
 
 

@@ -8,9 +8,9 @@ from dev.mass.report import met
 from dev.results.measure import LEARNING_STEPS, PICTURES
 from dev.results.plan import METHODS, PROBED
 
-SETTING = """Written by `make results` from `{name}.json`: the bundled miniature Stable Diffusion and its judge,
-the frozen split of `mini/splits.json`, the nodes' default settings, {images} pictures a prompt ({steps} steps
-of {sampler}, CFG {cfg}), top-1 of the judge in percent. The prior names the concepts that are kept.
+SETTING = """Written by `make results` from `{name}.json`: the bundled miniature Stable Diffusion and its
+judge, the frozen split of `mini/splits.json`, the nodes' default settings, {images} pictures a prompt
+({steps} steps of {sampler}, CFG {cfg}), top-1 of the judge in percent. The prior names what is kept.
 """
 WANTED_RELATIVE, WANTED_ABSOLUTE = 93, 88  # H_o
 WANTED_STYLE, WANTED_OBJECTS = 15, 90
@@ -76,8 +76,8 @@ def robustness(found: Mapping, setting: Mapping) -> str:
         "# What brings an erased concept back\n",
         SETTING.format(name="robustness", **setting),
         f"By the node Probe Erasure: the share of an attack's {PICTURES} pictures that show the concept, "
-        f"mean over {', '.join(PROBED)}. Attacks that learn have {LEARNING_STEPS} steps. **Erasure is not "
-        "deletion**: an attacker who may train brings a concept back.\n",
+        f"mean over {', '.join(PROBED)}. Attacks that learn have {LEARNING_STEPS} steps. **Erasure is "
+        "not deletion**: an attacker who may train brings a concept back.\n",
         "| attack | " + " | ".join(columns) + " |",
         "|---|" + "---|" * len(columns),
     ]

@@ -10,6 +10,7 @@ from mace_core.presets import (
     PUBLISHED_CODE,
     domain_weight,
     fuse_settings,
+    own_weight,
     preset_of,
     refine_settings,
     shared_preset,
@@ -33,6 +34,17 @@ def test_people_by_number(count, weight):
     row = shared_preset(some("person", count))
     assert (row.prior_weight, row.learning_rate, row.preserve_weight, row.ridge) == (weight, 1e-4, 1e-4, 0.0)
     assert domain_weight(some("person", count), 50) * PAPER_CAPTIONS / 50 == pytest.approx(weight)
+
+
+def test_own_weight_holds_the_balance_however_long_the_list():
+    """The same concept many times over, each time with its prior's share: as if it were there once."""
+    [ship] = some("object", 1)
+    moments = concept_moments(ENCODER, ship)
+    prior = prior_from_captions(ENCODER, ["a cat", "a dog"])
+    once, often = (refine([moments] * n, prior, RefineSettings(own_weight(1e-4, [ship] * n), ridge=7.0 * n))
+                   for n in (1, 50))
+    torch.testing.assert_close(often, once)
+    assert not torch.allclose(refine([moments] * 50, prior, RefineSettings(1e-4, 350.0)), once, rtol=1e-3)
 
 
 def test_each_kind_has_its_own():

@@ -10,6 +10,8 @@ from dev.fullsize.__main__ import KINDS, RESULTS
 from dev.fullsize.families import FAMILIES
 from dev.fullsize.measure import MIB, peak_allocated, stage
 from dev.fullsize.report import tables
+from dev.fullsize.summary import BEGIN, END, README, summary
+from dev.marked import with_marked
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,11 @@ def test_a_stage_has_a_peak_of_its_own():
 
 def test_the_tables_are_of_the_numbers(results):
     assert RESULTS.with_suffix(".md").read_text() == tables(results)
+
+
+def test_readme_has_the_numbers_too(results):
+    assert README.read_text() == with_marked(README.read_text(), BEGIN, END, summary(results))
+    assert all(f"| {family.name} |" in README.read_text() for family in FAMILIES.values())
 
 
 @pytest.mark.parametrize("name", FAMILIES)

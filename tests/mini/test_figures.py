@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dev.launch_host import make_torchvision_importable
+from dev.marked import with_marked
 from mini.train.figures import attention, card
 from mini.train.figures.artist import Artist, plain_prompt, windows
 from mini.train.figures.curves import draw_curves
@@ -95,12 +96,12 @@ def test_a_report_is_read_back_as_it_was_written():
 
 def test_the_card_takes_the_table_between_its_markers_and_nothing_else():
     text = f"# before\n{card.BEGIN}\nold\n{card.END}\nafter\n"
-    once = card.with_table(text, card.table(FIGURES))
+    once = with_marked(text, card.BEGIN, card.END, card.table(FIGURES))
     assert once.startswith("# before\n") and once.endswith("\nafter\n") and "old" not in once
     assert "| drawn by name (ship) | 91.3 | 95.5 | >= 92 | no |" in once
-    assert card.with_table(once, card.table(FIGURES)) == once
+    assert with_marked(once, card.BEGIN, card.END, card.table(FIGURES)) == once
     with pytest.raises(ValueError, match="markers"):
-        card.with_table("# no markers", "")
+        with_marked("# no markers", card.BEGIN, card.END, "")
 
 
 def test_logs_grow_from_machine_to_machine(tmp_path):

@@ -7,6 +7,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from dev.marked import with_marked
+
 from ..draw import CFG, STEPS
 from .artist import Artist, plain_prompt
 from .curves import INK, PAPER, SOFT, draw_curves, font
@@ -24,20 +26,12 @@ def write(artist: Artist, figures: dict, details: dict) -> None:
     names = details["names"]
     least = sorted(names, key=names.get)[:LISTED]
     worst = ", ".join(f"{name} {names[name]:.0f}" for name in least)
-    CARD.write_text(with_table(CARD.read_text(), f"{table(figures)}\n\nDrawn least, percent: {worst}.\n"))
+    measured = f"{table(figures)}\n\nDrawn least, percent: {worst}.\n"
+    CARD.write_text(with_marked(CARD.read_text(), BEGIN, END, measured))
     draw_curves(CURVES)
     things = artist.nameable
     contexts = artist.contexts([plain_prompt(thing) for thing in things])
     draw_sheet([thing.name for thing in things], artist.draw(contexts, SHEET_SEED), SHEET)
-
-
-def with_table(text: str, table: str) -> str:
-    """The card's text with `table` between its markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"mini/README.md has lost its markers: put '{BEGIN}' and '{END}' back.")
-    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
 def table(figures: dict) -> str:
