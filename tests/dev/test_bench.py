@@ -1,0 +1,87 @@
+"""The comparison method, the plans and the tables of `make mass` and `make results`."""
+
+import json
+
+import pytest
+import torch
+
+from dev.bench.tasks import Task, run
+from dev.bench.uce import IDENTITY, LEAST_PRESERVED, from_last_token, uce
+from dev.mass import figures as mass_figures
+from dev.mass import plan as mass_plan
+from dev.mass import report as mass_report
+from dev.results import plan as results_plan
+from dev.results import report as results_report
+from dev.results.measure import RESULTS
+from tests.core.toy import ToyTextEncoder
+
+PAIRS = [("ship", "the sea"), ("Mira Vance", "a person")]
+KEEP = ["cat", "dog", "house"]
+
+
+def test_uce_solves_its_own_equation():
+    encoder = ToyTextEncoder(d=24)
+    T = uce(encoder, PAIRS, KEEP)
+    left = right = IDENTITY * torch.eye(24, dtype=torch.float64)
+    for name in ["", *KEEP]:
+        for c in encoder.encode([name]).embeddings[0].double():
+            both = max(LEAST_PRESERVED, 1 / 4) * torch.outer(c, c)
+            left, right = left + both, right + both
+    for name, surrogate in PAIRS:
+        for c, v in zip(from_last_token(encoder, name), from_last_token(encoder, surrogate), strict=False):
+            left, right = left + torch.outer(v, c), right + torch.outer(c, c)
+    torch.testing.assert_close(T @ right, left)
+
+
+def test_uce_reads_a_name_from_its_last_token():
+    encoder = ToyTextEncoder()
+    assert len(from_last_token(encoder, "ship")) == 76
+    assert len(from_last_token(encoder, "Mira Vance")) == 75
+
+
+def test_uce_of_nothing_changes_nothing():
+    torch.testing.assert_close(uce(ToyTextEncoder(d=16), [], KEEP), torch.eye(16, dtype=torch.float64))
+
+
+def test_finished_tasks_are_not_done_again(tmp_path):
+    (tmp_path / "a, b.json").write_text('{"x": 1}')
+    assert run([Task("a, b", "nowhere:nothing", {})], tmp_path, 1, 1) == {"a, b": {"x": 1}}
+
+
+@pytest.mark.parametrize("tasks", [mass_plan.training_tasks() + mass_plan.measuring_tasks(),
+                                   results_plan.tasks()])
+def test_no_task_erases_what_it_keeps_and_names_are_unique(tasks):
+    assert len({task.name for task in tasks}) == len(tasks)
+    for task in tasks:
+        assert not {*task.given.get("erase", ())} & {*task.given.get("keep", ())}, task.name
+
+
+def test_what_is_measured_has_been_trained_before():
+    trained = {name for task in mass_plan.training_tasks() for name in task.given["erase"]}
+    asked = {name for task in mass_plan.measuring_tasks() if "method" in task.given
+             for name in task.given["erase"]}
+    assert asked <= trained
+
+
+def test_scores_of_hand_made_shares():
+    before = {"a": 1.0, "b": 1.0, "c": 0.5}
+    found = mass_figures.scores({"a": 0.1, "b": 0.9, "c": 0.45}, before, ["a"], ["b", "c"])
+    assert (found["acc_e"], found["acc_s"], found["acc_s_before"]) == (10.0, 67.5, 75.0)
+    assert found["h_c"] == pytest.approx(100 * 2 / (1 / 0.9 + 1 / 0.675), abs=0.01)
+    assert found["h_c_relative"] == pytest.approx(90.0)
+
+
+def committed(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def test_the_page_of_mass_erasure_is_of_its_numbers():
+    found = committed("mass")
+    assert (RESULTS / "mass.md").read_text() == mass_report.tables(found, found["setting"])
+
+
+@pytest.mark.parametrize("name", ["objects", "styles", "robustness"])
+def test_the_pages_of_results_are_of_their_numbers(name):
+    found = committed(name)
+    page = getattr(results_report, name)(found[name], found["setting"])
+    assert (RESULTS / f"{name}.md").read_text() == page
