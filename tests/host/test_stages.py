@@ -8,6 +8,7 @@ from tests.host.test_patches import LAYER, OTHER, weight_in_force
 
 CAPTIONS = "a photo of a cat\na photo of a dog\na horse in the snow"
 RIDGE, PRESERVE = 5.0, 1e-6
+BOTH = 2 * PRESERVE  # the lambda in force: it counts once for each of the two concepts
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +39,17 @@ def moments(comfy, run):
 
 def refined_weight(W, moments, prior):
     """Equation 2 as it stands in the paper, with a ridge; float64."""
-    kept = PRESERVE * prior.P + RIDGE * torch.eye(W.shape[1], dtype=torch.float64)
+    kept = BOTH * prior.P + RIDGE * torch.eye(W.shape[1], dtype=torch.float64)
     return (sum(W @ m.G for m in moments) + W @ kept) @ torch.linalg.inv(sum(m.F for m in moments) + kept)
 
 
 def fused_weight(W, refined, layer, loras, moments, prior):
     """Equation 7 as it stands in the paper; the ridge pulls to the refined weight; float64."""
     identity = torch.eye(W.shape[1], dtype=torch.float64)
-    sums = PRESERVE * W @ prior.P + RIDGE * refined
+    sums = BOTH * W @ prior.P + RIDGE * refined
     for lora, m in zip(loras, moments, strict=True):
         sums = sums + (refined + lora.U[layer].double() @ lora.D[layer].double()) @ m.C
-    return sums @ torch.linalg.inv(sum(m.C for m in moments) + PRESERVE * prior.P + RIDGE * identity)
+    return sums @ torch.linalg.inv(sum(m.C for m in moments) + BOTH * prior.P + RIDGE * identity)
 
 
 @pytest.mark.parametrize("layer", [LAYER, OTHER])
