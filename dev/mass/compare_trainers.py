@@ -17,12 +17,11 @@ import torch
 from demo.graph import names
 from demo.plan import Plan, load_world, make_plan
 from demo.score import accuracies_of
-from dev.in_process import InProcess, load_host
-from mini.judge import Judge
+from dev.bench.bench import Bench
+from dev.bench.erasures import pictures
 
 CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
 TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "2_erase_one_concept.json"
-SIZE, CFG, SEED, STEPS = (64, 64), 4.0, 7, 20
 UNSEEN_SEED, UNSEEN = 999, 16
 COLUMNS = ("Acc_e", "Acc_g", "Acc_s", "attention", "CPU s")
 Row = dict[str, float]
@@ -30,12 +29,12 @@ Row = dict[str, float]
 
 def main() -> None:
     arguments = parse_arguments()
-    bench = Bench(load_host(), arguments.images, {
+    comparison = Comparison(Bench(images=arguments.images), {
         "steps": arguments.steps, "learning_rate": arguments.learning_rate})
     rows: dict[str, list[Row]] = {}
     print(f"{'in %':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
     for target in arguments.concepts.split(","):
-        for method, row in bench.rows(make_plan(load_world(), target.strip())):
+        for method, row in comparison.rows(make_plan(load_world(), target.strip())):
             rows.setdefault(method, []).append(row)
             print(line(f"{target.strip()}, {method}", row), flush=True)
     for method, each in rows.items():
@@ -55,22 +54,12 @@ def line(title: str, row: Row) -> str:
     return f"{title:<34}" + "".join(f"{row[name]:>11.2f}" for name in COLUMNS)
 
 
-class Bench:
-    """The miniature, its judge and the host they run in."""
+class Comparison:
+    """Ways to train a concept of the miniature, side by side."""
 
-    def __init__(self, host: InProcess, images: int, training: Mapping):
-        self.host, self.images, self.training = host, images, training
-        self.judge = Judge.load()
-        self.model, self.clip, self.vae = host.call("CheckpointLoaderSimple",
-                                                    ckpt_name="mace_mini_sd.safetensors")
-        self.encoder = host.module("nodes._host_text").HostTextEncoder(self.clip)
-
-    def run(self, node_id: str, **inputs) -> tuple:
-        """A node with the defaults of its other inputs."""
-        schema = self.host.nodes[node_id].define_schema()
-        defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
-        defaults = {name: value for name, value in defaults.items() if value is not None}
-        return self.host.call(node_id, **{**defaults, **inputs})
+    def __init__(self, bench: Bench, training: Mapping):
+        self.bench, self.host, self.training = bench, bench.host, training
+        self.run, self.model, self.clip = bench.run, bench.model, bench.clip
 
     def rows(self, plan: Plan):
         """Yield (method, Row): without erasure, refinement only, exact, fast."""
@@ -79,13 +68,11 @@ class Bench:
         prior, = self.run("MACE_PreservePrior", clip=self.clip, captions=captions(plan))
         refined, stage_1 = self.run("MACE_CrossAttnRefine", model=self.model, clip=self.clip,
                                     concepts=concepts, prior=prior)
-        drawn, _ = self.run("MACE_DrawConcepts", model=self.model, clip=self.clip, vae=self.vae,
-                            concepts=concepts, cfg=CFG, width=SIZE[0], height=SIZE[1])
-        masked, _ = self.run("MACE_MaskConcepts", training_set=drawn)
+        masked = pictures(self.bench, concepts)
         reference = self.attention_loss(refined, concepts[0], masked[0])
 
         def row(model, seconds: float) -> Row:
-            accuracies = accuracies_of(self.judge, plan, self.pictures(model, plan), "after")
+            accuracies = accuracies_of(self.bench.judge, plan, self.drawn(model, plan), "after")
             attention = self.attention_loss(model, concepts[0], masked[0]) / reference
             percent = [100 * each for each in (*accuracies, attention)]
             return dict(zip(COLUMNS, (*percent, seconds), strict=True))
@@ -108,28 +95,21 @@ class Bench:
         settings = self.host.module("mace_core.train").TrainSettings(**self.training)
         progress = self.host.module("nodes._host_progress").TimedProgress("Compare", 1)
         items = training.checked_items(concepts, training_set)
-        [(lora, _)] = training.train_all(self.model, self.encoder, items, settings, method, progress)
+        [(lora, _)] = training.train_all(self.model, self.bench.encoder, items, settings, method, progress)
         return lora
 
-    @torch.inference_mode()
-    def pictures(self, model, plan: Plan) -> dict:
+    def drawn(self, model, plan: Plan) -> dict:
         """("after", phrase) -> pictures of each of the plan's prompt sets."""
-        sampling = self.host.module("nodes._host_sampling")
-        negative, found = self.encoder.conditioning(""), {}
-        for drawn in plan.sets:
-            positive = self.encoder.conditioning(drawn.prompt)
-            latents = sampling.draw_latents(model, positive, negative, self.images, SIZE, STEPS, CFG, SEED,
-                                            lambda count: None)
-            found["after", drawn.phrase] = sampling.decode(self.vae, latents)
-        return found
+        drawn = self.bench.drawn(model, [each.prompt for each in plan.sets]).split(self.bench.images)
+        return {("after", each.phrase): part for each, part in zip(plan.sets, drawn, strict=True)}
 
     @torch.inference_mode()
     def attention_loss(self, model, concept, images) -> float:
         """Equation 3 on images, prompts, timesteps and noise drawn with a seed that no training uses."""
         train = self.host.module("mace_core.train")
         training_set = self.host.module("mace_core.training_set")
-        prompts = training_set.training_prompts(self.encoder, concept)
-        conditioning = self.encoder.conditioning("")
+        prompts = training_set.training_prompts(self.bench.encoder, concept)
+        conditioning = self.bench.encoder.conditioning("")
         attention_model = self.host.module("nodes._host_attention").attention_model
         with attention_model(model, conditioning, images.latents, training=False) as unet:
             training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
