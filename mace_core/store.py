@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +106,13 @@ def keep_together(store: Store, results: Sequence[Finished]) -> None:
 
 
 def _move_in(store: Store) -> None:
+    """Another host may share the folder and be at it too: what is gone by then is where it belongs."""
     for folder in store.folder.glob(f"*{TOGETHER}"):
-        for file in folder.iterdir():
-            os.replace(file, store.folder / file.name)
-        folder.rmdir()
+        with suppress(FileNotFoundError):
+            for file in folder.iterdir():
+                with suppress(FileNotFoundError):
+                    os.replace(file, store.folder / file.name)
+            folder.rmdir()
 
 
 def _make_room(store: Store, newest: set[Path]) -> None:

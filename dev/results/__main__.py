@@ -1,7 +1,7 @@
 """`make results`: docs/results/{objects,styles,robustness}.{md,json} and the figures in them. An interrupted
 run goes on where it was.
 
-    python -m dev.results [images a prompt]
+    python -m dev.results [objects styles robustness]
 """
 
 import json
@@ -12,25 +12,23 @@ from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.tasks import KEPT, run
 from dev.results import figures, report
 from dev.results.measure import RESULTS
-from dev.results.plan import tasks
+from dev.results.plan import TABLES, tasks
 
 PROCESSES, IMAGES = 2, 16
-TABLES = ("objects", "styles", "robustness")
 
 
-def main(images: int = IMAGES) -> None:
-    folder = KEPT / f"results-{images}"
-    folder.mkdir(parents=True, exist_ok=True)
-    measured = run(tasks(), folder, images, PROCESSES)
-    setting = {"images": images, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
-    for name in TABLES:
-        found = getattr(figures, name)(measured)
+def main(*tables: str) -> None:
+    for name in tables or TABLES:
+        folder = KEPT / f"results-{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        found = getattr(figures, name)(run(tasks(name), folder, IMAGES, PROCESSES))
+        setting = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
         told = {"setting": setting, "files": fingerprints(), name: found}
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
         (RESULTS / f"{name}.md").write_text(getattr(report, name)(found, setting))
         print((RESULTS / f"{name}.md").read_text())
-    shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -1,9 +1,9 @@
 """From how often each concept is drawn to the figures of the tables in docs/results (percent)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dev.bench.bench import mean
-from dev.bench.erasures import FULL, UNEDITED
+from dev.bench.erasures import UNEDITED
 from dev.mass.plan import of_kind, splits
 from dev.results.plan import METHODS, PROBED
 from mace_core.metrics import h_o
@@ -33,29 +33,32 @@ def _object(result: Mapping, before: Mapping[str, float], name: str) -> dict[str
     return dict(zip(COLUMNS, (100 * value for value in values), strict=True))
 
 
-def styles(results: Mapping) -> dict[str, dict[str, float]]:
-    """Erased style -> how often it, other styles and objects are drawn, before and after."""
-    before, found = results[f"styles, {UNEDITED}, all"], {}
-    for style, split in splits()["styles"].items():
-        after = results[f"styles, {FULL}, {style}"]
-        groups = {
-            "style": [style],
-            "others": of_kind(split["keep"], "style"),
-            "objects": of_kind(split["keep"], "object"),
+def styles(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
+    """Method -> erased style -> how often it, other styles and objects are drawn, before and after."""
+    before, split = results[f"styles, {UNEDITED}, all"], splits()["styles"]
+    return {
+        method: {
+            style: _style(style, before, results[f"styles, {method}, {style}"], each["keep"])
+            for style, each in split.items()
         }
-        found[style] = {
-            f"{group}_{side}": 100 * mean(shares[name] for name in names)
-            for group, names in groups.items()
-            for side, shares in (("before", before), ("after", after))
-        }
-    return found
+        for method in METHODS
+    }
+
+
+def _style(style: str, before: Mapping, after: Mapping, keep: Sequence[str]) -> dict[str, float]:
+    groups = {"style": [style], "objects": of_kind(keep, "object"), "others": of_kind(keep, "style")}
+    return {
+        f"{group}_{side}": 100 * mean(shares[name] for name in names)
+        for group, names in groups.items()
+        for side, shares in (("before", before), ("after", after))
+    }
 
 
 def robustness(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
     """Attack -> method -> how often it shows the probed concepts after; "unedited": before."""
     found: dict[str, dict] = {}
     for method in METHODS:
-        runs = [results[f"probes, {method}, {name}"] for name in PROBED]
+        runs = [results[f"robustness, {method}, {name}"] for name in PROBED]
         for attack in runs[0]:
             done = [run[attack]["top1"] for run in runs if run[attack]["concepts"]]
             if done:

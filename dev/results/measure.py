@@ -33,7 +33,7 @@ def styles(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
     return bench.names(model, [*erase, *keep])
 
 
-def probes(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, dict]:
+def robustness(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, dict]:
     """Attack -> how often it shows the concept before and after, by the node Probe Erasure."""
     concepts, latent = _told(bench, erase)
     _, recovery, _ = bench.run(

@@ -1,40 +1,40 @@
 """The tasks of `make results` on the frozen split (mini/splits.json)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dev.bench.erasures import FULL, REFINED, UCE, UNEDITED
 from dev.bench.tasks import Task
-from dev.mass.plan import of_kind, splits
+from dev.mass.plan import splits
 
 METHODS = (REFINED, FULL, UCE)
 PROBED = ("ship", "dog", "airplane")
 FIGURES = ("attention", "before_and_after")
+TABLES = ("objects", "styles", "robustness")
 WORK = "dev.results.measure"
 
 
-def tasks() -> list[Task]:
+def tasks(table: str) -> list[Task]:
+    """What one of the TABLES is made of."""
     told = splits()
-    classes = list(told["objects"])
-    planned = [_task("objects", UNEDITED, "all", classes, [])]
-    planned += [
-        _task("objects", method, name, **told["objects"][name]) for name in classes for method in METHODS
-    ]
-    planned += [_task("styles", UNEDITED, "all", [], style_names(told["styles"]))]
-    planned += [_task("styles", FULL, name, **split) for name, split in told["styles"].items()]
-    planned += [
-        _task("probes", method, name, **told["objects"][name]) for name in PROBED for method in METHODS
-    ]
-    planned += [Task(name, f"{WORK}:{name}", told["objects"]["ship"]) for name in FIGURES]
-    return planned
+    classes = told["objects"]
+    if table == "objects":
+        figures = [Task(name, f"{WORK}:{name}", classes["ship"]) for name in FIGURES]
+        return [_task(table, UNEDITED, "all", list(classes), []), *_tasks(table, classes), *figures]
+    if table == "styles":
+        return [
+            _task(table, UNEDITED, "all", [], style_names(told["styles"])),
+            *_tasks(table, told["styles"]),
+        ]
+    return _tasks(table, {name: classes[name] for name in PROBED})
+
+
+def _tasks(table: str, split: Mapping[str, Mapping]) -> list[Task]:
+    return [_task(table, method, name, **each) for name, each in split.items() for method in METHODS]
 
 
 def style_names(split: dict) -> list[str]:
     """Every style and every object of the split."""
     return list(dict.fromkeys(name for each in split.values() for name in (*each["erase"], *each["keep"])))
-
-
-def styles_and_objects(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    return of_kind(names, "style"), of_kind(names, "object")
 
 
 def _task(what: str, method: str, split: str, erase: Sequence[str], keep: Sequence[str]) -> Task:

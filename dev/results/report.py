@@ -44,30 +44,21 @@ def objects(found: Mapping, setting: Mapping) -> str:
 
 
 def styles(found: Mapping, setting: Mapping) -> str:
-    rows = [
-        "# Styles, erased one at a time\n",
-        SETTING.format(name="styles", **setting),
-        f"| erased | drawn before | after | at most {WANTED_STYLE} | objects before | after "
-        f"| at least {WANTED_OBJECTS} % of before | other styles before | after |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for style, row in found.items():
-        gone = met(-row["style_after"], -WANTED_STYLE)
-        kept = met(100 * row["objects_after"] / row["objects_before"], WANTED_OBJECTS)
-        rows.append(
-            _row(
-                style,
-                row["style_before"],
-                row["style_after"],
-                gone,
-                row["objects_before"],
-                row["objects_after"],
-                kept,
-                row["others_before"],
-                row["others_after"],
-            )
-        )
-    return "\n".join([*rows, ""])
+    rows = ["# Styles, erased one at a time\n", SETTING.format(name="styles", **setting)]
+    for method in METHODS:
+        rows += [
+            f"## {method}\n",
+            f"| erased | drawn before | after | at most {WANTED_STYLE} | objects before | after "
+            f"| at least {WANTED_OBJECTS} % of before | other styles before | after |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        for style, row in found[method].items():
+            gone = met(-row["style_after"], -WANTED_STYLE)
+            kept = met(100 * row["objects_after"] / row["objects_before"], WANTED_OBJECTS)
+            told = row["style_before"], row["style_after"], gone, row["objects_before"], row["objects_after"]
+            rows.append(_row(style, *told, kept, row["others_before"], row["others_after"]))
+        rows.append("")
+    return "\n".join(rows)
 
 
 def robustness(found: Mapping, setting: Mapping) -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,6 +105,26 @@ def test_what_is_kept_together_is_found_together_or_not_at_all(tmp_path, monkeyp
             pass
     found = [name for name in "abc" if find(store, name, name, no_report)]
     assert found == (["a", "b", "c"] if moves >= 4 else [])
+    assert not list(tmp_path.glob("*.together"))
+
+
+def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatch):
+    """It moves a batch in as well, before our first move and after it."""
+    store, move, moved = Store(tmp_path, 10**6), os.replace, []
+
+    def beside_another(source, target):
+        inside = Path(source).parent.name.endswith(".together")
+        if inside and len(moved) in (0, 1):
+            for file in list(Path(source).parent.iterdir())[:2]:
+                move(file, tmp_path / file.name)
+        moved.extend([source] * inside)
+        move(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", beside_another)
+        keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abcdef"])
+    assert len(moved) > 1
+    assert all(find(store, name, name, no_report) for name in "abcdef")
     assert not list(tmp_path.glob("*.together"))
 
 

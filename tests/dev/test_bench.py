@@ -49,7 +49,7 @@ def test_finished_tasks_are_not_done_again(tmp_path):
 
 
 @pytest.mark.parametrize("tasks", [mass_plan.training_tasks() + mass_plan.measuring_tasks(),
-                                   results_plan.tasks()])
+                                   *map(results_plan.tasks, results_plan.TABLES)])
 def test_no_task_erases_what_it_keeps_and_names_are_unique(tasks):
     assert len({task.name for task in tasks}) == len(tasks)
     for task in tasks:
@@ -80,7 +80,7 @@ def test_the_page_of_mass_erasure_is_of_its_numbers():
     assert (RESULTS / "mass.md").read_text() == mass_report.tables(found, found["setting"])
 
 
-@pytest.mark.parametrize("name", ["objects", "styles", "robustness"])
+@pytest.mark.parametrize("name", results_plan.TABLES)
 def test_the_pages_of_results_are_of_their_numbers(name):
     found = committed(name)
     page = getattr(results_report, name)(found[name], found["setting"])
