@@ -16,6 +16,7 @@ from dev.fetch_host import REPOSITORY
 from dev.mass.figures import figures
 from dev.mass.plan import measuring_tasks, training_tasks
 from dev.mass.report import tables
+from dev.results import summary
 
 RESULTS = REPOSITORY / "docs" / "results"
 PROCESSES, IMAGES = 2, 16
@@ -63,6 +64,7 @@ def write(found: dict, setting: dict) -> None:
             for name, key in names.items()
         ],
     )
+    summary.write()
     print((RESULTS / "mass.md").read_text())
 
 

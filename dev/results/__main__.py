@@ -10,7 +10,7 @@ import sys
 
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.tasks import KEPT, run
-from dev.results import figures, report
+from dev.results import figures, report, summary
 from dev.results.measure import RESULTS
 from dev.results.plan import TABLES, tasks
 
@@ -27,6 +27,7 @@ def main(*tables: str) -> None:
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
         (RESULTS / f"{name}.md").write_text(getattr(report, name)(found, setting))
         print((RESULTS / f"{name}.md").read_text())
+        summary.write()
         shutil.rmtree(folder)
 
 

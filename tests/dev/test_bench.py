@@ -7,11 +7,13 @@ import torch
 
 from dev.bench.tasks import Task, run
 from dev.bench.uce import IDENTITY, LEAST_PRESERVED, from_last_token, uce
+from dev.marked import with_marked
 from dev.mass import figures as mass_figures
 from dev.mass import plan as mass_plan
 from dev.mass import report as mass_report
 from dev.results import plan as results_plan
 from dev.results import report as results_report
+from dev.results import summary
 from dev.results.measure import RESULTS
 from tests.core.toy import ToyTextEncoder
 
@@ -85,3 +87,9 @@ def test_the_pages_of_results_are_of_their_numbers(name):
     found = committed(name)
     page = getattr(results_report, name)(found[name], found["setting"])
     assert (RESULTS / f"{name}.md").read_text() == page
+
+
+def test_readme_has_the_numbers_too():
+    page = summary.README.read_text()
+    assert page == with_marked(page, summary.BEGIN, summary.END, summary.summary())
+    assert "[100 objects]" in page
