@@ -7,6 +7,7 @@ loaded again to draw the pictures that are scored.
 import argparse
 import io
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
 
 def main() -> None:
     arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # the server stops with it
     try:
         plan = make_plan(load_world(), arguments.concept, arguments.surrogate)
     except ValueError as error:
