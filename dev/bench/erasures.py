@@ -31,6 +31,8 @@ class Material:
 
 def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]):
     """The MODEL without the concepts `erase`; the prior names those to `keep`. All of mini/world.json."""
+    if method == UNEDITED:
+        return bench.model
     if method == UCE:
         result = uce_erasure(bench, erase, keep)
     else:

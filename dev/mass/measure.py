@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from dev.bench.bench import Bench
-from dev.bench.erasures import REFINED, UNEDITED, erased, fuse, pictures, stages_1_and_2, training_of
+from dev.bench.erasures import REFINED, erased, fuse, pictures, stages_1_and_2, training_of
 from dev.fullsize.measure import stage
 
 BATCH = 16  # concepts trained together for the seconds
@@ -23,8 +23,7 @@ def shares(
     bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str]
 ) -> dict[str, float]:
     """How often each of the concepts `asked` is drawn under its own name (0..1)."""
-    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
-    return bench.names(model, asked)
+    return bench.names(erased(bench, method, erase, keep), asked)
 
 
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:

@@ -50,7 +50,7 @@ def _mass(found: Mapping) -> str:
         beside = ["", "", ""] if uce is None else [uce["acc_e"], uce["acc_s"], uce["h_c_relative"]]
         judged = ["", ""] if lead is None else [lead, met(each["h_c"] - uce["h_c"], lead)]
         rows.append(
-            _row(
+            row(
                 count,
                 each["acc_e"],
                 each["acc_s"],
@@ -75,7 +75,7 @@ def _persons(found: Mapping) -> str:
     ]
     for count, each in found["persons"].items():
         rows.append(
-            _row(
+            row(
                 count,
                 each["acc_e"],
                 each["acc_s"],
@@ -97,7 +97,7 @@ def _ablation(found: Mapping) -> str:
         "|---|---|---|---|---|",
     ]
     rows += [
-        _row(name, each["acc_e"], each["acc_s"], each["h_c"], each["h_c_relative"])
+        row(name, each["acc_e"], each["acc_s"], each["h_c"], each["h_c_relative"])
         for name, each in found["ablation"].items()
     ]
     values = [found["ablation"][name]["h_c"] for name in ORDER]
@@ -116,7 +116,7 @@ def _mixed(found: Mapping) -> str:
     for kind, each in found["mixed"].items():
         difference = each["together"] - each["alone"]
         rows.append(
-            _row(
+            row(
                 f"{kind}s",
                 each["erased"],
                 each["acc_e"],
@@ -171,5 +171,5 @@ def _resumed(found: Mapping) -> str:
     )
 
 
-def _row(*cells) -> str:
+def row(*cells) -> str:
     return "| " + " | ".join(f"{each:.1f}" if isinstance(each, float) else str(each) for each in cells) + " |"

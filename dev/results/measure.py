@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dev.bench.bench import CFG, SEED, SIZE, Bench
-from dev.bench.erasures import FULL, UNEDITED, erased
+from dev.bench.erasures import FULL, erased
 from dev.fetch_host import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "results"
@@ -20,7 +20,7 @@ PROMPT = "a photo of the {}"
 
 def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict:
     """How often concepts are drawn (0..1): those erased, by their synonyms, and those kept."""
-    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
+    model = erased(bench, method, erase, keep)
     return {
         "synonyms": {name: bench.synonyms(model, name) for name in erase},
         "names": bench.names(model, [*erase, *keep]),
@@ -29,8 +29,7 @@ def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]
 
 def styles(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
     """How often styles and objects are drawn (0..1)."""
-    model = bench.model if method == UNEDITED else erased(bench, method, erase, keep)
-    return bench.names(model, [*erase, *keep])
+    return bench.names(erased(bench, method, erase, keep), [*erase, *keep])
 
 
 def robustness(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, dict]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from dev.bench.erasures import FULL, UNEDITED
 from dev.mass.report import met
+from dev.mass.report import row as row_of
 from dev.results.measure import LEARNING_STEPS, PICTURES
 from dev.results.plan import METHODS, PROBED
 
@@ -25,7 +26,7 @@ def objects(found: Mapping, setting: Mapping) -> str:
             "| | Acc_e | Acc_s | Acc_g | H_o | Acc_s before | H_o relative |",
             "|---|---|---|---|---|---|---|",
         ]
-        parts += [_row(name, *row.values()) for name, row in found[method].items()]
+        parts += [row_of(name, *row.values()) for name, row in found[method].items()]
         parts.append("")
     average = found[FULL]["average"]
     for name, column, least in (
@@ -56,7 +57,7 @@ def styles(found: Mapping, setting: Mapping) -> str:
             gone = met(-row["style_after"], -WANTED_STYLE)
             kept = met(100 * row["objects_after"] / row["objects_before"], WANTED_OBJECTS)
             told = row["style_before"], row["style_after"], gone, row["objects_before"], row["objects_after"]
-            rows.append(_row(style, *told, kept, row["others_before"], row["others_after"]))
+            rows.append(row_of(style, *told, kept, row["others_before"], row["others_after"]))
         rows.append("")
     return "\n".join(rows)
 
@@ -72,9 +73,5 @@ def robustness(found: Mapping, setting: Mapping) -> str:
         "| attack | " + " | ".join(columns) + " |",
         "|---|" + "---|" * len(columns),
     ]
-    rows += [_row(attack, *(row[column] for column in columns)) for attack, row in found.items()]
+    rows += [row_of(attack, *(row[column] for column in columns)) for attack, row in found.items()]
     return "\n".join([*rows, ""])
-
-
-def _row(*cells) -> str:
-    return "| " + " | ".join(f"{each:.1f}" if isinstance(each, float) else str(each) for each in cells) + " |"
