@@ -27,6 +27,15 @@ class Task:
     given: Mapping[str, Any]
 
 
+def kept_folder(name: str) -> Path:
+    """Where a run keeps what it has: another one when the model or the judge is another."""
+    from dev.bench.bench import fingerprints
+
+    folder = KEPT / "-".join([name, *(each[:8] for each in fingerprints().values())])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
     """Every task's result by its name. Results of earlier runs in `folder` are taken as they are."""
     if waiting := [(task, folder) for task in tasks if not _file(folder, task).exists()]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.plot import Line, lines
-from dev.bench.tasks import KEPT, run
+from dev.bench.tasks import kept_folder, run
 from dev.fetch_host import REPOSITORY
 from dev.mass.figures import figures
 from dev.mass.plan import measuring_tasks, training_tasks
@@ -23,8 +23,7 @@ PROCESSES, IMAGES = 2, 16
 
 
 def main(images: int = IMAGES) -> None:
-    folder = KEPT / f"mass-{images}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = kept_folder(f"mass-{images}")
     run(training_tasks(), folder, images, PROCESSES)
     found = figures(run(measuring_tasks(), folder, images, PROCESSES))
     found["kill_resume"] = kill_and_resume(folder / "kill_resume.txt")

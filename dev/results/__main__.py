@@ -9,9 +9,9 @@ import shutil
 import sys
 
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
-from dev.bench.tasks import KEPT, run
+from dev.bench.tasks import kept_folder, run
 from dev.results import figures, report, summary
-from dev.results.measure import RESULTS
+from dev.results.measure import PROBED_WITH, RESULTS
 from dev.results.plan import TABLES, tasks
 
 PROCESSES, IMAGES = 2, 16
@@ -19,10 +19,10 @@ PROCESSES, IMAGES = 2, 16
 
 def main(*tables: str) -> None:
     for name in tables or TABLES:
-        folder = KEPT / f"results-{name}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = kept_folder(f"results-{name}")
         found = getattr(figures, name)(run(tasks(name), folder, IMAGES, PROCESSES))
-        setting = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+        drawn = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+        setting = PROBED_WITH if name == "robustness" else drawn
         told = {"setting": setting, "files": fingerprints(), name: found}
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
         (RESULTS / f"{name}.md").write_text(getattr(report, name)(found, setting))

@@ -15,6 +15,7 @@ RESULTS = REPOSITORY / "docs" / "results"
 PICTURES, LEARNING_STEPS = 8, 100  # of an attack
 SCORED = 6  # pictures of a prompt in figure 5
 STEPS = 20  # of the nodes, which draw with euler
+PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler", "learning": LEARNING_STEPS}
 PROMPT = "a photo of the {}"
 
 

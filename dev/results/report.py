@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dev.bench.erasures import FULL, UNEDITED
 from dev.mass.report import met
 from dev.mass.report import row as row_of
-from dev.results.measure import LEARNING_STEPS, PICTURES
 from dev.results.plan import METHODS, PROBED
 
 SETTING = """Written by `make results` from `{name}.json`: the bundled miniature Stable Diffusion and its
-judge, the frozen split of `mini/splits.json`, the nodes' default settings, {images} pictures a prompt
+judge, the frozen split of `mini/splits.json`, the nodes' default settings, {images} pictures each
 ({steps} steps of {sampler}, CFG {cfg}), top-1 of the judge in percent. The prior names what is kept.
 """
 WANTED_RELATIVE, WANTED_ABSOLUTE = 93, 88  # H_o
@@ -67,8 +66,8 @@ def robustness(found: Mapping, setting: Mapping) -> str:
     rows = [
         "# What brings an erased concept back\n",
         SETTING.format(name="robustness", **setting),
-        f"By the node Probe Erasure: the share of an attack's {PICTURES} pictures that show the concept, "
-        f"mean over {', '.join(PROBED)}. Attacks that learn have {LEARNING_STEPS} steps. **Erasure is "
+        f"By the node Probe Erasure: the share of an attack's pictures that show the concept, "
+        f"mean over {', '.join(PROBED)}. Attacks that learn have {setting['learning']} steps. **Erasure is "
         "not deletion**: an attacker who may train brings a concept back.\n",
         "| attack | " + " | ".join(columns) + " |",
         "|---|" + "---|" * len(columns),
