@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -60,11 +60,12 @@ def closed_form_erasure(concepts: Sequence[Concept], moments: Sequence[ConceptMo
 
 
 def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[ConceptLoRA], prior: Prior | None,
-                  settings: FuseSettings) -> Erasure:
+                  settings: FuseSettings, kind_weights: Mapping[str, float] | None = None) -> Erasure:
     """Stage 3 as an erasure, from that of stage 1 and the LoRAs of any subset of its concepts.
 
-    A concept without a LoRA stays as stage 1 left it. Raises ValueError: a refined erasure that is fused
-    already, a LoRA of a concept that was not refined, another text encoder, and as ``fuse`` does.
+    A concept without a LoRA stays as stage 1 left it. ``kind_weights`` as in ``fuse``. Raises ValueError: a
+    refined erasure that is fused already, a LoRA of a concept that was not refined, another text encoder, and
+    as ``fuse`` does.
     """
     if refined.U:
         raise ValueError("The erasure given to fusion is fused already: "
@@ -75,7 +76,7 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
         raise ValueError(f"There is a LoRA for '{min(unknown)}', which the refined erasure does not contain: "
                          "refine with that concept first, then train on the refined model.")
     rest = [untrained_lora(encoder, concept) for concept in refined.concepts if concept.target not in trained]
-    T, U, D = fuse(refined.T, [*loras, *rest] if loras else [], prior, settings)
+    T, U, D = fuse(refined.T, [*loras, *rest] if loras else [], prior, settings, kind_weights)
     used = {**refined.settings, "fuse": asdict(settings),
             "train": {lora.concept.target: lora.provenance for lora in loras}}
     U, D = ({name: factor.float() for name, factor in factors.items()} for factors in (U, D))

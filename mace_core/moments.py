@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import LongTensor, Tensor
@@ -38,6 +38,10 @@ class ConceptMoments:
     F: Tensor
     C: Tensor
     fingerprint: str
+
+    def times(self, weight: float) -> ConceptMoments:
+        """The moments of a concept that counts ``weight`` times."""
+        return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C)
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,16 @@ def own_weight(preserve_weight: float, concepts: Sequence[Concept]) -> float:
     return preserve_weight * len(concepts)
 
 
+def own_kind_weights(concepts: Sequence[Concept]) -> dict[str, float]:
+    """How often each kind's concepts count in the pack's own setting: every kind as much as the whole list.
+
+    The prior counts once for each concept of the list (``own_weight``); so ten people beside thirty objects
+    have four times the prior against them that they have alone, unless they count four times themselves.
+    """
+    kinds = [concept.kind for concept in concepts]
+    return {kind: len(kinds) / kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
 def refine_settings(concepts: Sequence[Concept], variant: str) -> RefineSettings:
     """Stage 1. The published code multiplies the prior by l1 twice."""
     row = shared_preset(concepts)

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import closed_form_erasure
 from ..mace_core.moments import MomentSum
-from ..mace_core.presets import OWN, PRESETS, own_weight, refine_settings
+from ..mace_core.presets import OWN, PRESETS, own_kind_weights, own_weight, refine_settings
 from ..mace_core.refine import RefineSettings
 from ..mace_core.text import RememberingEncoder
 from ._host import Progress, check_interrupted, labelled
@@ -51,13 +51,15 @@ class CrossAttnRefine(io.ComfyNode):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
-        moments = MomentSum(encoder)
+        sums = {concept.kind: MomentSum(encoder) for concept in concepts}
         for concept, label in labelled(concepts):
             progress.say(label)
-            moments.add(concept, lambda done, total: check_interrupted())
+            sums[concept.kind].add(concept, lambda done, total: check_interrupted())
             progress.step(label)
         settings = RefineSettings(preserve_weight=own_weight(preserve_weight, concepts), ridge=ridge)
+        weights = own_kind_weights(concepts)
         if preset != OWN:
-            settings = refine_settings(concepts, preset)
-        erasure = closed_form_erasure(concepts, [moments.moments()], prior, settings, base_fingerprint(model))
+            settings, weights = refine_settings(concepts, preset), dict.fromkeys(sums, 1.0)
+        moments = [total.moments().times(weights[kind]) for kind, total in sums.items()]
+        erasure = closed_form_erasure(concepts, moments, prior, settings, base_fingerprint(model))
         return io.NodeOutput(apply_erasure(model, erasure), erasure)

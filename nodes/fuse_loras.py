@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure import fused_erasure
 from ..mace_core.fuse import FuseSettings
-from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_weight
+from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_kind_weights, own_weight
 from ._host import Progress
 from ._host_text import HostTextEncoder
 from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert
@@ -43,8 +43,9 @@ class FuseLoRAs(io.ComfyNode):
         progress = Progress("Fuse LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
         settings = FuseSettings(preserve_weight=own_weight(preserve_weight, refined.concepts), ridge=ridge)
+        weights = own_kind_weights(refined.concepts)
         if preset != OWN:
-            settings = fuse_settings(refined.concepts)
-        erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings)
+            settings, weights = fuse_settings(refined.concepts), {}
+        erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings, weights)
         progress.step("done")
         return io.NodeOutput(erasure)

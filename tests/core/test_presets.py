@@ -10,6 +10,7 @@ from mace_core.presets import (
     PUBLISHED_CODE,
     domain_weight,
     fuse_settings,
+    own_kind_weights,
     own_weight,
     preset_of,
     refine_settings,
@@ -45,6 +46,15 @@ def test_own_weight_holds_the_balance_however_long_the_list():
                    for n in (1, 50))
     torch.testing.assert_close(often, once)
     assert not torch.allclose(refine([moments] * 50, prior, RefineSettings(1e-4, 350.0)), once, rtol=1e-3)
+
+
+def test_each_kind_has_the_balance_with_the_prior_that_it_has_alone():
+    objects, people = some("object", 30), some("person", 10)
+    weights = own_kind_weights([*objects, *people])
+    for alone in (objects, people):
+        [weight] = {weights[concept.kind] for concept in alone}
+        assert own_weight(1e-4, [*objects, *people]) / weight == pytest.approx(own_weight(1e-4, alone))
+    assert own_kind_weights(objects) == {"object": 1.0}
 
 
 def test_each_kind_has_its_own():

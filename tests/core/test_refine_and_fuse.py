@@ -99,6 +99,18 @@ def test_fusing_a_subset_keeps_the_other_concepts_refined(moments, prior):
     assert set(fused.settings) == {"refine", "fuse", "train"}
 
 
+def test_a_kind_that_counts_three_times_is_as_if_it_were_there_three_times(moments, prior):
+    T1 = refine([moments[0], moments[1].times(3)], prior, RefineSettings())
+    assert relative(T1, refine([moments[0], *[moments[1]] * 3], prior, RefineSettings())) < 1e-12
+    anna = Concept("Anna Berg", "a person", "person")
+    ship, person = random_loras(ENCODER, [SHIP, anna], LAYERS)
+    T, U, D = fuse(T1, [ship, person], prior, FuseSettings(), {"person": 3.0})
+    T_thrice, U_thrice, D_thrice = fuse(T1, [ship, person, person, person], prior, FuseSettings())
+    assert relative(T, T_thrice) < 1e-12 and U["k"].shape == (24, 2)
+    assert relative(U["k"] @ D["k"], U_thrice["k"] @ D_thrice["k"]) < 1e-12
+    assert relative(T, fuse(T1, [ship, person], prior, FuseSettings())[0]) > 1e-3
+
+
 def test_what_cannot_be_fused(moments):
     refined = closed_form_erasure([SHIP], moments[:1], None, RefineSettings())
     with pytest.raises(ValueError, match="LoRA for 'dog', which the refined erasure does not contain"):
