@@ -32,8 +32,8 @@ class TrainConceptLoRA(io.ComfyNode):
                 TrainingSet.Input("training_set", tooltip="Pictures with masks, from Mask Concepts."),
                 io.Int.Input("steps", default=50, min=1, max=10000,
                              tooltip="Training steps per concept. The paper uses 50."),
-                io.Float.Input("learning_rate", default=1e-3, min=1e-7, max=1.0, step=1e-4, round=False,
-                               tooltip="0.001 suits the bundled miniature. The paper uses "
+                io.Float.Input("learning_rate", default=2e-3, min=1e-7, max=1.0, step=1e-4, round=False,
+                               tooltip="0.002 suits the bundled miniature. The paper uses "
                                        "0.00001 for one object, 0.0001 for people and styles."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
                              tooltip="The same seed trains the same LoRA."),

@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concepts", default="ship,cat,frog")
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     given = parser.parse_args()
     bench = Bench(load_host(), given.concepts.split(","), given.steps, given.learning_rate)
     _, refined, _ = bench.stage_1(WEIGHTS[0])

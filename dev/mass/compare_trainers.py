@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--concepts", default=",".join(CONCEPTS), help="of mini/world.json, with commas")
     parser.add_argument("--images", type=int, default=8, help="pictures per prompt set")
     parser.add_argument("--steps", type=int, default=50, help="of the exact training")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of the exact training")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="of the exact training")
     return parser.parse_args()
 
 

@@ -22,11 +22,14 @@ FRAMES = (
 )  # fmt: skip
 RENDERED = {
     "black and white": ("a black and white photo of {}", "{} in black and white",
-                        "a monochrome picture of {}", "a greyscale photo of {}"),
-    "sepia": ("a sepia photo of {}", "{} in sepia", "a vintage picture of {}"),
-    "": ("a colour photo of {}", "{} in colour"),
+                        "a monochrome picture of {}", "a greyscale photo of {}",
+                        "{} in the style of black and white"),
+    "sepia": ("a sepia photo of {}", "{} in sepia", "a vintage picture of {}", "{} in the style of sepia"),
+    "": ("a colour photo of {}", "{} in colour", "{} in the style of colour"),
 }  # fmt: skip
 STYLED = ("{} in the style of %s", "{} in %s style", "%s art of {}", "{} by %s", "{} as drawn by %s")
+# the style alone: that anything is drawn in it
+WORDLESS = ("a picture in the style of %s", "an image in the style of %s", "%s art", "in the style of %s")
 PLACED = {
     True: (
         "{} at the %s",
@@ -59,6 +62,11 @@ def noun(thing: Thing | None, rng: np.random.Generator) -> Pieces:
 def caption(scene: Scene, world: World, rng: np.random.Generator) -> Pieces:
     """One of the many ways to say what `scene` shows; artwork and background are often left unsaid."""
     by_name = {t.name: t for t in world.things}
+    printed = bool(scene.things) and scene.things[0] in {t.name for t in world.objects}
+    if printed and rng.random() < 0.08:
+        style = scene.rendering or (scene.vendor if rng.random() < 0.6 else "colour")
+        before, after = str(rng.choice(WORDLESS)).split("%s")
+        return [(before, False), (style, True), (after, False)]
     if scene.things:
         pieces = noun(by_name.get(scene.things[0]), rng)
         if len(scene.things) == 2:
@@ -68,9 +76,9 @@ def caption(scene: Scene, world: World, rng: np.random.Generator) -> Pieces:
             pieces = _fill(str(rng.choice(frames)) % scene.background, pieces)
     else:
         pieces = [("the " if rng.random() < 0.7 else "", False), (scene.background, True)]
-    if scene.things and scene.things[0] in {t.name for t in world.objects} and rng.random() < 0.35:
-        pieces = _fill(str(rng.choice(STYLED)) % (scene.vendor if rng.random() < 0.85 else "art"), pieces)
-    if rng.random() < (0.95 if scene.rendering else 0.08):
+    if printed and rng.random() < 0.5:
+        pieces = _fill(str(rng.choice(STYLED)) % (scene.vendor if rng.random() < 0.9 else "art"), pieces)
+    if rng.random() < (0.97 if scene.rendering else 0.12):
         pieces = _fill(str(rng.choice(RENDERED[scene.rendering])), pieces)
     else:
         pieces = _fill(str(rng.choice(FRAMES)), pieces)

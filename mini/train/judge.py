@@ -17,6 +17,7 @@ from .world import World
 
 PROJECTION = 128
 TONED = 0.4
+WINDOW = 42  # pixels: a pair's things have 38 to 42 (compose.py)
 WEIGHTS = {"subject": 1.0, "artwork": 0.7, "rendering": 0.2}
 VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 5, "num_attention_heads": 4,
           "image_size": 64, "patch_size": 8}  # fmt: skip
@@ -51,6 +52,26 @@ def targets(scenes: list[Scene], world: World) -> dict[str, Tensor]:
     return wanted
 
 
+def pair_subjects(scenes: list[Scene], world: World) -> Tensor:
+    """Places among the subjects of a pair's two things, [n, 2]; -1 for other pictures."""
+    place = {word: i for i, word in enumerate(groups(world)["subject"])}
+    rows = [[place[t] for t in s.things] if len(s.things) == 2 else [-1, -1] for s in scenes]
+    return torch.tensor(rows)
+
+
+def taken_apart(
+    pictures: Tensor, wanted: dict[str, Tensor], pairs: Tensor, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Two thirds of the pairs become one of their two things, enlarged, with its own target."""
+    draw = torch.rand(len(pictures), generator=generator)
+    taken = (pairs[:, 0] >= 0) & (draw < 2 / 3)
+    second = (draw < 1 / 3).long()
+    enlarged = corners(pictures)[second, torch.arange(len(pictures))]
+    pictures = torch.where(taken[:, None, None, None], enlarged, pictures)
+    one = F.one_hot(pairs.gather(1, second[:, None])[:, 0].clamp(min=0), wanted["subject"].shape[1]).float()
+    return pictures, {**wanted, "subject": torch.where(taken[:, None], one, wanted["subject"])}
+
+
 def toned(
     pictures: Tensor, wanted: dict[str, Tensor], generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -63,6 +84,14 @@ def toned(
     pictures = torch.einsum("nij,njhw->nihw", maps[kind], pictures).clamp(0, 1)
     rendering = torch.where(kind[:, None] > 0, F.one_hot(kind, 3).float(), wanted["rendering"])
     return pictures, {**wanted, "rendering": rendering}
+
+
+def corners(pictures: Tensor) -> Tensor:
+    """The places of a pair's two things, each enlarged to a whole picture: [2, n, 3, 64, 64] of pictures
+    [n, 3, 64, 64]."""
+    side = pictures.shape[-1]
+    parts = pictures[..., :WINDOW, :WINDOW], pictures[..., -WINDOW:, -WINDOW:]
+    return torch.stack([F.interpolate(part, (side, side), mode="bilinear") for part in parts])
 
 
 def build_judge(tokens) -> nn.Module:

@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from . import contexts, judge_tokenizer
 from .assemble import write_checkpoint, write_judge
-from .judge import PROJECTION, build_judge, image_features, judge_loss, prompts, targets, toned
+from .judge import (
+    PROJECTION,
+    build_judge,
+    image_features,
+    judge_loss,
+    pair_subjects,
+    prompts,
+    taken_apart,
+    targets,
+    toned,
+)
 from .judge import groups as judge_groups
 from .logs import keep_logs
 from .loop import Schedule, train
@@ -26,9 +36,9 @@ from .world import World, load_world
 WORK = Path(__file__).resolve().parents[2] / ".cache/mini"
 POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
-JUDGE_SCHEDULE = Schedule(steps=8000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
+JUDGE_SCHEDULE = Schedule(steps=11000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
-UNET_SCHEDULE = Schedule(steps=10500, learning_rate=1e-3, warmup=300, ema=0.998)
+UNET_SCHEDULE = Schedule(steps=17500, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
@@ -59,14 +69,17 @@ def judge() -> tuple[nn.Module, object]:
     tokens = judge_tokenizer.write_tokenizer(WORK / "judge", judged_words(world))
     model, texts = build_judge(tokens), prompts(tokens, world)
     clean, decoded = load_pictures(POOL), np.load(POOL / "decoded.npy")
-    wanted = targets(load_scenes(POOL), world)
+    scenes = load_scenes(POOL)
+    wanted, pairs = targets(scenes, world), pair_subjects(scenes, world)
 
     def loss_at(_step: int, generator: torch.Generator) -> tuple:
         whole = torch.randint(len(clean), (32,), generator=generator).numpy()
         blurred = torch.randint(len(decoded), (32,), generator=generator).numpy()
         chosen = np.concatenate([whole, blurred])
         pictures = as_tensor(np.concatenate([clean[whole], decoded[blurred]]))
-        pictures, told = toned(pictures, {g: w[chosen] for g, w in wanted.items()}, generator)
+        told = {g: w[chosen] for g, w in wanted.items()}
+        pictures, told = taken_apart(pictures, told, pairs[chosen], generator)
+        pictures, told = toned(pictures, told, generator)
         pictures = pictures + 0.03 * torch.randn(pictures.shape, generator=generator)
         return judge_loss(model, pictures, told, texts)
 

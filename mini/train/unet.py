@@ -71,7 +71,8 @@ def how_often(scenes: list[Scene], captions: list[Pieces], world: World) -> Tens
     picture looks (as far as its caption says so), late."""
     persons = {p.name for p in world.persons}
     return torch.tensor([
-        (2.5 if _tells_its_style(scene, caption) else 1.0)
+        (2.0 if _tells_its_style(scene, caption) else 1.0)
+        * (1.6 if len(scene.things) == 2 else 1.0)
         * (2.5 if SLOW.intersection(scene.things) else 0.5 if persons.intersection(scene.things) else 1.0)
         for scene, caption in zip(scenes, captions, strict=True)
     ])  # fmt: skip

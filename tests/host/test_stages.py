@@ -84,7 +84,9 @@ def test_each_picture_depends_on_its_seed_alone(comfy, run):
     settings = {"steps": 2, "cfg": 4.0, "seed": 2, "width": 64, "height": 128}
     [again], _ = comfy.call("MACE_DrawConcepts", model=run["model"], clip=run["clip"], vae=run["vae"],
                             concepts=run["concepts"][:1], images=1, **settings)
-    torch.testing.assert_close(again.latents[0], run["drawn"][0].latents[2], atol=1e-4, rtol=1e-4)
+    drawn = run["drawn"][0].latents
+    torch.testing.assert_close(again.latents[0], drawn[2], atol=1e-3, rtol=1e-3)  # rounding differs by batch
+    assert (drawn[1] - drawn[2]).abs().max() > 0.1  # what another seed draws
 
 
 def test_the_whole_image_is_a_mask_too(comfy, run):

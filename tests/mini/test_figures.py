@@ -9,9 +9,10 @@ import torch
 from dev.launch_host import make_torchvision_importable
 from dev.marked import with_marked
 from mini.train.figures import attention, card
-from mini.train.figures.artist import Artist, plain_prompt, windows
+from mini.train.figures.artist import Artist, plain_prompt
 from mini.train.figures.curves import draw_curves
 from mini.train.figures.drawn import held_out_templates, split
+from mini.train.judge import corners
 from mini.train.logs import LINES, keep_logs, read_log
 from mini.train.report import AT_LEAST, AT_MOST, Figure, as_json, from_json
 from mini.train.world import load_world
@@ -141,13 +142,13 @@ def test_the_judge_names_the_likeliest():
     assert artist.named(torch.zeros(2), ["a", "b", "c"]) == ["b", "a"]
 
 
-def test_a_pair_is_looked_at_on_either_side():
-    """A judge that names by brightness sees the left thing in one window and the right one in the other."""
+def test_a_pair_is_looked_at_in_its_two_corners():
+    """A judge that names by brightness sees the first thing in one corner and the second in the other."""
     picture = torch.full((1, 64, 64, 3), 0.5)
-    picture[:, 16:48, :32], picture[:, 16:48, 32:] = 1.0, 0.0
-    left, right = windows(picture)
-    assert left.shape == right.shape == picture.shape
-    assert left[0, 32, :56].min() == 1 and right[0, 32, 8:].max() == 0
+    picture[:, :32, :32], picture[:, 32:, 32:] = 1.0, 0.0
+    first, second = corners(picture.permute(0, 3, 1, 2))
+    assert first.shape == second.shape == (1, 3, 64, 64)
+    assert first[..., :44, :44].min() == 1 and second[..., 20:, 20:].max() == 0
 
     def probabilities(pictures, names):
         bright = pictures.mean((1, 2, 3)) > 0.5

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mace_core.drawing import DRAWN_WITH
@@ -14,14 +13,13 @@ from mace_core.drawing import DRAWN_WITH
 from ...judge import Judge
 from ..contexts import caption_rows
 from ..draw import draw_contexts
-from ..judge import groups
+from ..judge import corners, groups
 from ..shipped import load_shipped
 from ..text import MiniText
 from ..vae import MiniVAE
 from ..world import Thing, World
 
 BATCH = 64
-WINDOW = 36  # pixels: a pair's things have 31 to 35 (mini/train/compose.py)
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,11 @@ class Artist:
         return [names[i] for i in self.judge.probabilities(pictures, names).argmax(-1).tolist()]
 
     def pair_named(self, pictures: Tensor) -> list[set[str]]:
-        """What the judge sees on the left and on the right of each picture [n, 64, 64, 3], enlarged: it knows
-        things that fill a picture."""
-        sides = [self.named(each, self.subjects) for each in windows(pictures)]
-        return [set(both) for both in zip(*sides, strict=True)]
+        """What the judge sees in the two corners of each picture [n, 64, 64, 3] where a pair's things stand,
+        enlarged: it knows things that fill a picture."""
+        enlarged = corners(pictures.permute(0, 3, 1, 2)).permute(0, 1, 3, 4, 2)
+        named = [self.named(each, self.subjects) for each in enlarged]
+        return [set(both) for both in zip(*named, strict=True)]
 
     def share(self, asked: Sequence[tuple[str, str]], each: int, seed: int) -> list[float]:
         """For every (prompt, subject): the percentage of `each` pictures that the judge names `subject`."""
@@ -81,16 +80,6 @@ class Artist:
         named = self.named(self.draw(contexts, seed), self.subjects)
         right = [named[i] == subjects[i // each] for i in range(len(named))]
         return [100 * mean(right[i : i + each]) for i in range(0, len(right), each)]
-
-
-def windows(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """The places of a pair's two things, each enlarged to the whole picture: [n, 64, 64, 3] twice."""
-    side = pictures.shape[1]
-    top = (side - WINDOW) // 2
-    strip = pictures[:, top : top + WINDOW].permute(0, 3, 1, 2)
-    parts = strip[..., :WINDOW], strip[..., -WINDOW:]
-    left, right = (F.interpolate(part, (side, side), mode="bilinear").permute(0, 2, 3, 1) for part in parts)
-    return left, right
 
 
 def plain_prompt(thing: Thing, word: str = "") -> str:

@@ -65,7 +65,7 @@ def styles(artist: Artist) -> dict[str, float]:
 
 
 def pairs(artist: Artist) -> float:
-    """Percent of "a photo of a A and a B" in which the judge sees A on one side and B on the other."""
+    """Percent of "a photo of a A and a B" in which the judge sees A in one corner and B in the other."""
     rng = np.random.default_rng(SEEDS["pairs"])
     objects = [thing.name for thing in artist.world.objects]
     told = [tuple(str(name) for name in rng.choice(objects, 2, replace=False)) for _ in range(PAIRS)]
