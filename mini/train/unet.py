@@ -67,8 +67,8 @@ def alphas_cumprod() -> Tensor:
 
 
 def how_often(scenes: list[Scene], captions: list[Pieces], world: World) -> Tensor:
-    """How often each scene is shown beside the others, [n]: faces are learned soon; SLOW things, and how a
-    picture looks (as far as its caption says so), late."""
+    """How often each scene is shown beside the others, [n]: faces are learned soon; SLOW things, pairs, and
+    how a picture looks (as far as its caption says so), late."""
     persons = {p.name for p in world.persons}
     return torch.tensor([
         (2.0 if _tells_its_style(scene, caption) else 1.0)
