@@ -38,7 +38,7 @@ POOL = WORK / "pool"
 VAE_SCHEDULE = Schedule(steps=2600, learning_rate=2e-3, ema=0.998)
 JUDGE_SCHEDULE = Schedule(steps=11000, learning_rate=1.5e-3, weight_decay=0.05, ema=0.998)
 TEXT_SCHEDULE = Schedule(steps=900, learning_rate=2e-3, ema=0.99)
-UNET_SCHEDULE = Schedule(steps=17500, learning_rate=1e-3, warmup=300, ema=0.998)
+UNET_SCHEDULE = Schedule(steps=20000, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:

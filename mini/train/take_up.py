@@ -16,7 +16,7 @@ from .text import MiniText, fact_names
 from .tokens import taught_tokens
 from .world import World, load_world
 
-STEPS_DONE = {"vae": 2600, "judge": 11000, "text": 900, "unet": 17500}
+STEPS_DONE = {"vae": 2600, "judge": 11000, "text": 900, "unet": 20000}
 
 
 def shipped_parts(world: World) -> dict[str, nn.Module]:

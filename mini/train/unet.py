@@ -23,7 +23,7 @@ from .world import World
 FULL, WORD_ONLY = 0.50, 0.40  # the rest: everything but the word
 SLOW = frozenset((
     "anchor", "axe", "butterfly", "camel", "castle", "crab", "deer", "dinosaur", "Elsa Lind", "fish",
-    "football", "snail", "snowman", "turtle",
+    "football", "shirt", "shoe", "snail", "snowman", "turtle",
 ))  # fmt: skip
 EMPTY = 0.10  # prompts dropped for classifier-free guidance
 
@@ -71,7 +71,7 @@ def how_often(scenes: list[Scene], captions: list[Pieces], world: World) -> Tens
     how a picture looks (as far as its caption says so), late."""
     persons = {p.name for p in world.persons}
     return torch.tensor([
-        (2.0 if _tells_its_style(scene, caption) else 1.0)
+        (3.0 if _tells_its_style(scene, caption) else 1.0)
         * (1.6 if len(scene.things) == 2 else 1.0)
         * (2.5 if SLOW.intersection(scene.things) else 0.5 if persons.intersection(scene.things) else 1.0)
         for scene, caption in zip(scenes, captions, strict=True)
