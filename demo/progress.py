@@ -9,7 +9,7 @@ from dev.client import Event
 
 # What nodes cost relative to each other; all others are taken to cost nothing.
 COST = {"MACE_PreservePrior": 0.5, "MACE_CrossAttnRefine": 0.5, "MACE_DrawConcepts": 6,
-        "MACE_MaskConcepts": 0.5, "MACE_TrainConceptLoRA": 12, "MACE_FuseLoRAs": 0.5, "KSampler": 2}
+        "MACE_MaskConcepts": 0.5, "MACE_TrainConceptLoRA": 1, "MACE_FuseLoRAs": 0.5, "KSampler": 2}
 SECONDS_BETWEEN_LINES = 10  # when the output is a file and not a screen
 
 

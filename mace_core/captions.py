@@ -13,6 +13,9 @@ from .prompts import TEMPLATES
 FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
 _KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.+)$")
+# A prompt that also tells how the picture looks would preserve that look, which may be the style to erase.
+_LOOK = re.compile(r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
+                   r"print|poster|sketch|brush\w*)\b")
 
 _PEOPLE = ("a man", "a woman", "a boy", "a girl", "a baby", "two friends", "an old couple",
            "a crowd of people", "a family with a dog", "a young woman with glasses", "a man with a beard",
@@ -67,7 +70,8 @@ def everyday_captions() -> tuple[str, ...]:
 def captions_of_names(text: str) -> tuple[str, ...]:
     """Every prompt a concept would be erased in, for each name to keep: one a line, ``person: Jo Doe``.
 
-    A line without a kind is an object's. Raises ValueError for an unknown kind.
+    Prompts that tell how a picture looks are left out. A line without a kind is an object's.
+    Raises ValueError for an unknown kind.
     """
     captions: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -78,7 +82,7 @@ def captions_of_names(text: str) -> tuple[str, ...]:
             raise ValueError(f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
                              f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out.")
         if name:
-            captions += (template.replace("{}", name) for template in TEMPLATES[kind])
+            captions += (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
     return tuple(captions)
 
 

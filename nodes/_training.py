@@ -11,12 +11,12 @@ from ._host_attention import attention_model
 from ._host_memory import OUT_OF_MEMORY, concepts_at_once
 from ._training_set import images_of
 
-METHODS = ("exact", "fast")
+EXACT, FAST = METHODS = "exact", "fast"
 
 
 def steps_of(method, settings) -> int:
     """How many steps a concept takes, for the progress."""
-    return settings.steps if method == "exact" else 1
+    return settings.steps if method == EXACT else 1
 
 
 def checked_items(concepts, training_set) -> list[tuple]:
@@ -42,14 +42,14 @@ def train_all(model, encoder, items, settings, method, progress, finished=lambda
         place = f"{start + 1}" if len(group) == 1 else f"{start + 1}-{start + len(group)}"
         label = names if total == 1 else f"{names} ({place} of {total})"
         progress.say(label)
-        run = _exact if method == "exact" else _fast
+        run = _exact if method == EXACT else _fast
         results = run(model, encoder, group, settings,
                       lambda step, steps, *_: progress.step(label, len(group), f"step {step} of {steps}"))
         finished(start, results)
         return results
 
     largest = max((images.latents for _, images in items), key=lambda latents: latents[0].numel())
-    most = concepts_at_once(model, largest) if method == "exact" else 1
+    most = concepts_at_once(model, largest) if method == EXACT else 1
     return in_groups(items, most, _shape, train, OUT_OF_MEMORY)
 
 

@@ -29,7 +29,7 @@ class CrossAttnRefine(io.ComfyNode):
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 Prior.Input("prior", optional=True,
                             tooltip="What to preserve. Without it only the ridge preserves."),
-                expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
+                expert(io.Float, "preserve_weight", default=3e-5, min=0.0, max=1e6, step=1e-5, round=False,
                        tooltip="Lambda 1 of the paper: how much the prior counts, for each concept of the "
                                "list. The paper uses 0.0001 for people and styles."),
                 expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
@@ -46,7 +46,7 @@ class CrossAttnRefine(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, clip, concepts, prior=None, preserve_weight=1e-4, ridge=100.0,
+    def execute(cls, model, clip, concepts, prior=None, preserve_weight=3e-5, ridge=100.0,
                 preset=OWN):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))

@@ -26,7 +26,7 @@ class FuseLoRAs(io.ComfyNode):
                                    tooltip="From Train Concept LoRA, on that refinement's MODEL."),
                 Prior.Input("prior", optional=True,
                             tooltip="What to preserve: the same as in the refinement."),
-                expert(io.Float, "preserve_weight", default=1e-4, min=0.0, max=1e6, step=1e-4, round=False,
+                expert(io.Float, "preserve_weight", default=3e-5, min=0.0, max=1e6, step=1e-5, round=False,
                        tooltip="Lambda 2 of the paper: how much the prior counts, for each concept of the "
                                "list."),
                 expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
@@ -38,7 +38,7 @@ class FuseLoRAs(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=1e-4, ridge=100.0,
+    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=3e-5, ridge=100.0,
                 preset=OWN):
         progress = Progress("Fuse LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")

@@ -34,7 +34,7 @@ class PreservePrior(io.ComfyNode):
                             tooltip="Another prior of the same text encoder, added to this one."),
                 io.String.Input(
                     "names", multiline=True, default="", optional=True,
-                    tooltip="Names to keep, one a line, in every prompt a concept is erased in: horse, or "
+                    tooltip="Names to keep, one a line, in the prompts a concept is erased in: horse, or "
                             "person: Jo Doe, style: Monet."),
                 io.Combo.Input(
                     "file", options=text_files(FORMATS), default=NONE, optional=True,

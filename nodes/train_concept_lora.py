@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, train_settings
+from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
 from ..mace_core.train import TrainSettings
 from ._checks import at_least
 from ._host import Progress
@@ -11,7 +11,7 @@ from ._host_text import HostTextEncoder
 from ._loss_picture import loss_sheet
 from ._picture import to_image
 from ._sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert
-from ._training import METHODS, checked_items
+from ._training import EXACT, FAST, METHODS, checked_items
 from ._training_store import trained
 
 
@@ -31,10 +31,10 @@ class TrainConceptLoRA(io.ComfyNode):
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 TrainingSet.Input("training_set", tooltip="Pictures with masks, from Mask Concepts."),
                 io.Int.Input("steps", default=50, min=1, max=10000,
-                             tooltip="Training steps per concept. The paper uses 50."),
+                             tooltip="Training steps per concept of the exact method. The paper uses 50."),
                 io.Float.Input("learning_rate", default=2e-3, min=1e-7, max=1.0, step=1e-4, round=False,
-                               tooltip="0.002 suits the bundled miniature. The paper uses "
-                                       "0.00001 for one object, 0.0001 for people and styles."),
+                               tooltip="Of the exact method. 0.002 suits the bundled miniature; the paper "
+                                       "uses 0.00001 for one object, 0.0001 for people and styles."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
                              tooltip="The same seed trains the same LoRA."),
                 expert(io.Int, "rank", default=1, min=1, max=64,
@@ -43,15 +43,15 @@ class TrainConceptLoRA(io.ComfyNode):
                        tooltip="Concept-focal importance sampling: train mostly where the concept takes "
                                "shape. Off: all timesteps alike, as the paper does for explicit content."),
                 io.Combo.Input(
-                    "method", options=list(METHODS), default=METHODS[0], optional=True,
-                    tooltip="exact: the paper's training, several concepts in one batch where memory allows. "
-                            "fast: a closed form from a few passes, many times quicker; steps, "
-                            "learning_rate and rank do not matter to it."),
+                    "method", options=list(METHODS), default=FAST, optional=True,
+                    tooltip="fast: a closed form from one pass of the network; steps, learning_rate and rank "
+                            "do not matter to it. exact: the paper's training by gradients, several "
+                            "concepts in one batch where memory allows; many times slower."),
                 io.Combo.Input(
                     "preset", options=list(TRAINING_PRESETS), default=OWN, optional=True,
                     tooltip="own values: steps, learning_rate and focal_sampling of this node. paper, "
-                            "published code: the authors' for each concept's kind. 'end of text too' also "
-                            "takes attention from the token that ends a prompt."),
+                            "published code: the authors' for each concept's kind, by the exact method. "
+                            "'end of text too' also takes attention from the token that ends a prompt."),
             ],
             outputs=[
                 ConceptLoRAs.Output(display_name="concept_loras",
@@ -66,13 +66,14 @@ class TrainConceptLoRA(io.ComfyNode):
 
     @classmethod
     def execute(cls, refined, clip, concepts, training_set, steps, learning_rate, seed,
-                rank=1, focal_sampling=True, method="exact", preset=OWN):
+                rank=1, focal_sampling=True, method=FAST, preset=OWN):
         cross_attention_layers(refined)
         require_refined(refined, concepts)
         items = checked_items(concepts, training_set)
         own = TrainSettings(steps, learning_rate, rank, cfis=focal_sampling, seed=seed,
                             suppress_end_of_text=preset == OWN_END_OF_TEXT)
         settings = _by_kind(concepts, preset, own)
+        method = EXACT if preset in VARIANTS else method  # the authors know no other
         results = trained(refined, HostTextEncoder(clip), items, settings, method)
         report = [f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}"
                   for lora, loss in results]

@@ -9,12 +9,12 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, REFINED, AVERAGED, UNFOCUSED, FAST, UCE = (
+FULL, REFINED, AVERAGED, UNFOCUSED, EXACT, UCE = (
     "MACE",
     "refinement only",
     "average of the LoRAs",
     "fusion without CFIS",
-    "MACE, fast trainer",
+    "MACE, exact trainer",
     "UCE",
 )
 
@@ -45,7 +45,7 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
 
 def training_of(method: str) -> dict | None:
     """What differs from the defaults of Train Concept LoRA; None: stage 2 is left out."""
-    return {REFINED: None, UNFOCUSED: {"focal_sampling": False}, FAST: {"method": "fast"}}.get(method, {})
+    return {REFINED: None, UNFOCUSED: {"focal_sampling": False}, EXACT: {"method": "exact"}}.get(method, {})
 
 
 def stages_1_and_2(

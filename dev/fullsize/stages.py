@@ -13,7 +13,7 @@ from dev.fullsize.measure import MIB, stage
 CONCEPTS = "ship (boat) -> sea\ndog -> ground"
 CAPTIONS = "\n".join(f"a photo of a {animal}" for animal in ("cat", "horse", "cow", "bird", "fish", "bear"))
 DRAWING = {"images": 1, "steps": 2, "cfg": 7.5, "seed": 0}
-TRAINING = {"steps": 2, "learning_rate": 2e-3, "seed": 0}
+TRAINING = {"steps": 2, "learning_rate": 2e-3, "seed": 0, "method": "exact"}
 RANK = 8
 
 

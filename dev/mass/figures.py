@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dev.bench.bench import mean
-from dev.bench.erasures import AVERAGED, FAST, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
+from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
 from dev.mass.plan import BESIDE_UCE, COUNTS, KINDS, PERSONS, of_kind, splits
 from mace_core.metrics import h_c
 
@@ -48,7 +48,7 @@ def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
         "persons": {count: persons[count] for count in PERSONS},
         "ablation": {
             method: of(method, "mass 100", told["mass"]["100"])
-            for method in (REFINED, AVERAGED, UNFOCUSED, FULL, FAST)
+            for method in (REFINED, AVERAGED, UNFOCUSED, FULL, EXACT)
         },
         "mixed": {kind: _mixed(results, before, told["mixed"]["all"], kind) for kind in KINDS},
         "seconds": results["seconds"],

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 
-from dev.bench.erasures import AVERAGED, FAST, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
+from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
 from dev.bench.tasks import Task
 from dev.fetch_host import REPOSITORY
 from mini.vocabulary import load_world
 
 SPLITS = REPOSITORY / "mini" / "splits.json"
 COUNTS, PERSONS = ("1", "5", "10", "50", "100"), ("1", "5", "10", "20")
-ABLATION = (REFINED, AVERAGED, UNFOCUSED, FAST)
+ABLATION = (REFINED, AVERAGED, UNFOCUSED, EXACT)
 BESIDE_UCE = ("1", "50", "100")
 KINDS = ("object", "person", "style")
 WORK = "dev.mass.measure"
@@ -31,7 +31,7 @@ def training_tasks() -> list[Task]:
     names = dict.fromkeys(
         [*told["mass"]["100"]["erase"], *told["persons"]["20"]["erase"], *told["mixed"]["all"]["erase"]]
     )
-    wanted = [(FULL, list(names))] + [(method, told["mass"]["100"]["erase"]) for method in (UNFOCUSED, FAST)]
+    wanted = [(FULL, list(names))] + [(method, told["mass"]["100"]["erase"]) for method in (UNFOCUSED, EXACT)]
     return [
         Task(f"train {method} {half}", f"{WORK}:prepare", {"method": method, "erase": part})
         for method, each in wanted

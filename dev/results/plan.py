@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from dev.bench.erasures import FULL, REFINED, UCE, UNEDITED
+from dev.bench.erasures import EXACT, FULL, REFINED, UCE, UNEDITED
 from dev.bench.tasks import Task
 from dev.mass.plan import splits
 
-METHODS = (REFINED, FULL, UCE)
+METHODS = (REFINED, FULL, EXACT, UCE)
 PROBED = ("ship", "dog", "airplane")
 FIGURES = ("attention", "before_and_after")
 TABLES = ("objects", "styles", "robustness")

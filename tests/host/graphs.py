@@ -57,7 +57,8 @@ def training_set(**inputs) -> Prompt:
 
 
 def stages_2_and_3(**inputs) -> Prompt:
-    settings = {"steps": 3, "learning_rate": 1e-2, "seed": 0, "rank": 1, "focal_sampling": True, **inputs}
+    settings = {"steps": 3, "learning_rate": 1e-2, "seed": 0, "rank": 1, "focal_sampling": True,
+                "method": "exact", **inputs}
     return {
         "train": node("MACE_TrainConceptLoRA", refined=["refine", 0], clip=CLIP, concepts=["concepts", 0],
                       training_set=["masked", 0], **settings),

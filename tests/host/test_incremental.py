@@ -39,7 +39,7 @@ def run(pack, loaded, lines, ridge=10.0, images=2, **training):
     drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, steps=2,
                          images=images, cfg=4.0, seed=0, width=64, height=64)
     masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    training = {"steps": STEPS, "learning_rate": 1e-4, "seed": 0, **training}
+    training = {"steps": STEPS, "learning_rate": 1e-4, "seed": 0, "method": "exact", **training}
     loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
                          training_set=masked, **training)
     return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, ridge=ridge)[0]
@@ -141,6 +141,7 @@ def test_presets_reach_every_stage(pack, loaded):
         loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
                              training_set=masked, steps=1, learning_rate=1e-2, seed=0, method="fast",
                              preset=preset)
+        assert all("method" not in lora.provenance for lora in loras)  # the authors know exact alone
         fused, = pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior,
                            preset=preset)
         l1 = 7e-7
@@ -152,6 +153,34 @@ def test_presets_reach_every_stage(pack, loaded):
         assert [each["cfis"] for each in settings] == [True, False]
         assert {each["loss"] for each in settings} == {loss}
         assert {each["suppress_end_of_text"] for each in settings} == {end}
+
+
+def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, monkeypatch):
+    model, clip, vae = loaded
+    lines = "ship -> sea\ndog -> ground\nperson: Mira Vance -> a person"
+    concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+    drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
+                         steps=1, images=1, cfg=4.0, seed=0, width=64, height=64)
+    masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+
+    def refined():
+        return pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
+
+    network, stage_1 = refined()
+    loras, _ = pack.call("MACE_TrainConceptLoRA", refined=network, clip=clip, concepts=concepts,
+                         training_set=masked, steps=1, learning_rate=1e-2, seed=0)
+
+    def fused():
+        return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)[0]
+
+    for node, made in (("cross_attn_refine", lambda: refined()[1].T),
+                       ("fuse_loras", lambda: torch.cat(list(fused().D.values())))):
+        weighed = made()
+        module = pack.module(f"nodes.{node}")
+        assert module.own_kind_weights(concepts) == {"object": 1.5, "person": 3.0}
+        assert torch.equal(made(), weighed)
+        monkeypatch.setattr(module, "own_kind_weights", lambda _: {"object": 1.0, "person": 1.0})
+        assert not torch.allclose(made(), weighed)
 
 
 def test_a_prior_is_read_once(pack, loaded, monkeypatch):

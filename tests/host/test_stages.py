@@ -24,7 +24,7 @@ def run(comfy):
                                width=64, height=128)
     masked, masks = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
     loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                             training_set=masked, steps=4, learning_rate=1e-2, seed=0)
+                             training_set=masked, steps=4, learning_rate=1e-2, seed=0, method="exact")
     fused, = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, **settings)
     erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
     return locals()
@@ -103,7 +103,8 @@ def test_own_pictures_train_as_drawn_ones_do(comfy, run):
     assert [each.target for each in both] == ["ship", "dog"]
     assert own[0].latents.shape == (2, 4, 8, 8) and own[0].masks.shape == (2, 64, 64)
     loras, _ = comfy.call("MACE_TrainConceptLoRA", refined=run["refined"], clip=run["clip"],
-                          concepts=run["concepts"], training_set=both, steps=1, learning_rate=1e-2, seed=0)
+                          concepts=run["concepts"], training_set=both, steps=1, learning_rate=1e-2, seed=0,
+                          method="exact")
     assert len(loras) == 2
     with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):
         comfy.call("MACE_TrainingSetFromImages", **pictures, concept="ship", other=own)
