@@ -9,7 +9,7 @@ from ._host_progress import TimedProgress
 from ._host_store import model_fingerprint, store_of, without_refinement
 from ._training import steps_of, train_all
 
-TRAINING = 1  # raise it when the same settings train another LoRA than before
+TRAINING = 2  # raise it when the same settings train another LoRA than before
 
 
 def trained(refined, encoder, items, settings, method) -> list[tuple]:

@@ -9,9 +9,9 @@ from demo.score import Scores, score
 IMAGES = 8  # per prompt set
 
 
-@pytest.fixture(scope="module")
-def scores(host, judge) -> Scores:
-    plan = make_plan(load_world(), "ship")
+@pytest.fixture(scope="module", params=("ship", "rabbit"))  # a rabbit's own word is hard to silence
+def scores(host, judge, request) -> Scores:
+    plan = make_plan(load_world(), request.param)
     _, pictures = erase_and_draw(host.client(), plan, IMAGES)
     return score(judge, plan, pictures)
 
