@@ -38,7 +38,7 @@ from .training_set import TrainingImages, TrainingPrompts
 from .version import VERSION
 
 SAMPLES = 8  # pictures, each with a prompt, a timestep and noise: one pass of the network
-DROP = 16.0  # s: what the logits should fall by inside the mask; at 8 a rabbit still stood on the miniature
+DROP = 16.0  # s: what the logits should fall by inside the mask; at 8 tests/e2e's rabbit stood
 RIDGE = 1e-3  # a, relative to the mean eigenvalue
 
 

@@ -36,7 +36,7 @@ def test_what_cannot_be_read(name, text, message):
         read_captions("ch\u00e2teau".encode("latin-1"), name)
 
 
-def test_names_are_kept_in_every_prompt_of_their_kind():
+def test_names_are_kept_in_prompts_of_their_kind():
     captions = captions_of_names("horse\n\nPerson: Jo Doe\n")
     assert {"a photo of the horse", "the horse in winter", "the face of Jo Doe"} <= set(captions)
     assert len(captions) == len(set(captions)) > 45

@@ -17,7 +17,7 @@ PROMPTS = training_prompts(ENCODER, SHIP)
 
 def images(n=3):
     masks = torch.zeros(n, 8, 8)
-    masks[:, 2:7, 1:6] = 1
+    masks[:, 2:6, 2:6] = 1  # cells 1 and 2: a cell half inside looks like the outside and tells nothing
     latents = torch.randn(n, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     latents[:, 0, 1:3, 1:3] += 5  # what is inside looks different, as a concept does
     return TrainingImages(latents, masks)
@@ -76,7 +76,7 @@ def test_the_direction_is_the_minimum_of_its_sum():
 def test_attention_leaves_the_mask():
     for seed in range(4):
         _, (before, after) = fast(settings=TrainSettings(seed=seed))
-        assert after < 0.8 * before  # random queries: some inside the mask lie on the wrong side
+        assert after < 0.5 * before
 
 
 def test_the_result():
