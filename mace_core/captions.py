@@ -67,13 +67,13 @@ def everyday_captions() -> tuple[str, ...]:
     return tuple(captions)
 
 
-def captions_of_names(text: str) -> tuple[str, ...]:
-    """Every prompt a concept would be erased in, for each name to keep: one a line, ``person: Jo Doe``.
+def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
+    """Every prompt a concept would be erased in, for each name to keep, by kind: one a line.
 
-    Prompts that tell how a picture looks are left out. A line without a kind is an object's.
-    Raises ValueError for an unknown kind.
+    ``person: Jo Doe``; a line without a kind is an object's. Prompts that tell how a picture looks are left
+    out. Raises ValueError for an unknown kind.
     """
-    captions: list[str] = []
+    captions: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, kind = line.strip(), "object"
         if prefix := _KIND_PREFIX.match(name):
@@ -82,8 +82,9 @@ def captions_of_names(text: str) -> tuple[str, ...]:
             raise ValueError(f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
                              f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out.")
         if name:
-            captions += (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
-    return tuple(captions)
+            prompts = (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
+            captions[kind] = (*captions.get(kind, ()), *prompts)
+    return captions
 
 
 def read_captions(data: bytes, name: str) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ class PreservePrior(io.ComfyNode):
                 io.String.Input(
                     "names", multiline=True, default="", optional=True,
                     tooltip="Names to keep, one a line, in the prompts a concept is erased in: horse, or "
-                            "person: Jo Doe, style: Monet."),
+                            "person: Jo Doe, style: Monet. The names of each kind are a prior of their own, "
+                            "added to the others."),
                 io.Combo.Input(
                     "file", options=text_files(FORMATS), default=NONE, optional=True,
                     tooltip="More captions from the host's input folder or models/mace: .txt, .csv, or the "
@@ -60,16 +61,19 @@ class PreservePrior(io.ComfyNode):
     @classmethod
     def execute(cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()):
         lines = [line.strip() for line in captions.splitlines() if line.strip()]
-        lines += captions_of_names(names)
         if file != NONE:
             lines += read_captions(read_file(file, FORMATS), file)
         if everyday:
             lines += everyday_captions()
-        if not lines:
+        # Names of each kind are a domain: pooled, ten people among a hundred objects would hardly count.
+        domains = [each for each in (lines, *map(list, captions_of_names(names).values())) if each]
+        if not domains:
             raise ValueError("There are no captions to preserve: "
                              "write at least one line such as 'a photo of a cat'.")
-        if concepts:
-            weight *= domain_weight(concepts, len(lines))
-        prior = prior_once(HostTextEncoder(clip), lines, TimedProgress("Preserve prior", len(set(lines))))
-        prior = weighted(prior, weight)
-        return io.NodeOutput(prior if other is None else add_priors(other, prior))
+        encoder = HostTextEncoder(clip)
+        progress = TimedProgress("Preserve prior", sum(len(set(each)) for each in domains))
+        for each in domains:
+            counts = weight * (domain_weight(concepts, len(each)) if concepts else 1.0)
+            prior = weighted(prior_once(encoder, each, progress), counts)
+            other = prior if other is None else add_priors(other, prior)
+        return io.NodeOutput(other)

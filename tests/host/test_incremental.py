@@ -183,6 +183,18 @@ def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, mo
         assert not torch.allclose(made(), weighed)
 
 
+def test_the_names_of_each_kind_are_a_prior_of_their_own(pack, loaded):
+    _, clip, _ = loaded
+
+    def prior(captions="", names=""):
+        return pack.call("MACE_PreservePrior", clip=clip, captions=captions, names=names, weight=1.0)[0]
+
+    apart = [prior("a photo of a cat"), prior(names="horse\ncow"), prior(names="person: Jo Doe")]
+    together = prior("a photo of a cat", "horse\nperson: Jo Doe\ncow")
+    assert relative(together.P, sum(each.P for each in apart)) < 1e-12
+    assert together.captions == sum(each.captions for each in apart)
+
+
 def test_a_prior_is_read_once(pack, loaded, monkeypatch):
     _, clip, _ = loaded
     asked = []
@@ -196,5 +208,7 @@ def test_a_prior_is_read_once(pack, loaded, monkeypatch):
     again, = pack.call("MACE_PreservePrior", **given, weight=2.0, other=first)
     assert asked == [] and relative(again.P, first.P * 3) < 1e-12
     people, = pack.call("MACE_EraseConcepts", concepts="person: Jo Doe -> a person", kind="object")
+    parts = [given | {"names": ""}, given | {"captions": "", "everyday": False}]
+    parts = [pack.call("MACE_PreservePrior", **each, weight=1.0)[0] for each in parts]
     domain, = pack.call("MACE_PreservePrior", **given, weight=1.0, concepts=people)
-    assert relative(domain.P * 616767, first.P * 8e3 * first.captions) < 1e-9
+    assert relative(domain.P * 616767, sum(each.P * 8e3 * each.captions for each in parts)) < 1e-9
