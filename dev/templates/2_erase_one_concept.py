@@ -22,12 +22,12 @@ TEMPLATE = Template(
              inputs={"clip": CLIP, "captions": KEEP}),
         Node("refine", "MACE_CrossAttnRefine", at=(400, 0), size=(320, 170),
              inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")}),
-        Node("draw", "MACE_DrawConcepts", at=(400, 330), size=(320, 510),
+        Node("draw", "MACE_DrawConcepts", at=(400, 330), size=(320, 700),
              inputs={"model": MODEL, "clip": CLIP, "vae": VAE, "concepts": Out("concepts"),
                      "images": 8, "steps": 30, "cfg": 4.0, "width": 64, "height": 64}),
-        Node("mask", "MACE_MaskConcepts", at=(780, 330), size=(320, 380),
+        Node("mask", "MACE_MaskConcepts", at=(780, 330), size=(320, 700),
              inputs={"training_set": Out("draw", "training_set"), "method": "attention"}),
-        Node("train", "MACE_TrainConceptLoRA", at=(1160, 330), size=(320, 320),
+        Node("train", "MACE_TrainConceptLoRA", at=(1160, 330), size=(320, 700),
              inputs={"refined": Out("refine", "refined"), "clip": CLIP, "concepts": Out("concepts"),
                      "training_set": Out("mask", "training_set")}),
         Node("fuse", "MACE_FuseLoRAs", at=(1160, 0), size=(320, 150),
@@ -50,7 +50,7 @@ TEMPLATE = Template(
         Group("Load", at=(-20, -80), size=(360, 200)),
         Group("What to erase, what to keep", at=(-20, 160), size=(360, 700), color="#b06634"),
         Group("Stage 1: closed form", at=(380, -80), size=(360, 290), color="#a1309b"),
-        Group("Stage 2: one LoRA per concept", at=(380, 250), size=(1120, 610), color="#a1309b"),
+        Group("Stage 2: one LoRA per concept", at=(380, 250), size=(1120, 800), color="#a1309b"),
         Group("Stage 3: fusion", at=(1140, -80), size=(360, 290), color="#a1309b"),
         Group("Apply and keep", at=(1540, 400), size=(360, 460), color="#8a8"),
         Group("Prompt", at=(1540, -80), size=(360, 470)),
@@ -67,6 +67,6 @@ TEMPLATE = Template(
              "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
              "Your own model: an SD1.x, SD2.x or SDXL checkpoint; set its size in *Draw Concepts* and "
              "*Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
-             at=(780, 740), size=(700, 110), title="Then"),
+             at=(1560, 900), size=(700, 150), title="Then"),
     ),
 )
