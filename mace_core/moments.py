@@ -15,7 +15,7 @@ from torch import LongTensor, Tensor
 
 from .alignment import align, locate
 from .concepts import Concept
-from .prompts import PromptPair, prompt_pairs
+from .prompts import PromptPair, prompt_pairs, templates_naming
 from .text import BATCH, EncodedPrompts, TextEncoder, check_finite, check_fits, encode_once
 
 # The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
@@ -90,10 +90,11 @@ class MomentSum:
 
     A surrogate's prompt meets the targets of many concepts. In sum e_g e_f^T it stands on the left of all of
     them, so their e_f are added up first and multiplied once: concepts that share a surrogate share its cost.
+    together: all that is erased in the same run; prompts of one that name another are left out.
     """
 
-    def __init__(self, encoder: TextEncoder):
-        self._encoder = encoder
+    def __init__(self, encoder: TextEncoder, together: Sequence[Concept] = ()):
+        self._encoder, self._naming = encoder, templates_naming(together)
         self._G = self._F = self._rest = None  # [d, d] float64; F and rest above the diagonal only
         self._waiting: dict[str, tuple[Tensor, Tensor]] = {}  # surrogate prompt -> its tokens; sums of e_f
 
@@ -103,7 +104,7 @@ class MomentSum:
         Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts,
         NaN embeddings.
         """
-        pairs = prompt_pairs(concept)
+        pairs = prompt_pairs(concept, self._naming)
         check_fits(self._encoder, {p.target: p.phrase for p in pairs})
         check_fits(self._encoder, {p.surrogate: p.surrogate_phrase for p in pairs})
         prompts = [prompt for p in pairs for prompt in (p.target, p.surrogate)]

@@ -8,10 +8,10 @@ around it are matched by position (see ``alignment``). A template may supply the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from .concepts import Concept, without_article
+from .concepts import Concept, same, without_article
 
 _OBJECT = (
     "{}",
@@ -181,10 +181,31 @@ class PromptPair:
     before: str = ""
 
 
-def prompt_pairs(concept: Concept) -> tuple[PromptPair, ...]:
-    """Every template of the concept's kind, filled with the target and with each synonym."""
+def prompt_pairs(concept: Concept, naming: Mapping[str, Set[str]] | None = None) -> tuple[PromptPair, ...]:
+    """Every template of the concept's kind, filled with the target and with each synonym.
+
+    Templates that name another concept, by ``naming`` (``templates_naming``), are left out; the phrase alone
+    never is.
+    """
+    templates = [each for each in TEMPLATES[concept.kind]
+                 if not (naming or {}).get(each, set()) - {concept.target}]
     return tuple(_fill(template, phrase, concept.surrogate)
-                 for phrase in concept.phrases for template in TEMPLATES[concept.kind])
+                 for phrase in concept.phrases for template in templates)
+
+
+def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
+    """Template -> targets of the concepts it names: "a sepia photo of an old {}" names the style sepia.
+
+    In such a prompt about a fox, stage 1 would map the word sepia to itself while it erases sepia.
+    """
+    named: dict[str, set[str]] = {}
+    for template in (each for templates in TEMPLATES.values() for each in templates):
+        text = template.casefold()
+        for concept in concepts:
+            for phrase in map(same, concept.phrases):
+                if phrase in text and re.search(rf"\b{re.escape(phrase)}\b", text):
+                    named.setdefault(template, set()).add(concept.target)
+    return {template: frozenset(targets) for template, targets in named.items()}
 
 
 def _fill(template: str, phrase: str, surrogate: str) -> PromptPair:

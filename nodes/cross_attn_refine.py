@@ -51,7 +51,7 @@ class CrossAttnRefine(io.ComfyNode):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
-        sums = {concept.kind: MomentSum(encoder) for concept in concepts}
+        sums = {concept.kind: MomentSum(encoder, concepts) for concept in concepts}
         for concept, label in labelled(concepts):
             progress.say(label)
             sums[concept.kind].add(concept, lambda done, total: check_interrupted())

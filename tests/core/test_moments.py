@@ -102,6 +102,14 @@ def test_moments_of_many_concepts_are_the_sum_of_each():
         assert torch.allclose(getattr(both, name), sum(getattr(m, name) for m in each), rtol=1e-12)
 
 
+def test_concepts_erased_together_do_not_speak_of_each_other():
+    fox, sepia = Concept("fox", "meadow"), Concept("sepia", "colour", "style")
+    encoder = ToyTextEncoder()
+    MomentSum(encoder, [fox, sepia]).add(fox)
+    prompts = {pair.target for pair in prompt_pairs(fox)}
+    assert {prompt for prompt in prompts if prompt not in encoder.encoded} == {"a sepia photo of an old fox"}
+
+
 def test_moments_are_float64_and_symmetric_where_they_should_be():
     m = concept_moments(ToyTextEncoder(), SHIP)
     assert {x.dtype for x in (m.G, m.F, m.C)} == {torch.float64}

@@ -3,7 +3,7 @@
 import pytest
 
 from mace_core.concepts import KINDS, Concept
-from mace_core.prompts import TEMPLATES, prompt_pairs
+from mace_core.prompts import TEMPLATES, prompt_pairs, templates_naming
 
 NAMES = {"object": ("ship", "the sea"), "person": ("Jo Doe", "a person"), "style": ("Van Gogh", "art"),
          "explicit": ("nudity", "a person wearing clothes")}
@@ -41,3 +41,24 @@ def test_articles():
     assert ("a photo of an airplane", "a photo of an wide sky") in prompts  # the words before it are the same
     assert ("the airplane", "a wide sky") in prompts  # the bare template keeps it
     assert not any(" the the " in f" {p} " or " a a " in f" {p} " for pair in prompts for p in pair)
+
+
+def test_no_prompt_names_another_concept_of_the_run():
+    fox, sepia = Concept("fox", "meadow"), Concept("sepia", "colour", "style", ("Black and White",))
+    naming = templates_naming([fox, sepia, Concept("hat", "a table")])
+    told = [pair.target for pair in prompt_pairs(fox, naming)]
+    assert len(told) < len(prompt_pairs(fox))
+    assert set(told) == {pair.target for pair in prompt_pairs(fox)
+                         if not any(look in pair.target for look in ("sepia", "black and white"))}
+    assert prompt_pairs(sepia, naming) == prompt_pairs(sepia)
+    jo = [pair.target for pair in prompt_pairs(Concept("Jo Doe", "a person", "person"), naming)]
+    assert "Jo Doe with a hat" not in jo and "a photo of Jo Doe" in jo
+    assert templates_naming([Concept("at", "sea"), fox]).keys() == {
+        each for templates in TEMPLATES.values() for each in templates if " at " in each}
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_the_phrase_alone_is_always_a_prompt(kind):
+    words = {word.strip(",") for each in TEMPLATES[kind] for word in each.split() if word.strip(",") != "{}"}
+    naming = templates_naming([Concept(word, "sea") for word in words if word not in ("sea", "a", "the")])
+    assert "X" in [pair.target for pair in prompt_pairs(Concept("X", "sea", kind), naming)]
