@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .concepts import Concept
 from .fuse import FuseSettings, fuse
-from .lora import ConceptLoRA, untrained_lora
+from .lora import ConceptLoRA, untrained_lora, without_prompts_of_others
 from .moments import ConceptMoments, Prior, check_same_encoder
+from .prompts import templates_naming
 from .refine import RefineSettings, refine
 from .text import TextEncoder
 from .version import VERSION
@@ -63,7 +64,8 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
                   settings: FuseSettings, kind_weights: Mapping[str, float] | None = None) -> Erasure:
     """Stage 3 as an erasure, from that of stage 1 and the LoRAs of any subset of its concepts.
 
-    A concept without a LoRA stays as stage 1 left it. ``kind_weights`` as in ``fuse``. Raises ValueError: a
+    A concept without a LoRA stays as stage 1 left it. As in stage 1, prompts of one concept that name another
+    do not count. ``kind_weights`` as in ``fuse``. Raises ValueError: a
     refined erasure that is fused already, a LoRA of a concept that was not refined, another text encoder, and
     as ``fuse`` does.
     """
@@ -76,7 +78,9 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
         raise ValueError(f"There is a LoRA for '{min(unknown)}', which the refined erasure does not contain: "
                          "refine with that concept first, then train on the refined model.")
     rest = [untrained_lora(encoder, concept) for concept in refined.concepts if concept.target not in trained]
-    T, U, D = fuse(refined.T, [*loras, *rest] if loras else [], prior, settings, kind_weights)
+    naming = templates_naming(refined.concepts)
+    every = [without_prompts_of_others(encoder, lora, naming) for lora in (*loras, *rest)] if loras else []
+    T, U, D = fuse(refined.T, every, prior, settings, kind_weights)
     used = {**refined.settings, "fuse": asdict(settings),
             "train": {lora.concept.target: lora.provenance for lora in loras}}
     U, D = ({name: factor.float() for name, factor in factors.items()} for factors in (U, D))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from .concepts import Concept
-from .moments import concept_moments
-from .text import TextEncoder
+from .moments import concept_moments, second_moment
+from .prompts import prompt_pairs
+from .text import TextEncoder, encode_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +47,17 @@ def initial_factors(layers: Mapping[str, tuple[int, int]], rank: int,
 def untrained_lora(encoder: TextEncoder, concept: Concept) -> ConceptLoRA:
     """Delta W = 0: a concept that fusion keeps as stage 1 left it."""
     return ConceptLoRA(concept, {}, {}, concept_moments(encoder, concept).C, encoder.fingerprint)
+
+
+def without_prompts_of_others(encoder: TextEncoder, lora: ConceptLoRA,
+                              naming: Mapping[str, Set[str]]) -> ConceptLoRA:
+    """The LoRA with C over those of its prompts that name no other concept (``templates_naming``).
+
+    What a prompt says of another concept is for that concept's LoRA to answer, not for this one.
+    """
+    own = {pair.target for pair in prompt_pairs(lora.concept, naming)}
+    others = [pair.target for pair in prompt_pairs(lora.concept) if pair.target not in own]
+    if not others:
+        return lora
+    encoded = encode_once(encoder, others)
+    return replace(lora, C=lora.C - second_moment(each.embeddings for each in encoded.values()))

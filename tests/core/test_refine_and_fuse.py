@@ -1,14 +1,18 @@
 """Stage 1 and stage 3: settings and what they refuse (the mathematics is in test_properties)."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mace_core.concepts import Concept
 from mace_core.erasure import closed_form_erasure, edited_weight, fused_erasure
 from mace_core.fuse import FuseSettings, fuse
-from mace_core.lora import ConceptLoRA, untrained_lora
-from mace_core.moments import concept_moments, prior_from_captions
+from mace_core.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
+from mace_core.moments import concept_moments, prior_from_captions, second_moment
+from mace_core.prompts import prompt_pairs, templates_naming
 from mace_core.refine import RefineSettings, refine
+from mace_core.text import encode_once
 from tests.core.properties import relative, weight
 from tests.core.toy import ToyTextEncoder, random_loras
 
@@ -139,3 +143,20 @@ def test_edited_weight(moments, prior):
         edited_weight(W[:23], "k", fused)
     with pytest.raises(ValueError, match=r"made for \[any, 32\]"):
         edited_weight(W[:, :31], "k", refined)
+
+
+def test_fusion_counts_no_prompt_that_names_another_concept():
+    fox, sepia = Concept("fox", "meadow"), Concept("sepia", "colour", "style")
+    lora, = random_loras(ENCODER, [fox], LAYERS)
+    naming = templates_naming([fox, sepia])
+    assert without_prompts_of_others(ENCODER, lora, templates_naming([fox])) is lora
+    told = encode_once(ENCODER, [pair.target for pair in prompt_pairs(fox, naming)])
+    assert len(told) == len(prompt_pairs(fox)) - 1
+    C = without_prompts_of_others(ENCODER, lora, naming).C
+    assert relative(C, second_moment(each.embeddings for each in told.values())) < 1e-12
+    moments = [concept_moments(ENCODER, each) for each in (fox, sepia)]
+    fused = fused_erasure(ENCODER, closed_form_erasure([fox, sepia], moments, None, RefineSettings()), [lora],
+                          None, FuseSettings())
+    whole = [replace(lora, C=C), untrained_lora(ENCODER, sepia)]
+    T, _, _ = fuse(refine(moments, None, RefineSettings()).float(), whole, None, FuseSettings())
+    assert relative(fused.T, T) < 1e-6
