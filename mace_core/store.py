@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def keep_together(store: Store, results: Sequence[Finished]) -> None:
     """
     store.folder.mkdir(parents=True, exist_ok=True)
     _move_in(store)
-    with written_whole(store.folder / f"{results[0].key[:32]}{TOGETHER}") as folder:
+    own = uuid.uuid4().hex  # another host may finish the same results at the same moment
+    with written_whole(store.folder / f"{own}{TOGETHER}") as folder:
         folder.mkdir()
         for each in results:
             content = {**each.description, "key": each.key}

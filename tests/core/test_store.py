@@ -128,6 +128,16 @@ def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatc
     assert not list(tmp_path.glob("*.together"))
 
 
+def test_two_hosts_may_finish_the_same_results_at_the_same_moment(tmp_path, monkeypatch):
+    store, results = Store(tmp_path, 10**6), [Finished(name, name, TENSORS, {}) for name in "abc"]
+    with monkeypatch.context() as patched:
+        patched.setattr("mace_core.store._move_in", lambda store: None)  # neither has got to it yet
+        keep_together(store, results)
+        keep_together(store, results)
+    assert all(find(store, name, name, no_report) for name in "abc")
+    assert not list(tmp_path.glob("*.together"))
+
+
 def test_what_a_killed_run_left_is_removed_after_an_hour(tmp_path):
     for name in ("old", "new"):
         (tmp_path / f".mace-{name}.tmp").mkdir()
