@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from dev.bench.bench import mean
 from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
-from dev.mass.plan import BESIDE_UCE, COUNTS, KINDS, PERSONS, of_kind, splits
+from dev.mass.plan import BESIDE_UCE, COUNTS, KINDS, PERSONS, of_kind, of_mixed, splits
 from mace_core.metrics import h_c
 
 WANTED = {"1": 96, "5": 95, "10": 94, "50": 92, "100": 89}
@@ -50,7 +50,7 @@ def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
             method: of(method, "mass 100", told["mass"]["100"])
             for method in (REFINED, AVERAGED, UNFOCUSED, FULL, EXACT)
         },
-        "mixed": {kind: _mixed(results, before, told["mixed"]["all"], kind) for kind in KINDS},
+        "mixed": {kind: _mixed(results, told["mixed"]["all"], kind) for kind in KINDS},
         "seconds": results["seconds"],
         "memory": results["memory"],
     }
@@ -67,12 +67,11 @@ def _namesakes(results: Mapping, before: Shares, count: str, split: Mapping) -> 
     }
 
 
-def _mixed(results: Mapping, before: Shares, split: Mapping, kind: str) -> dict[str, float]:
+def _mixed(results: Mapping, split: Mapping, kind: str) -> dict[str, float]:
     """H_c of a group in the mixed run, and when it is erased alone."""
     names = [of_kind(split[side], kind) for side in ("erase", "keep")]
-    together, alone = (
-        scores(results[name], before, *names) for name in (f"{FULL}, mixed", f"{FULL}, mixed, {kind}s alone")
-    )
+    before, *after = (results[name] for name in of_mixed(kind))
+    together, alone = (scores(shares, before, *names) for shares in after)
     return {
         "erased": len(names[0]),
         "together": together["h_c_relative"],

@@ -20,10 +20,15 @@ def prepare(bench: Bench, method: str, erase: Sequence[str]) -> int:
 
 
 def shares(
-    bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str]
+    bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str], times: int
 ) -> dict[str, float]:
-    """How often each of the concepts `asked` is drawn under its own name (0..1)."""
-    return bench.names(erased(bench, method, erase, keep), asked)
+    """How often each of the concepts `asked` is drawn under its own name (0..1), in `times` the pictures."""
+    model, images = erased(bench, method, erase, keep), bench.images
+    bench.images = times * images
+    try:
+        return bench.names(model, asked)
+    finally:
+        bench.images = images
 
 
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:

@@ -13,6 +13,7 @@ COUNTS, PERSONS = ("1", "5", "10", "50", "100"), ("1", "5", "10", "20")
 ABLATION = (REFINED, AVERAGED, UNFOCUSED, EXACT)
 BESIDE_UCE = ("1", "50", "100")
 KINDS = ("object", "person", "style")
+MANY = 4  # times as many pictures of the two styles of the mixed run: at 16 each, one picture is 3 points
 WORK = "dev.mass.measure"
 
 
@@ -49,7 +50,12 @@ def measuring_tasks() -> list[Task]:
     for count in PERSONS:
         told["persons"][count].pop("namesakes")
         tasks.append(_shares(FULL, f"persons {count}", **told["persons"][count]))
-    tasks.append(_shares(FULL, "mixed", **mixed))
+    styles = of_kind([*mixed["erase"], *mixed["keep"]], "style")
+    tasks += [
+        _shares(UNEDITED, "styles", [], [], styles, MANY),
+        _shares(FULL, "mixed", **mixed),
+        _shares(FULL, "mixed, styles", **mixed, asked=styles, times=MANY),
+    ]
     tasks += [
         _shares(
             FULL,
@@ -57,6 +63,7 @@ def measuring_tasks() -> list[Task]:
             of_kind(mixed["erase"], kind),
             mixed["keep"],
             of_kind([*mixed["erase"], *mixed["keep"]], kind),
+            MANY if kind == "style" else 1,
         )
         for kind in KINDS
     ]
@@ -70,8 +77,19 @@ def of_kind(names: Sequence[str], kind: str) -> list[str]:
     return [name for name in names if kind_of[name] == kind]
 
 
+def of_mixed(kind: str) -> tuple[str, str, str]:
+    """The tasks that tell of a group of the mixed run: unedited, in the mixed run, erased alone."""
+    before, together = ("styles", "mixed, styles") if kind == "style" else ("all", "mixed")
+    return f"{UNEDITED}, {before}", f"{FULL}, {together}", f"{FULL}, mixed, {kind}s alone"
+
+
 def _shares(
-    method: str, split: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str] | None = None
+    method: str,
+    split: str,
+    erase: Sequence[str],
+    keep: Sequence[str],
+    asked: Sequence[str] | None = None,
+    times: int = 1,
 ) -> Task:
-    given = {"method": method, "erase": erase, "keep": keep, "asked": asked or [*erase, *keep]}
-    return Task(f"{method}, {split}", f"{WORK}:shares", given)
+    told = {"erase": erase, "keep": keep, "asked": asked or [*erase, *keep], "times": times}
+    return Task(f"{method}, {split}", f"{WORK}:shares", {"method": method, **told})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dev.bench.erasures import AVERAGED, FULL, REFINED, UNFOCUSED
 from dev.mass.figures import WANTED, WANTED_LEAD, WANTED_MIXED, WANTED_PERSONS
-from dev.mass.plan import splits
+from dev.mass.plan import MANY, splits
 
 HEAD = """# Mass erasure on the miniature
 
@@ -27,7 +27,7 @@ def tables(found: Mapping, setting: Mapping) -> str:
         "![H_c by the number of concepts](mass.png)\n",
         _persons(found),
         _ablation(found, setting["images"]),
-        _mixed(found),
+        _mixed(found, setting["images"]),
         _costs(found),
         _resumed(found),
     )
@@ -122,7 +122,7 @@ def _why(found: Mapping, images: int) -> str:
     )
 
 
-def _mixed(found: Mapping) -> str:
+def _mixed(found: Mapping, images: int) -> str:
     rows = [
         "## Three kinds in one run",
         "",
@@ -143,7 +143,7 @@ def _mixed(found: Mapping) -> str:
                 met(difference, -WANTED_MIXED),
             )
         )
-    return "\n".join([*rows, ""])
+    return "\n".join([*rows, "", f"Each style is judged on {MANY * images} pictures.", ""])
 
 
 def _costs(found: Mapping) -> str:
