@@ -65,6 +65,15 @@ def test_what_is_measured_has_been_trained_before():
     assert asked <= trained
 
 
+def test_the_groups_of_the_mixed_run_are_judged_by_tasks_on_the_same_number_of_pictures():
+    tasks = {task.name: task for task in mass_plan.measuring_tasks()}
+    for kind in mass_plan.KINDS:
+        told = [tasks[name].given for name in mass_plan.of_mixed(kind)]
+        assert len({each["times"] for each in told}) == 1
+        assert all(set(mass_plan.of_kind(told[2]["asked"], kind)) <= set(each["asked"]) for each in told)
+        assert [bool(each["erase"]) for each in told] == [False, True, True]
+
+
 def test_scores_of_hand_made_shares():
     before = {"a": 1.0, "b": 1.0, "c": 0.5}
     found = mass_figures.scores({"a": 0.1, "b": 0.9, "c": 0.45}, before, ["a"], ["b", "c"])
