@@ -53,7 +53,7 @@ TEMPLATE = Template(
         Node("concepts", "MACE_EraseConcepts", at=(0, 240), size=(380, 480),
              inputs={"concepts": CONCEPTS, "kind": "object"}),
         Node("prior", "MACE_PreservePrior", at=(0, 820), size=(380, 460),
-             inputs={"clip": CLIP, "captions": "", "names": KEEP, "everyday": True}),
+             inputs={"clip": CLIP, "captions": "", "names": KEEP}),
         Node("refine", "MACE_CrossAttnRefine", at=(460, 0), size=(320, 200),
              inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")}),
         Node("draw", "MACE_DrawConcepts", at=(460, 360), size=(320, 700),
