@@ -145,7 +145,7 @@ def test_edited_weight(moments, prior):
         edited_weight(W[:, :31], "k", refined)
 
 
-def test_fusion_counts_no_prompt_that_names_another_concept():
+def test_fusion_counts_no_prompt_that_names_another_concept(prior):
     fox, sepia = Concept("fox", "meadow"), Concept("sepia", "colour", "style")
     lora, = random_loras(ENCODER, [fox], LAYERS)
     naming = templates_naming([fox, sepia])
@@ -155,8 +155,8 @@ def test_fusion_counts_no_prompt_that_names_another_concept():
     C = without_prompts_of_others(ENCODER, lora, naming).C
     assert relative(C, second_moment(each.embeddings for each in told.values())) < 1e-12
     moments = [concept_moments(ENCODER, each) for each in (fox, sepia)]
-    fused = fused_erasure(ENCODER, closed_form_erasure([fox, sepia], moments, None, RefineSettings()), [lora],
-                          None, FuseSettings())
+    refined = closed_form_erasure([fox, sepia], moments, prior, RefineSettings())
+    fused = fused_erasure(ENCODER, refined, [lora], prior, FuseSettings())
     whole = [replace(lora, C=C), untrained_lora(ENCODER, sepia)]
-    T, _, _ = fuse(refine(moments, None, RefineSettings()).float(), whole, None, FuseSettings())
-    assert relative(fused.T, T) < 1e-6
+    assert relative(fused.T, fuse(refined.T, whole, prior, FuseSettings())[0]) < 1e-6
+    assert relative(fused.T, fuse(refined.T, [lora, whole[1]], prior, FuseSettings())[0]) > 1e-4
