@@ -183,6 +183,18 @@ def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, mo
         assert not torch.allclose(made(), weighed)
 
 
+def test_stage_1_leaves_out_prompts_that_name_another_concept(pack, loaded, monkeypatch):
+    model, clip, _ = loaded
+    encoder = pack.module("nodes._host_text").HostTextEncoder
+    encode, asked = encoder.encode, set()
+    monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.update(texts) or encode(self, texts))
+    for lines, told in (("fox -> meadow", True), ("fox -> meadow\nstyle: sepia -> colour", False)):
+        concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+        asked.clear()
+        pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
+        assert ("a sepia photo of an old fox" in asked) == told and "a photo of the fox" in asked
+
+
 def test_the_names_of_each_kind_are_a_prior_of_their_own(pack, loaded):
     _, clip, _ = loaded
 
