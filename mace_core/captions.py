@@ -68,10 +68,10 @@ def everyday_captions() -> tuple[str, ...]:
 
 
 def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
-    """Every prompt a concept would be erased in, for each name to keep, by kind: one a line.
+    """Every prompt a concept would be erased in, for each name to keep, by kind.
 
-    ``person: Jo Doe``; a line without a kind is an object's. Prompts that tell how a picture looks are left
-    out. Raises ValueError for an unknown kind.
+    One name a line, ``person: Jo Doe``; a line without a kind is an object's. Prompts that tell how a picture
+    looks are left out. Raises ValueError for an unknown kind.
     """
     captions: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(text.splitlines(), 1):
