@@ -88,21 +88,32 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
 
 
 def edited_weight(W: Tensor, layer: str, erasure: Erasure, strength: float = 1.0) -> Tensor:
+    """The weight of ``layer`` with the erasure in force: ``edited`` with the erasure's own T, U and D.
+
+    Raises ValueError when W has another shape than the erasure was made for.
+    """
+    check_fits(W, layer, erasure)
+    return edited(W, erasure.T, erasure.U.get(layer), erasure.D.get(layer), strength)
+
+
+def edited(W: Tensor, T: Tensor, U: Tensor | None, D: Tensor | None, strength: float = 1.0) -> Tensor:
     """W + strength (W T + U D - W) for a projection W ``[o, d]``, in float32 on the device of W.
 
-    Strength 0 returns W itself. A layer without low-rank factors gets W T alone. Raises ValueError when W has
-    another shape than the erasure was made for.
+    Strength 0 returns W itself. Without low-rank factors it is W T alone.
     """
     if strength == 0:
         return W
-    d = erasure.T.shape[0]
-    U, D = erasure.U.get(layer), erasure.D.get(layer)
+    W = W.float()
+    edited = W @ T.to(W)
+    if U is not None:
+        edited = edited + U.to(W) @ D.to(W)
+    return W + strength * (edited - W)
+
+
+def check_fits(W: Tensor, layer: str, erasure: Erasure) -> None:
+    """Raise ValueError unless W ``[o, d]`` has the shape that ``erasure`` was made for."""
+    d, U = erasure.T.shape[0], erasure.U.get(layer)
     if W.ndim != 2 or W.shape[1] != d or (U is not None and U.shape[0] != W.shape[0]):
         outputs = "any" if U is None else U.shape[0]
         raise ValueError(f"The layer '{layer}' has a weight of shape {list(W.shape)} and the erasure was "
                          f"made for [{outputs}, {d}]: use a MODEL of the family the erasure was made with.")
-    W = W.float()
-    edited = W @ erasure.T.to(W)
-    if U is not None:
-        edited = edited + U.to(W) @ D.to(W)
-    return W + strength * (edited - W)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from .erasure import Erasure
 
+NOT_CHECKED = "Whether the text encoder is the same was not checked: connect CLIP."
 
-def transferred(erasure: Erasure, base: str, same_encoder: bool) -> str:
+
+def transferred(erasure: Erasure, base: str, doubt: str) -> str:
     """In a sentence or two for the user: what of ``erasure`` holds on the model of fingerprint ``base``.
 
     W T is right for any U-Net, as T depends on the text encoder alone. U D was trained on one U-Net, and is
-    added as it is to any other. same_encoder: whether it was checked that the text encoder is the same.
+    added as it is to any other. doubt: a sentence on the text encoder; empty when it is known to be the same.
     """
-    encoder = "" if same_encoder else " Whether the text encoder is the same was not checked: connect CLIP."
+    encoder = f" {doubt}" if doubt else ""
     if not erasure.U:
         return f"Closed form only: exact on every checkpoint with the same text encoder.{encoder}"
     if not erasure.base:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from ..mace_core.store import find, keep, key_of
-from ._host_store import model_fingerprint, store_of, vae_fingerprint
+from ._host_fingerprint import is_told, model_fingerprint, vae_fingerprint
+from ._host_store import store_of
 from ._training_set import ConceptImages
 
 DRAWING = 1  # raise it when the same settings draw other pictures, or their heat is another
@@ -13,7 +14,7 @@ DRAWING = 1  # raise it when the same settings draw other pictures, or their hea
 def drawing_key(model, vae, encoder, **settings) -> dict | None:
     """What all pictures of a run depend on; None where the MODEL's patches cannot be told apart."""
     network = model_fingerprint(model)
-    if network is None:
+    if network is None or not is_told(encoder.fingerprint):
         return None
     return {"drawing": DRAWING, "network": network, "vae": vae_fingerprint(vae),
             "encoder": encoder.fingerprint, **settings}

@@ -1,8 +1,7 @@
 """Cross-attention maps of a MODEL inside the host, with gradients to a LoRA that acts on activations.
 
-Everything a node gets from the executor is an inference tensor, which autograd refuses. So the network runs
-outside inference mode on ordinary parameters that share the storage of the real ones, and gets its own
-objects back at the end. No weight is touched: the LoRA adds U(D context) to the projected keys and values.
+No weight is touched: the LoRA adds U(D context) to the projected keys and values. A pass without gradients
+runs on the network as the host drives it, one with gradients on ordinary weights (_host_gradients.py).
 """
 
 import re
@@ -13,10 +12,13 @@ import comfy.sampler_helpers
 import comfy.samplers
 import comfy.utils
 import torch
+from comfy.model_patcher import set_model_options_patch_replace
 
+from ._host_gradients import differentiable, is_dynamic, ordinary_weights
 from ._host_memory import checkpointed_blocks, is_short_of_memory, training_memory
 from ._host_patch import cross_attention_layers
 
+TIMESTEPS = 1000  # of the schedule that Stable Diffusion was trained with; mace_core counts in them
 BLOCK = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2")
 
 
@@ -27,10 +29,11 @@ class _LastMap(Exception):
 class HostAttentionModel:
     """mace_core's AttentionModel on a loaded MODEL. Made by `attention_model` only."""
 
-    def __init__(self, patcher, layers, conds):
+    def __init__(self, patcher, layers, conds, training: bool):
         self.layers = layers
         self._patcher = patcher
         self._conds = conds
+        self._training = training
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +71,7 @@ class HostAttentionModel:
 
     def _apply(self, x_t, t, context, recorded) -> torch.Tensor:
         sigma = self._sigma(t, len(x_t))
-        options = {**_recording(self._patcher, self.layers, recorded),
+        options = {**_recording(self._patcher.model_options, self.layers, recorded, self._training),
                    "cond_or_uncond": [0], "sigmas": sigma, "sample_sigmas": sigma}
         # concept by concept, as the samples of a batch are
         conds = {name: cond.repeat_interleave(len(x_t) // len(cond), 0) for name, cond in self._conds.items()}
@@ -77,9 +80,11 @@ class HostAttentionModel:
                                                transformer_options=options, **conds)
 
     def _sigma(self, t, batch: int) -> torch.Tensor:
+        """Of timesteps 0 to 999; distilled schedules have fewer, of which the nearest is taken."""
         sigmas = self._patcher.get_model_object("model_sampling").sigmas
-        chosen = sigmas[torch.as_tensor(t, device=sigmas.device).long()]
-        return chosen.to(self.device).reshape(-1).expand(batch).clone()
+        t = torch.as_tensor(t, device=sigmas.device).double()
+        place = ((t + 1) * len(sigmas) / TIMESTEPS).round().long() - 1
+        return sigmas[place.clamp(min=0)].to(self.device).reshape(-1).expand(batch).clone()
 
 
 class _Pass:
@@ -134,27 +139,34 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
     if training:
         low_memory = is_short_of_memory(work, layers, shape) if low_memory is None else low_memory
         memory = training_memory(work, layers, shape, low_memory)
+    if training and is_dynamic(work):  # its weights are copied beside those that the host keeps
+        memory += work.model_size()
     comfy.model_management.load_models_gpu([work], memory_required=memory, force_full_load=True)
     conds = _model_conds(work, conditioning, torch.zeros([1, *shape[1:]]))
     saving = checkpointed_blocks(work.model, layers) if training and low_memory else nullcontext()
-    ordinary = _ordinary_parameters(work.model)
-    with torch.inference_mode(False), torch.set_grad_enabled(training), ordinary, saving:
-        yield HostAttentionModel(work, layers, {name: cond.clone() for name, cond in conds.items()})
+    with torch.inference_mode(False), torch.set_grad_enabled(training), saving:
+        with ordinary_weights(work) if training else nullcontext():
+            conds = {name: cond.clone() for name, cond in conds.items()}
+            yield HostAttentionModel(work, layers, conds, training)
 
 
-def _recording(patcher, layers, recorded: _Pass) -> dict:
+def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> dict:
     """Transformer options of this pass alone, on top of those the MODEL carries."""
     def replacement(name, last):
         return lambda q, k, v, extra_options: recorded.record(name, last, q, k, v, extra_options["n_heads"])
 
-    patcher = patcher.clone()
-    patcher.set_model_attn2_patch(recorded.remember)
+    options = model_options["transformer_options"]
+    options = differentiable(options) if training else dict(options)
+    patches = options.get("patches", {})
+    options["patches"] = patches | {"attn2_patch": [*patches.get("attn2_patch", ()), recorded.remember]}
+    model_options = {"transformer_options": options}
     names = [name.removesuffix(".to_k") for name in layers if name.endswith(".to_k")]
     for name in names:
         place, number, index = BLOCK.fullmatch(name).groups()
         number = 0 if place == "middle" else int(number)
-        patcher.set_model_attn2_replace(replacement(name, name == names[-1]), place, number, int(index))
-    return patcher.model_options["transformer_options"]
+        model_options = set_model_options_patch_replace(
+            model_options, replacement(name, name == names[-1]), "attn2", place, number, int(index))
+    return model_options["transformer_options"]
 
 
 def _model_conds(patcher, conditioning, noise) -> dict[str, torch.Tensor]:
@@ -168,19 +180,3 @@ def _model_conds(patcher, conditioning, noise) -> dict[str, torch.Tensor]:
                       for cond in conds]
                for name in conds[0]["model_conds"] if name != "c_crossattn"}
     return {name: torch.cat(each) for name, each in tensors.items() if torch.is_tensor(each[0])}
-
-
-@contextmanager
-def _ordinary_parameters(network):
-    originals = [(module, name, parameter) for module in network.modules()
-                 for name, parameter in module._parameters.items() if type(parameter) is torch.nn.Parameter]
-    try:
-        for module, name, parameter in originals:
-            twin = torch.empty(0, dtype=parameter.dtype, device=parameter.device)
-            storage, offset = parameter.untyped_storage(), parameter.storage_offset()
-            twin.set_(storage, offset, parameter.size(), parameter.stride())
-            module._parameters[name] = torch.nn.Parameter(twin, requires_grad=False)
-        yield
-    finally:
-        for module, name, parameter in originals:
-            module._parameters[name] = parameter

@@ -8,7 +8,8 @@ import folder_paths
 import torch
 
 from ._host import EXTENSION, FOLDER, base_inside, free_path
-from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers, weight_in_force
+from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
+from ._host_weights import weight_in_force
 
 
 def check_export_name(name: str) -> str:
@@ -44,7 +45,5 @@ def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
 
 def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:
     """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
-    entries = model.get_key_patches(PREFIX)
     for module, layer in layers.items():
-        key = f"{layer}.weight"
-        yield layer, module, weight_in_force(entries[key], key)
+        yield layer, module, weight_in_force(model, f"{layer}.weight")

@@ -14,7 +14,8 @@ from ..mace_core.version import VERSION
 from ..mini import vocabulary as mini_world
 from ..mini.judge import BUNDLED, CONFIG, Judge
 from ._host import FOLDER, JUDGES, check_interrupted
-from ._host_patch import cross_attention_layers, erased_targets, fingerprint_in_force
+from ._host_fingerprint import fingerprint_in_force
+from ._host_patch import cross_attention_layers, erased_targets
 from ._host_sampling import SAMPLER, SCHEDULER
 
 BUNDLED_NAME = "bundled (for the miniature model)"

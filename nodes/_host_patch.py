@@ -1,14 +1,14 @@
 """An Erasure as patches on a clone of a MODEL: undone by bypassing the node, on top of LoRAs before it."""
 
-import hashlib
 import re
+from weakref import WeakKeyDictionary
 
-import comfy.lora
 import torch
 from comfy.model_base import Stable_Zero123, SVD_img2vid
+from comfy.model_patcher import get_key_weight
 from comfy.weight_adapter import WeightAdapterBase
 
-from ..mace_core.erasure import Erasure, edited_weight
+from ..mace_core.erasure import Erasure, check_fits, edited
 
 PREFIX = "diffusion_model."
 # U-Nets only: some video transformers have an attn2 too, but read text through encoders MACE does not know
@@ -17,28 +17,52 @@ FAMILIES = "SD1.x, SD2.x and SDXL checkpoints"
 READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads a picture in place of text
 
 
+_T: WeakKeyDictionary[Erasure, dict[torch.device, torch.Tensor]] = WeakKeyDictionary()
+
+
 class ErasurePatch(WeightAdapterBase):
-    """One projection's share of an erasure. It edits the weight as patched so far, LoRAs included."""
+    """One projection's share of an erasure. It edits the weight as patched so far, LoRAs included.
+
+    weights: the erasure, the layer, and the layer's U and D (or None). A host with dynamic VRAM makes a
+    second adapter of these keys and weights, whose tensors it has brought to the device. T is not among
+    them: all layers share it, and the host would copy it for each.
+    """
 
     name = "mace"
 
-    def __init__(self, erasure: Erasure, layer: str):
-        self.erasure = erasure
-        self.layer = layer
-        self.loaded_keys = set()
-        self.weights = []
+    def __init__(self, loaded_keys: set[str], weights: tuple):
+        self.loaded_keys = loaded_keys
+        self.weights = weights
+
+    @classmethod
+    def of(cls, erasure: Erasure, layer: str) -> "ErasurePatch":
+        return cls(set(), (erasure, layer, erasure.U.get(layer), erasure.D.get(layer)))
+
+    @property
+    def erasure(self) -> Erasure:
+        return self.weights[0]
 
     def calculate_weight(self, weight, key, strength, strength_model, offset, function,
                          intermediate_dtype=torch.float32, original_weight=None):
-        return edited_weight(weight, self.layer, self.erasure, strength).to(weight.dtype)
+        erasure, layer, U, D = self.weights
+        check_fits(weight, layer, erasure)
+        return edited(weight, T_on(erasure, weight.device), U, D, strength).to(weight.dtype)
+
+
+def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:
+    """T on a device, brought there once for all layers and kept for as long as the erasure."""
+    copies = _T.setdefault(erasure, {})
+    if device not in copies:
+        copies[device] = erasure.T.to(device)
+    return copies[device]
 
 
 def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
     """The text projections of a MODEL: layer name -> (o, d), in the order of the network."""
     layers = {}
-    for key, weight in model.model_state_dict(PREFIX).items():
-        if PROJECTION.fullmatch(key):
-            layers[key.removesuffix(".weight")] = tuple(weight.shape)
+    for key in model.model_state_dict(PREFIX):
+        if PROJECTION.fullmatch(key):  # the state dict has packed shapes where weights are quantised
+            layers[key.removesuffix(".weight")] = tuple(get_key_weight(model.model, key)[0].shape)
     if not layers or isinstance(model.model, READ_PICTURES):
         family = type(model.model).__name__.replace("_", " ")
         raise ValueError(f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
@@ -55,7 +79,7 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     clone = model.clone()
     if strength == 0.0:
         return clone
-    patches = {f"{layer}.weight": ErasurePatch(erasure, layer) for layer in layers}
+    patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in layers}
     refused = set(patches) - set(clone.add_patches(patches, strength))
     if refused:
         raise ValueError(f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
@@ -82,32 +106,6 @@ def require_refined(model, concepts) -> None:
     if missing:
         raise ValueError(f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
                          "Cross-Attention Refinement.")
-
-
-def weight_in_force(entry, key: str) -> torch.Tensor:
-    """The weight of an entry of `get_key_patches` with its patches, float32 on the CPU; a copy."""
-    (weight, convert), *patches = entry
-    weight = convert(weight.to("cpu", torch.float32, copy=True), inplace=True)
-    return comfy.lora.calculate_weight(patches, weight, key)
-
-
-def base_fingerprint(model) -> str:
-    """Which checkpoint an erasure was made on (for the record: it does not depend on it)."""
-    return _projections_fingerprint(model, lambda entry, key: entry[0][0])
-
-
-def fingerprint_in_force(model) -> str:
-    """A hash of the text projections as they are in force, LoRAs and erasures included."""
-    return _projections_fingerprint(model, weight_in_force)
-
-
-def _projections_fingerprint(model, weight_of) -> str:
-    digest, entries = hashlib.sha256(), model.get_key_patches(PREFIX)
-    for layer in cross_attention_layers(model):
-        key = f"{layer}.weight"
-        weight = weight_of(entries[key], key)
-        digest.update(weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
-    return digest.hexdigest()[:32]
 
 
 def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:

@@ -1,14 +1,14 @@
 """The host's CLIP in the shape mace_core asks of a text encoder."""
 
-import hashlib
-
 import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ..mace_core.text import EncodedPrompts
-from ._host_patch import weight_in_force
+from ._host_fingerprint import encoder_fingerprint, is_told
+from ._host_weights import is_weight, stored
 
 KNOWN_ENCODERS = {"l", "g", "h"}
-NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then left to chance
+FINE = (torch.float16, torch.float32, torch.float64)
 BATCH = 32
 
 
@@ -26,7 +26,7 @@ class HostTextEncoder:
     @property
     def fingerprint(self) -> str:
         if self._fingerprint is None:
-            self._fingerprint = fingerprint_of(self._clip)
+            self._fingerprint = encoder_fingerprint(self._clip)
         return self._fingerprint
 
     def word_tokens(self, phrase: str) -> tuple[int, ...]:
@@ -79,27 +79,35 @@ class HostTextEncoder:
         return joined.reshape(count, -1, joined.shape[-1]).float().cpu()
 
 
-def fingerprint_of(clip) -> str:
-    """A hash of what the embeddings depend on: the weights on the wire, LoRAs included, and the layer read.
+def doubt_about(clip, erasure) -> str:
+    """Empty when a CLIP is the text encoder an erasure was made for, a sentence where nobody can tell.
 
-    Weights are hashed as fp16, so that fp16 and fp32 copies of one text encoder count as the same.
+    ValueError when it is another one.
     """
-    digest = hashlib.sha256(f"layer {clip.layer_idx}".encode())
-    for key, entry in sorted(clip.get_key_patches().items()):
-        if any(name in key for name in NOT_IN_EMBEDDINGS):
-            continue
-        (weight, _), *patches = entry
-        weight = weight_in_force(entry, key) if patches else weight
-        digest.update(key.encode())
-        digest.update(weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes())
-    return digest.hexdigest()[:32]
+    fingerprint = encoder_fingerprint(clip)
+    if fingerprint == erasure.text_encoder:
+        return ""
+    if not (is_told(fingerprint) and is_told(erasure.text_encoder)):
+        return ("Whether the text encoder is the same cannot be told: this CLIP, or the one the erasure was "
+                "made with, carries hooks or other changes that are not weights.")
+    if coarse := _coarse_dtype(clip):
+        return (f"Whether the text encoder is the same cannot be told: this CLIP is stored as {coarse}, "
+                "which rounds its weights. An erasure made with an fp16 or fp32 copy of it works.")
+    raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
+                     "another text encoder than this CLIP: use it with a checkpoint that has the same "
+                     "one (LoRAs on CLIP, clip skip and bf16 or fp8 storage count), or make a new one here.")
 
 
-def check_same_encoder(clip, erasure) -> None:
-    if erasure.text_encoder != fingerprint_of(clip):
-        raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
-                         "another text encoder than this CLIP: use it with a checkpoint that has the same "
-                         "one, LoRAs on CLIP and clip skip included, or make a new erasure here.")
+def _coarse_dtype(clip) -> str:
+    """The storage format of a CLIP that holds fewer digits than fp16; empty for fp16 and fp32."""
+    patcher = clip.patcher
+    for key in patcher.model_state_dict():
+        weight = stored(patcher, key)[0] if is_weight(patcher.model, key) else None
+        if weight is not None and is_traceable_wrapper_subclass(weight):
+            return "a quantised format"
+        if weight is not None and weight.ndim == 2 and weight.dtype not in FINE:
+            return str(weight.dtype).removeprefix("torch.")
+    return ""
 
 
 def _ids(chunk, text: str = "") -> list[int]:

@@ -3,6 +3,7 @@
 from ..mace_core.moments import Prior, prior_from_captions
 from ..mace_core.store import find, keep, key_of
 from ._host import Progress
+from ._host_fingerprint import is_told
 from ._host_store import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior
@@ -10,10 +11,18 @@ PRIOR = 1  # raise it when the same captions give another prior
 
 def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
     """The prior of these captions with weight 1, from the store or measured and kept."""
+    if not is_told(encoder.fingerprint):
+        return _measured(encoder, captions, progress)
     store = store_of("cache")
     key = key_of(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
     if kept := find(store, "prior", key, progress.warn):
         return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
+    prior = _measured(encoder, captions, progress)
+    keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions})
+    return prior
+
+
+def _measured(encoder, captions: list[str], progress: Progress) -> Prior:
     done = 0
 
     def on_batch(count, total):
@@ -21,6 +30,4 @@ def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
         progress.step(f"caption {count} of {total}", count - done)
         done = count
 
-    prior = prior_from_captions(encoder, captions, 1.0, on_batch)
-    keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions})
-    return prior
+    return prior_from_captions(encoder, captions, 1.0, on_batch)

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from ..mace_core.lora_file import pack_lora, unpack_lora
 from ..mace_core.store import Finished, find, keep_together, key_of
 from ._host import Progress
+from ._host_fingerprint import is_told, model_fingerprint
 from ._host_progress import TimedProgress
-from ._host_store import model_fingerprint, store_of, without_refinement
+from ._host_store import store_of, without_refinement
 from ._training import steps_of, train_all
 
 TRAINING = 2  # raise it when the same settings train another LoRA than before
@@ -51,7 +52,7 @@ def _keep(store, group, fresh) -> None:
 def _keys(model, encoder, items, settings, method) -> list[str | None]:
     """What each concept's LoRA depends on: nothing about the other concepts is among it."""
     network = model_fingerprint(model)
-    if network is None:
+    if network is None or not is_told(encoder.fingerprint):
         return [None] * len(items)
     return [key_of(training=TRAINING, encoder=encoder.fingerprint, network=network, concept=asdict(concept),
                    settings=asdict(chosen), method=method, latents=images.latents, masks=images.masks)

@@ -2,10 +2,11 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.transfer import transferred
+from ..mace_core.transfer import NOT_CHECKED, transferred
 from ._host import Progress
-from ._host_patch import apply_erasure, base_fingerprint
-from ._host_text import check_same_encoder
+from ._host_fingerprint import base_fingerprint
+from ._host_patch import apply_erasure
+from ._host_text import doubt_about
 from ._sockets import CATEGORY, Erasure
 
 
@@ -34,10 +35,9 @@ class ApplyErasedModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, erasure, strength, clip=None):
-        if clip is not None:
-            check_same_encoder(clip, erasure)
+        doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
         erased = apply_erasure(model, erasure, strength)
         base = base_fingerprint(model) if erasure.U and erasure.base else ""
-        said = transferred(erasure, base, same_encoder=clip is not None)
+        said = transferred(erasure, base, doubt)
         Progress("Apply erasure", 1).step(said)
         return io.NodeOutput(erased, ui=ui.PreviewText(said))

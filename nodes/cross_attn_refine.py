@@ -8,7 +8,8 @@ from ..mace_core.presets import OWN, PRESETS, own_kind_weights, own_weight, refi
 from ..mace_core.refine import RefineSettings
 from ..mace_core.text import RememberingEncoder
 from ._host import Progress, check_interrupted, labelled
-from ._host_patch import apply_erasure, base_fingerprint, cross_attention_layers
+from ._host_fingerprint import base_fingerprint
+from ._host_patch import apply_erasure, cross_attention_layers
 from ._host_text import HostTextEncoder
 from ._sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert
 

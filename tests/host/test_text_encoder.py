@@ -47,23 +47,23 @@ def test_word_tokens_leave_out_start_end_and_padding(encoder):
 
 
 def test_the_fingerprint_knows_what_the_embeddings_depend_on(comfy, clip, encoder):
-    host_text = comfy.module("nodes._host_text")
+    fingerprint_of = comfy.module("nodes._host_fingerprint").encoder_fingerprint
     again = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)[1]
     skipped, = comfy.call("CLIPSetLastLayer", clip=clip, stop_at_clip_layer=-2)
     patched = clip.clone()
     key = next(key for key in clip.patcher.model_state_dict() if key.endswith("mlp.fc1.weight"))
     patched.add_patches({key: (torch.full(clip.patcher.model_state_dict()[key].shape, 0.01),)}, 1.0)
-    assert host_text.fingerprint_of(again) == encoder.fingerprint
-    assert host_text.fingerprint_of(skipped) != encoder.fingerprint
-    assert host_text.fingerprint_of(patched) != encoder.fingerprint
+    assert fingerprint_of(again) == encoder.fingerprint
+    assert fingerprint_of(skipped) != encoder.fingerprint
+    assert fingerprint_of(patched) != encoder.fingerprint
     comfy.call("CLIPTextEncode", clip=patched, text="loads the patched weights")
-    assert host_text.fingerprint_of(clip) == encoder.fingerprint
+    assert fingerprint_of(clip) == encoder.fingerprint
 
 
 def test_half_and_full_precision_copies_count_as_one_encoder(comfy, clip):
     import copy
 
-    fingerprint_of = comfy.module("nodes._host_text").fingerprint_of
+    fingerprint_of = comfy.module("nodes._host_fingerprint").encoder_fingerprint
     full = clip.clone()
     full.patcher = copy.copy(clip.patcher)
     full.patcher.model = copy.deepcopy(clip.patcher.model).float()
