@@ -28,6 +28,7 @@ from .moments import second_moment
 from .train import (
     AttentionModel,
     OnStep,
+    Sample,
     TrainSettings,
     check_width,
     draw,
@@ -37,7 +38,7 @@ from .train import (
 from .training_set import TrainingImages, TrainingPrompts
 from .version import VERSION
 
-SAMPLES = 8  # pictures, each with a prompt, a timestep and noise: one pass of the network
+SAMPLES = 8  # pictures, each with a prompt, a timestep and noise, one after the other
 DROP = 16.0  # s: what the logits should fall by inside the mask; at 8 tests/e2e's rabbit stood
 RIDGE = 1e-3  # a, relative to the mean eigenvalue
 
@@ -45,12 +46,13 @@ RIDGE = 1e-3  # a, relative to the mean eigenvalue
 def fast_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: TrainingImages,
                       concept: Concept, settings: TrainSettings,
                       on_step: OnStep | None = None) -> tuple[ConceptLoRA, list[float]]:
-    """The LoRA of a concept (float32, CPU) from one pass of ``SAMPLES`` through the refined model.
+    """The LoRA of a concept (float32, CPU) from ``SAMPLES`` passes through the refined model.
 
-    The losses are equation 3 of one sample, without and with the LoRA. Of ``settings``, all but steps,
-    learning_rate, rank and batch count. ``on_step(1, 1, [])`` is called after the pass and may raise to
-    cancel. Only the layers named to_k get factors. The same seed gives the same result. Works under inference
-    mode. Raises ValueError when the prompts have another width than the model, or a query is not finite.
+    The moments are sums over samples, so the memory is that of one sample. The losses are equation 3 of one
+    sample, without and with the LoRA. Of ``settings``, all but steps, learning_rate, rank and batch count.
+    ``on_step(sample, SAMPLES, [])`` is called after each pass and may raise to cancel. Only the layers named
+    to_k get factors. The same seed gives the same result. Works under inference mode. Raises ValueError when
+    the prompts have another width than the model, or a query is not finite.
     """
     check_width(model, prompts)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -59,9 +61,7 @@ def fast_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: T
         size = tuple(examples.latents.shape[-2:])
         sample = draw(examples, timesteps_of(settings), SAMPLES, generator)
         x_t = model.noise(sample.x_0, sample.t, sample.eps)
-        moments = model.queries(x_t, sample.t, sample.context, lambda q: query_moments(q, sample.masks, size))
-        if on_step is not None:
-            on_step(1, 1, [])
+        moments = sample_moments(model, sample, x_t, size, on_step)
         keys = [name for name in model.layers if name.endswith("to_k")]
         C = second_moment([examples.contexts])
         D = token_direction(examples.contexts, examples.suppressed, C)[None].float()
@@ -77,6 +77,21 @@ def fast_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: T
     provenance = {"settings": asdict(settings), "method": "fast", "images": len(images.latents),
                   "final_loss": losses[-1], "pack": VERSION, "torch": str(torch.__version__)}
     return ConceptLoRA(concept, U, D, C, prompts.fingerprint, provenance), losses
+
+
+def sample_moments(model: AttentionModel, sample: Sample, x_t: Tensor, size: tuple[int, int],
+                   on_step: OnStep | None = None) -> list[tuple[Tensor, Tensor]]:
+    """``query_moments`` of each layer, summed over the samples, one pass of the network for each."""
+    total: list[tuple[Tensor, Tensor]] = []
+    for i in range(len(x_t)):
+        one = slice(i, i + 1)
+        found = model.queries(x_t[one], sample.t[one], sample.context[one],
+                              lambda q, one=one: query_moments(q, sample.masks[one], size))
+        pairs = zip(total, found, strict=True) if total else ()
+        total = [(Q + Q_i, m + m_i) for (Q, m), (Q_i, m_i) in pairs] or found
+        if on_step is not None:
+            on_step(i + 1, len(x_t), [])
+    return total
 
 
 def query_moments(q: Tensor, masks: Tensor, latent_size: tuple[int, int]) -> tuple[Tensor, Tensor]:

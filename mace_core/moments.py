@@ -177,11 +177,13 @@ def _others(positions: Tensor, length: int) -> Tensor:
 
 
 def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,
-                        progress: Callable[[int, int], None] | None = None) -> Prior:
+                        progress: Callable[[int, int], None] | None = None,
+                        device: torch.device | str = "cpu") -> Prior:
     """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
 
     A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
-    captions: weight 1 preserves these captions as strongly as the paper preserves COCO.
+    captions: weight 1 preserves these captions as strongly as the paper preserves COCO. Products are summed
+    on ``device``: in float64, or on a card, where that is slow, in float32 by batch and in float64 over them.
     ``progress(done, total)`` is called after each batch. Raises ValueError: no captions, a weight that is
     not positive, NaN embeddings.
     """
@@ -191,16 +193,27 @@ def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: f
     if not weight > 0:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     texts, total = list(counts), counts.total()
-    P: Tensor | float = 0.0
+    P: Tensor | None = None
     for start in range(0, len(texts), BATCH):
         batch = texts[start:start + BATCH]
         e = encoder.encode(batch).embeddings  # [B, L, d]
         check_finite(e, f"the caption '{batch[0]}' and those after it")
+        if P is None:
+            P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
         root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
-        P = P + second_moment([e.double() * root[:, None, None]])
+        rows = (e.double() * root[:, None, None]).flatten(0, 1)
+        P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
+    P = _whole(P.cpu())
     return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
+
+
+def block_moment(X: Tensor) -> Tensor:
+    """X^T X ``[d, d]`` of a block X ``[n, d]``, in its dtype and on its device; above the diagonal only."""
+    total = torch.zeros(X.shape[1], X.shape[1], dtype=X.dtype, device=X.device)
+    _add_gram(total, X)
+    return total
 
 
 def weighted(prior: Prior, weight: float) -> Prior:

@@ -15,7 +15,7 @@ import torch
 from comfy.model_patcher import set_model_options_patch_replace
 
 from ._host_gradients import differentiable, is_dynamic, ordinary_weights
-from ._host_memory import checkpointed_blocks, is_short_of_memory, training_memory
+from ._host_memory import checkpointed_blocks, is_short_of_memory, maps_memory, training_memory
 from ._host_patch import cross_attention_layers
 
 TIMESTEPS = 1000  # of the schedule that Stable Diffusion was trained with; mace_core counts in them
@@ -135,7 +135,7 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
     work = model.clone()
     layers = cross_attention_layers(model)
     shape = [len(conditioning), *latents.shape[1:]]
-    memory = work.memory_required(shape)
+    memory = work.memory_required(shape) + maps_memory(work, layers, shape)
     if training:
         low_memory = is_short_of_memory(work, layers, shape) if low_memory is None else low_memory
         memory = training_memory(work, layers, shape, low_memory)

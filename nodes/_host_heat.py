@@ -6,6 +6,7 @@ from ..mace_core.alignment import locate
 from ..mace_core.masks import attention_heat
 from ._host import check_interrupted
 from ._host_attention import attention_model
+from ._host_memory import told_in_a_sentence
 
 TIMESTEPS = (300, 500, 700)  # objects are laid out in the middle of the schedule
 
@@ -16,7 +17,8 @@ def concept_heat(model, encoder, conditioning, prompt, latents: torch.Tensor) ->
     positions = locate(encoder, encoded.tokens[0], prompt.target, prompt.phrase, prompt.before)
     size = tuple(latents.shape[-2:])
     noise = torch.randn(latents[:1].shape, generator=torch.Generator().manual_seed(0))
-    with attention_model(model, conditioning, latents, training=False) as unet:
+    opened = attention_model(model, conditioning, latents, training=False)
+    with told_in_a_sentence(f"to see where '{prompt.phrase}' is"), opened as unet:
         heats = []
         for t in TIMESTEPS:
             rows = []

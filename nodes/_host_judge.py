@@ -15,6 +15,7 @@ from ..mini import vocabulary as mini_world
 from ..mini.judge import BUNDLED, CONFIG, Judge
 from ._host import FOLDER, JUDGES, check_interrupted
 from ._host_fingerprint import fingerprint_in_force
+from ._host_memory import in_parts
 from ._host_patch import cross_attention_layers, erased_targets
 from ._host_sampling import SAMPLER, SCHEDULER
 
@@ -72,11 +73,11 @@ class HostJudge:
 
     def verdict(self, drawn: PromptSet, pictures) -> Verdict:
         """About pictures [n, H, W, 3] in 0..1 of one prompt set."""
-        chunks = []
-        for chunk in pictures.split(CHUNK):
+        def look(start, number):
             check_interrupted()
-            chunks.append(self._judge.image_features(chunk))
-        features = torch.cat(chunks)
+            return self._judge.image_features(pictures[start:start + number])
+
+        features = torch.stack(in_parts(len(pictures), CHUNK, look, "for the judge to look at a picture"))
         texts = list(drawn.answers.values())
         probabilities = self._judge.choices(features, texts) if texts else None
         return verdict(drawn, probabilities, features @ self._judge.text_features([drawn.prompt])[0])

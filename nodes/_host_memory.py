@@ -1,6 +1,7 @@
-"""Memory of a training pass: what it needs, and how to need less."""
+"""Memory of a pass: what it needs, how to need less, and what is said when there is not enough."""
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 
 import comfy.model_management
@@ -9,6 +10,7 @@ from comfy.ldm.modules.attention import BasicTransformerBlock
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch.utils.checkpoint import checkpoint
 
+from ..mace_core.groups import in_groups
 from ._host_patch import cross_attention_layers
 
 log = logging.getLogger(__name__)
@@ -18,7 +20,9 @@ log = logging.getLogger(__name__)
 HELD, HELD_LOW = 38, 12
 IN_USE = 0.1  # the share of a device's memory that is never ours
 MOST_AT_ONCE = 16  # concepts trained together: more gain little, and a killed run loses those in training
-OUT_OF_MEMORY = torch.cuda.OutOfMemoryError
+# of errors that have no type of their own
+SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
+TOKENS = 77
 
 
 def training_memory(patcher, layers, shape, low_memory: bool) -> int:
@@ -34,6 +38,57 @@ def training_memory(patcher, layers, shape, low_memory: bool) -> int:
     if not low_memory and dtype != model.get_dtype():  # the weights as they are computed with are kept too
         held += patcher.model_size() * itemsize / comfy.model_management.dtype_size(model.get_dtype())
     return int(held)
+
+
+def maps_memory(patcher, layers, shape) -> int:
+    """Bytes of the attention maps of one pass, float32, for latents of `shape` [B, c, h, w]."""
+    config = patcher.model.model_config.unet_config
+    channels, places, total = patcher.model.diffusion_model.model_channels, shape[-2] * shape[-1], 0.0
+    for name, (o, _) in layers.items():
+        if name.endswith(".to_k"):
+            heads = config.get("num_heads", -1)
+            heads = heads if heads > 0 else o / config["num_head_channels"]
+            total += heads * places * (channels / o)**2
+    return int(total * shape[0] * TOKENS * 4)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On a card or on the processor, whose allocator raises a plain RuntimeError."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
+
+
+def may_be_tried_with_less(error: Exception) -> bool:
+    """Whether it was memory that ran out; if so, what the failed attempt held is given back first."""
+    if not is_out_of_memory(error):
+        return False
+    comfy.model_management.soft_empty_cache()
+    return True
+
+
+@contextmanager
+def told_in_a_sentence(what: str):
+    """Out of memory inside ends in a ValueError that says what to do and clears the device."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        comfy.model_management.unload_all_models()
+        comfy.model_management.soft_empty_cache()
+        raise ValueError(f"There is not enough memory {what}, though as little as possible was used at once: "
+                         "use a smaller size of picture, close other programs that use the card, or start "
+                         "ComfyUI with --lowvram or --cpu.") from error
+
+
+def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: str) -> list:
+    """The results of `work(start, number)` for `count` things, `most` at once or fewer when short of it."""
+    def part(start, group):
+        return work(start, len(group))
+
+    with told_in_a_sentence(what):
+        return list(in_groups(range(count), most, lambda _: None, part, may_be_tried_with_less))
 
 
 def concepts_at_once(patcher, latents) -> int:

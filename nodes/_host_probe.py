@@ -4,6 +4,7 @@ from ..mace_core.alignment import locate
 from ..mace_core.drawing import drawing_prompt
 from ..mace_core.relearn import Budget, learn_embedding, retrain_lora
 from ._host_attention import attention_model
+from ._host_memory import may_be_tried_with_less, told_in_a_sentence
 
 
 def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
@@ -13,16 +14,31 @@ def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_
     places = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
     conditioning = encoder.conditioning(pair.target)
     [[context, settings], *_] = conditioning
-    with attention_model(model, conditioning * budget.batch, latents) as unet:
-        learned, losses = learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step)
+    learned, losses = _learned(
+        model, conditioning, latents, budget,
+        lambda unet: learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step))
     return model, [[learned.to(context), settings]], losses
 
 
 def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
     """A clone of the model with a LoRA on top of all it carries, the concept's CONDITIONING, the losses."""
     conditioning = encoder.conditioning(drawing_prompt(concept).target)
-    with attention_model(model, conditioning * budget.batch, latents) as unet:
-        U, D, losses = retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step)
+    U, D, losses = _learned(
+        model, conditioning, latents, budget,
+        lambda unet: retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step))
     clone = model.clone()
     clone.add_patches({f"{layer}.weight": (U[layer] @ D[layer],) for layer in U})
     return clone, conditioning, losses
+
+
+def _learned(model, conditioning, latents, budget: Budget, learn):
+    """What `learn` makes of the network; once more with as little memory as can be when memory runs out."""
+    try:
+        with attention_model(model, conditioning * budget.batch, latents) as unet:
+            return learn(unet)
+    except Exception as error:
+        if not may_be_tried_with_less(error):
+            raise
+    with told_in_a_sentence("to carry out an attack that learns"):
+        with attention_model(model, conditioning * budget.batch, latents, low_memory=True) as unet:
+            return learn(unet)

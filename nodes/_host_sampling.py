@@ -3,6 +3,8 @@
 import comfy.sample
 import torch
 
+from ._host_memory import in_parts
+
 SAMPLER, SCHEDULER = "euler", "normal"
 BATCH = 8
 
@@ -10,16 +12,17 @@ BATCH = 8
 def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_step) -> torch.Tensor:
     """`count` latents for one prompt. Image i depends on the seed and i alone, whatever else is drawn."""
     width, height = size
-    drawn = []
-    for start in range(0, count, BATCH):
-        seeds = [(seed + number) % 2**64 for number in range(start, min(start + BATCH, count))]
-        empty = torch.zeros(len(seeds), 4, height // 8, width // 8)
+
+    def draw(start, number):
+        seeds = [(seed + i) % 2**64 for i in range(start, start + number)]
+        empty = torch.zeros(number, 4, height // 8, width // 8)
         empty = comfy.sample.fix_empty_latent_channels(model, empty)
         noise = torch.cat([comfy.sample.prepare_noise(empty[:1], one) for one in seeds])
-        drawn.append(comfy.sample.sample(
+        return comfy.sample.sample(
             model, noise, steps, cfg, SAMPLER, SCHEDULER, positive, negative, empty,
-            callback=lambda step, x0, x, total: on_step(len(seeds)), disable_pbar=True, seed=seeds[0]))
-    return torch.cat(drawn)
+            callback=lambda step, x0, x, total: on_step(number), disable_pbar=True, seed=seeds[0])
+
+    return torch.stack(in_parts(count, BATCH, draw, f"to draw a picture of {width} x {height}"))
 
 
 def size_of(latent: dict) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from ..mace_core.text import EncodedPrompts
 from ._host_fingerprint import encoder_fingerprint, is_told
+from ._host_memory import in_parts
 from ._host_weights import is_weight, stored
 
 KNOWN_ENCODERS = {"l", "g", "h"}
@@ -29,6 +30,11 @@ class HostTextEncoder:
             self._fingerprint = encoder_fingerprint(self._clip)
         return self._fingerprint
 
+    @property
+    def device(self) -> torch.device:
+        """Where the text encoder computes, and products of its embeddings are quickest."""
+        return self._clip.patcher.load_device
+
     def word_tokens(self, phrase: str) -> tuple[int, ...]:
         if phrase not in self._words:
             words = []
@@ -39,12 +45,13 @@ class HostTextEncoder:
         return self._words[phrase]
 
     def encode(self, prompts) -> EncodedPrompts:
-        tokens, embeddings = [], []
-        for start in range(0, len(prompts), BATCH):
-            batch = self._tokenize_batch(prompts[start:start + BATCH])
-            tokens += [_ids(chunk) for chunk in next(iter(batch.values()))]
-            embeddings.append(self._encode_batch(batch))
-        return EncodedPrompts(torch.tensor(tokens), torch.cat(embeddings))
+        def encode(start, number):
+            batch = self._tokenize_batch(prompts[start:start + number])
+            tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
+            return list(zip(tokens, self._encode_batch(batch), strict=True))
+
+        rows = in_parts(len(prompts), BATCH, encode, "for the text encoder to read a prompt")
+        return EncodedPrompts(*map(torch.stack, zip(*rows, strict=True)))
 
     def conditioning(self, prompt: str) -> list:
         """The CONDITIONING a sampler takes, from the same literal reading of the prompt."""

@@ -6,6 +6,7 @@ from ..mace_core.word_heat import word_heat, words_of
 from ._host import check_interrupted
 from ._host_attention import attention_model
 from ._host_heat import TIMESTEPS
+from ._host_memory import told_in_a_sentence
 
 
 def word_maps(model, encoder, prompt: str, latents: torch.Tensor) -> tuple[tuple[str, ...], torch.Tensor]:
@@ -14,7 +15,8 @@ def word_maps(model, encoder, prompt: str, latents: torch.Tensor) -> tuple[tuple
     words = words_of(encoder, prompt, encoded.tokens[0])
     latents = latents[:1]
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
-    with attention_model(model, encoder.conditioning(prompt), latents, training=False) as unet:
+    opened = attention_model(model, encoder.conditioning(prompt), latents, training=False)
+    with told_in_a_sentence("to see what each word attends to"), opened as unet:
         x_0, heats = unet.scaled(latents.clone()), []
         for t in TIMESTEPS:
             check_interrupted()

@@ -30,4 +30,4 @@ def _measured(encoder, captions: list[str], progress: Progress) -> Prior:
         progress.step(f"caption {count} of {total}", count - done)
         done = count
 
-    return prior_from_captions(encoder, captions, 1.0, on_batch)
+    return prior_from_captions(encoder, captions, 1.0, on_batch, encoder.device)

@@ -2,13 +2,13 @@
 
 from ..mace_core.alone import on_plain_text, refined_text
 from ..mace_core.drawing import drawing_prompt
-from ..mace_core.fast import fast_concept_lora
+from ..mace_core.fast import SAMPLES, fast_concept_lora
 from ..mace_core.groups import in_groups
 from ..mace_core.text import RememberingEncoder
 from ..mace_core.train import TrainingJob, train_concept_loras
 from ..mace_core.training_set import TrainingImages
 from ._host_attention import attention_model
-from ._host_memory import OUT_OF_MEMORY, concepts_at_once
+from ._host_memory import concepts_at_once, may_be_tried_with_less, told_in_a_sentence
 from ._training_set import images_of
 
 EXACT, FAST = METHODS = "exact", "fast"
@@ -16,7 +16,7 @@ EXACT, FAST = METHODS = "exact", "fast"
 
 def steps_of(method, settings) -> int:
     """How many steps a concept takes, for the progress."""
-    return settings.steps if method == EXACT else 1
+    return settings.steps if method == EXACT else SAMPLES
 
 
 def checked_items(concepts, training_set) -> list[tuple]:
@@ -42,15 +42,31 @@ def train_all(model, encoder, items, settings, method, progress, finished=lambda
         place = f"{start + 1}" if len(group) == 1 else f"{start + 1}-{start + len(group)}"
         label = names if total == 1 else f"{names} ({place} of {total})"
         progress.say(label)
-        run = _exact if method == EXACT else _fast
-        results = run(model, encoder, group, settings,
-                      lambda step, steps, *_: progress.step(label, len(group), f"step {step} of {steps}"))
+
+        def on_step(step, steps, *_):
+            progress.step(label, len(group), f"step {step} of {steps}")
+
+        results = _group(model, encoder, group, settings, method, on_step)
         finished(start, results)
         return results
 
     largest = max((images.latents for _, images in items), key=lambda latents: latents[0].numel())
     most = concepts_at_once(model, largest) if method == EXACT else 1
-    return in_groups(items, most, _shape, train, OUT_OF_MEMORY)
+    return in_groups(items, most, _shape, train, may_be_tried_with_less)
+
+
+def _group(model, encoder, group, settings, method, on_step):
+    """A group's results. A single concept for which memory runs out is trained again with less."""
+    if method == FAST:
+        with told_in_a_sentence(f"to train '{group[0][0].target}'"):
+            return _fast(model, encoder, group, settings, on_step)
+    try:
+        return _exact(model, encoder, group, settings, on_step)
+    except Exception as error:
+        if len(group) > 1 or not may_be_tried_with_less(error):
+            raise
+    with told_in_a_sentence(f"to train '{group[0][0].target}'"):
+        return _exact(model, encoder, group, settings, on_step, low_memory=True)
 
 
 def _shape(item) -> tuple:
@@ -58,9 +74,9 @@ def _shape(item) -> tuple:
     return tuple(images.latents.shape[1:]), tuple(images.masks.shape[1:])
 
 
-def _exact(model, encoder, group, settings, on_step):
+def _exact(model, encoder, group, settings, on_step, low_memory=None):
     texts, conditioning = _encoded(encoder, group)
-    with attention_model(model, conditioning, group[0][1].latents) as unet:
+    with attention_model(model, conditioning, group[0][1].latents, low_memory=low_memory) as unet:
         jobs = [TrainingJob(concept, text.prompts, TrainingImages(unet.scaled(images.latents), images.masks))
                 for (concept, images), text in zip(group, texts, strict=True)]
         results = train_concept_loras(unet, jobs, settings, on_step)

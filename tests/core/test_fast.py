@@ -4,9 +4,18 @@ import pytest
 import torch
 
 from mace_core.concepts import Concept
-from mace_core.fast import DROP, RIDGE, SAMPLES, fast_concept_lora, key_edit, query_moments, token_direction
+from mace_core.fast import (
+    DROP,
+    RIDGE,
+    SAMPLES,
+    fast_concept_lora,
+    key_edit,
+    query_moments,
+    sample_moments,
+    token_direction,
+)
 from mace_core.moments import second_moment
-from mace_core.train import TrainSettings
+from mace_core.train import TrainSettings, draw, examples_of, timesteps_of
 from mace_core.training_set import TrainingImages, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 
@@ -101,7 +110,23 @@ def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():
     assert not torch.equal(first.U[name], other.U[name])
 
 
-def test_cancel_after_the_pass():
+def test_samples_go_one_by_one_and_their_moments_add_up():
+    """To those of all samples at once, whose memory would be that of all samples."""
+    model, seen, queries = ToyAttentionModel(), [], ToyAttentionModel.queries
+    model.queries = lambda x_t, *rest: seen.append(len(x_t)) or queries(model, x_t, *rest)
+    generator = torch.Generator().manual_seed(0)
+    settings = TrainSettings()
+    sample = draw(examples_of(PROMPTS, images(), settings), timesteps_of(settings), SAMPLES, generator)
+    x_t = model.noise(sample.x_0, sample.t, sample.eps)
+    found = sample_moments(model, sample, x_t, (4, 4))
+    assert seen == [1] * SAMPLES
+    together = model.queries(x_t, sample.t, sample.context, lambda q: query_moments(q, sample.masks, (4, 4)))
+    for ours, theirs in zip(found, together, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            assert (a - b).norm() <= 1e-6 * b.norm()  # float32 products, summed in another order
+
+
+def test_cancel_after_a_sample():
     class Cancel(Exception):
         pass
 
@@ -112,7 +137,7 @@ def test_cancel_after_the_pass():
     seen = []
     with pytest.raises(Cancel):
         fast(on_step=on_step)
-    assert seen == [(1, 1, [])]
+    assert seen == [(1, SAMPLES, [])]
 
 
 def test_another_width_and_queries_that_are_not_finite():

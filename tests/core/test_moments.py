@@ -10,6 +10,7 @@ from mace_core.moments import (
     MomentSum,
     Prior,
     add_priors,
+    block_moment,
     concept_moments,
     prior_from_captions,
     second_moment,
@@ -123,6 +124,18 @@ def test_prior_counts_repeated_captions_and_encodes_them_once():
     assert sorted(encoder.encoded) == ["a cat", "a dog"] and prior.captions == 4
     e = encoder.encode(["a cat", "a cat", "a cat", "a dog"]).embeddings.flatten(0, 1).double()
     assert torch.allclose(prior.P, e.T @ e * PAPER_CAPTIONS / 4)
+
+
+def test_float32_blocks_are_as_exact_as_the_embeddings():
+    """What a card adds up: float32 by batch, float64 over the batches."""
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.randn(1, 64, generator=generator)  # embeddings have much in common, so sums grow
+    batches = [torch.randn(32 * 77, 64, generator=generator) + mean for _ in range(20)]
+    found = sum(block_moment(rows).double() for rows in batches)
+    exact = sum(rows.double().T @ rows.double() for rows in batches)
+    upper = torch.ones(64, 64).triu().bool()
+    # float32 has 24 bits: 2464 products of one sign lose a few of them, never more than 4
+    assert (found - exact)[upper].norm() <= 1e-6 * exact[upper].norm()
 
 
 def test_prior_is_scaled_to_the_captions_of_the_paper():

@@ -105,7 +105,11 @@ def groups(items, most, fits=100):
             raise MemoryError
         return [item.upper() for item in group]
 
-    return list(in_groups(items, most, str.isalpha, train)), tried
+    return list(in_groups(items, most, str.isalpha, train, is_memory)), tried
+
+
+def is_memory(error):
+    return isinstance(error, MemoryError)
 
 
 def test_groups_keep_the_order_and_one_shape():
@@ -121,8 +125,21 @@ def test_groups_that_do_not_fit_are_halved_and_stay_small():
         groups("abc", 3, fits=0)
 
 
+def test_another_error_is_passed_on_at_once():
+    tried = []
+
+    def train(start, group):
+        tried.append(group)
+        raise ValueError("no such concept")
+
+    with pytest.raises(ValueError, match="no such concept"):
+        list(in_groups("abcd", 4, len, train, is_memory))
+    assert tried == [list("abcd")]
+
+
 def test_a_finished_group_is_handed_over_before_the_next_begins():
     begun = []
-    results = in_groups("abcd", 2, len, lambda start, group: begun.append(start) or list(group))
+    results = in_groups("abcd", 2, len, lambda start, group: begun.append(start) or list(group),
+                        is_memory)
     assert next(results) == "a" and next(results) == "b" and begun == [0]
     assert next(results) == "c" and begun == [0, 2]
