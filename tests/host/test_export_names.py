@@ -37,7 +37,8 @@ def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, coun
 
     unet = UNetModel(**ours, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
     weights = {f"diffusion_model.{name}": weight for name, weight in unet.state_dict().items()}
-    model = SimpleNamespace(model=unet, model_state_dict=lambda prefix: weights)
+    model = SimpleNamespace(model=SimpleNamespace(diffusion_model=unet),
+                            model_state_dict=lambda prefix: weights)
     layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
     named = comfy.module("nodes._host_export").named_for_diffusers(layers, ours)
     with torch.device("meta"):
