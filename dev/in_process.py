@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dev.fetch_host import host_folder
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_torchaudio_importable, make_torchvision_importable
 from dev.server import PACK, prepare_folder
 
 
@@ -48,6 +48,7 @@ def load_host(base: Path | None = None) -> InProcess:
     base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
     prepare_folder(base)
     make_torchvision_importable()
+    make_torchaudio_importable()
     sys.path.insert(0, str(host_folder()))  # before the repository, whose nodes/ would hide nodes.py
     from comfy.cli_args import args
 
