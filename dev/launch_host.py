@@ -14,6 +14,12 @@ from types import ModuleType
 _declared = []  # the library object must live as long as the process
 
 
+def make_importable() -> None:
+    """torchvision and torchaudio; transformers imports both where they are installed."""
+    make_torchvision_importable()
+    make_torchaudio_importable()
+
+
 def make_torchvision_importable() -> None:
     """Leave a working torchvision alone; otherwise declare the operators its import asks for."""
     import torch
@@ -52,8 +58,7 @@ def _imports(package: str) -> bool:
 def main(folder: str, *arguments: str) -> None:
     """What `python main.py ...` inside the ComfyUI folder does."""
     script = Path(folder) / "main.py"
-    make_torchvision_importable()
-    make_torchaudio_importable()
+    make_importable()
     sys.argv = [str(script), *arguments]
     sys.path[0] = folder  # as Python does for a script; the repository must not be importable for the pack
     runpy.run_path(str(script), run_name="__main__")
