@@ -73,13 +73,18 @@ def make(folder: Path, missing: list[Requirement]) -> None:
         new = Path(work) / "venv"
         venv.create(new, symlinks=True)  # without a pip of its own: it sees the workshop's
         inside = sysconfig.get_path("purelib", "posix_prefix", vars={"base": str(new)})
-        (Path(inside) / "workshop.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (Path(inside) / "workshop.pth").write_text("".join(f"{each}\n" for each in packages_in_use()))
         fill(new / "bin" / "python", missing, Path(work) / "stays.txt")
         try:
             new.rename(folder)
         except OSError:  # another process made it meanwhile
             if not folder.is_dir():
                 raise
+
+
+def packages_in_use() -> list[str]:
+    """This interpreter's; in a host's own venv there are two folders of them."""
+    return [each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")]
 
 
 def fill(python: Path, missing: list[Requirement], stays: Path) -> None:
