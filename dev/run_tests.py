@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / ".cache" / "test-reports"
-APART = ("host", "ui", "e2e")  # each of these starts or contains a host
+APART = ("host", "dynamic", "ui", "e2e")  # each of these starts or contains a host
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
 
@@ -25,12 +25,13 @@ def rooms() -> dict[str, list[str]]:
     return {"core": pure} | {name: [f"tests/{name}"] for name in present}
 
 
-def run(name: str, arguments: list[str]) -> tuple[int, dict[str, int]]:
+def run(name: str, arguments: list[str], python: Path | str = sys.executable) -> tuple[int, dict[str, int]]:
     """pytest's exit code, and how many tests ended how."""
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     print(f"== tests: {name}", flush=True)
-    command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rs", "--durations=5", *arguments]
+    options = [f"--junitxml={report}", "-rs", "--durations=5"]
+    command = [str(python), "-m", "pytest", *options, *arguments]
     code = subprocess.run(command, cwd=REPOSITORY, env=environment()).returncode
     return (0 if code == NOTHING_COLLECTED else code), count(report)
 

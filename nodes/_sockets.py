@@ -16,6 +16,11 @@ Erasure = io.Custom("MACE_ERASURE")
 LossMap = io.Custom("LOSS_MAP")
 
 
+def found_as(*words: str) -> dict:
+    """Other words a node is found by, for `io.Schema` on hosts whose search knows them."""
+    return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+
+
 def expert(kind: type, *args, **kwargs):
     """An input for experts: behind 'advanced' on hosts that know the word, an ordinary one on the others."""
     if "advanced" in inspect.signature(kind.Input.__init__).parameters:

@@ -7,7 +7,7 @@ from ._host import Progress
 from ._host_fingerprint import base_fingerprint
 from ._host_patch import apply_erasure
 from ._host_text import doubt_about
-from ._sockets import CATEGORY, Erasure
+from ._sockets import CATEGORY, Erasure, found_as
 
 
 class ApplyErasedModel(io.ComfyNode):
@@ -17,6 +17,7 @@ class ApplyErasedModel(io.ComfyNode):
             node_id="MACE_ApplyErasedModel",
             display_name="Apply Erased Model",
             category=CATEGORY,
+            **found_as("unlearn", "forget", "remove concept", "concept erasure", "patch model"),
             description="Puts an erasure on a MODEL as a patch. "
                         "Bypass the node, and the MODEL is what it was.",
             inputs=[

@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.exposed import as_json, as_text, counted
 from ._host_exposed import find_parts
 from ._host_progress import write_result
-from ._sockets import CATEGORY
+from ._sockets import CATEGORY, found_as
 
 
 class CountExposed(io.ComfyNode):
@@ -15,6 +15,7 @@ class CountExposed(io.ComfyNode):
             node_id="MACE_CountExposed",
             display_name="Count Exposed",
             category=CATEGORY,
+            **found_as("NSFW", "nudity", "NudeNet", "safety"),
             description="Counts exposed parts of bodies, the paper's measure for explicit content. Needs the "
                         "package nudenet, an extra: pip install nudenet.",
             is_output_node=True,

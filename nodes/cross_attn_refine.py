@@ -11,7 +11,7 @@ from ._host import Progress, check_interrupted, labelled
 from ._host_fingerprint import base_fingerprint
 from ._host_patch import apply_erasure, cross_attention_layers
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert
+from ._sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert, found_as
 
 
 class CrossAttnRefine(io.ComfyNode):
@@ -21,6 +21,7 @@ class CrossAttnRefine(io.ComfyNode):
             node_id="MACE_CrossAttnRefine",
             display_name="Cross-Attention Refinement",
             category=CATEGORY,
+            **found_as("closed form", "UCE", "unlearn", "concept erasure", "remove concept", "stage 1"),
             description="Stage 1 of MACE, in seconds: the words around a concept no longer speak of it, "
                         "and the concept's own words are read as its surrogate.",
             inputs=[

@@ -13,7 +13,7 @@ from ._host_progress import TimedProgress
 from ._host_sampling import decode, draw_latents
 from ._host_text import HostTextEncoder
 from ._picture import as_bytes
-from ._sockets import CATEGORY, Concepts, TrainingSet
+from ._sockets import CATEGORY, Concepts, TrainingSet, found_as
 from ._training_set import ConceptImages
 
 
@@ -24,6 +24,7 @@ class DrawConcepts(io.ComfyNode):
             node_id="MACE_DrawConcepts",
             display_name="Draw Concepts",
             category=CATEGORY,
+            **found_as("training images", "generate images", "dataset"),
             description="Lets the unedited model draw each concept: the pictures its LoRA is trained on.",
             inputs=[
                 io.Model.Input("model",

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..mace_core.concept_files import FORMATS, read_concepts
 from ..mace_core.concepts import KINDS, parse_concepts
 from ._host_files import NONE, read_file, text_file_version, text_files
-from ._sockets import CATEGORY, Concepts
+from ._sockets import CATEGORY, Concepts, found_as
 
 
 class EraseConcepts(io.ComfyNode):
@@ -15,6 +15,7 @@ class EraseConcepts(io.ComfyNode):
             node_id="MACE_EraseConcepts",
             display_name="Erase Concepts",
             category=CATEGORY,
+            **found_as("unlearn", "forget", "remove concept", "concept erasure", "censor", "MACE"),
             description="Says what to erase and what the model shall draw instead. "
                         "The first node of every MACE graph.",
             inputs=[

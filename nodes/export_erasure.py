@@ -13,7 +13,7 @@ from ._host_export import (
     projections,
     relative_to_output,
 )
-from ._sockets import CATEGORY, Erasure
+from ._sockets import CATEGORY, Erasure, found_as
 
 
 class ExportErasure(io.ComfyNode):
@@ -23,6 +23,7 @@ class ExportErasure(io.ComfyNode):
             node_id="MACE_ExportErasure",
             display_name="Export Erasure",
             category=CATEGORY,
+            **found_as("save LoRA", "LoRA file", "PEFT", "diffusers"),
             description="Writes an erasure for programs without this pack, into output/mace. "
                         "Made for one MODEL, where Save Erasure fits all with its text encoder.",
             is_output_node=True,

@@ -7,7 +7,7 @@ from ..mace_core.fuse import FuseSettings
 from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_kind_weights, own_weight
 from ._host import Progress
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert
+from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert, found_as
 
 
 class FuseLoRAs(io.ComfyNode):
@@ -17,6 +17,7 @@ class FuseLoRAs(io.ComfyNode):
             node_id="MACE_FuseLoRAs",
             display_name="Fuse Concept LoRAs",
             category=CATEGORY,
+            **found_as("merge LoRAs", "closed form", "concept erasure", "stage 3"),
             description="Stage 3 of MACE: all concept LoRAs in one closed form, "
                         "so that they do not disturb each other.",
             inputs=[

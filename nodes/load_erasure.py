@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure_file import load_erasure
 from ._host import erasure_names, erasure_path
-from ._sockets import CATEGORY, Erasure
+from ._sockets import CATEGORY, Erasure, found_as
 
 
 class LoadErasure(io.ComfyNode):
@@ -16,6 +16,7 @@ class LoadErasure(io.ComfyNode):
             node_id="MACE_LoadErasure",
             display_name="Load Erasure",
             category=CATEGORY,
+            **found_as("read erasure", "unlearn", "concept erasure"),
             description="Reads an erasure from models/mace. "
                         "It fits every checkpoint with the same text encoder.",
             inputs=[

@@ -6,7 +6,7 @@ from ..mace_core.masks import one_size
 from ._host import Progress
 from ._host_segment import DETECTOR, SEGMENTER, choices
 from ._masks import attention_masks, given_masks, segmented_masks, whole_images, with_masks
-from ._sockets import CATEGORY, TrainingSet, expert
+from ._sockets import CATEGORY, TrainingSet, expert, found_as
 
 METHODS = ("attention", "whole image", "grounded-sam")
 
@@ -18,6 +18,7 @@ class MaskConcepts(io.ComfyNode):
             node_id="MACE_MaskConcepts",
             display_name="Mask Concepts",
             category=CATEGORY,
+            **found_as("segment", "SAM", "GroundingDINO", "attention mask"),
             description="Marks where each concept is in its pictures: "
                         "attention to it is trained away there only.",
             inputs=[

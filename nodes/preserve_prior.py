@@ -9,7 +9,7 @@ from ._host_files import NONE, read_file, text_file_version, text_files
 from ._host_progress import TimedProgress
 from ._host_text import HostTextEncoder
 from ._prior_store import prior_once
-from ._sockets import CATEGORY, Concepts, Prior
+from ._sockets import CATEGORY, Concepts, Prior, found_as
 
 
 class PreservePrior(io.ComfyNode):
@@ -19,6 +19,7 @@ class PreservePrior(io.ComfyNode):
             node_id="MACE_PreservePrior",
             display_name="Preserve Prior",
             category=CATEGORY,
+            **found_as("keep concepts", "retain", "COCO captions", "regularization"),
             description="Measures what the text encoder says about everything that must stay as it is.",
             inputs=[
                 io.Clip.Input("clip",

@@ -16,7 +16,7 @@ from ._probe_text import report
 from ._probing import as_json, carry_out, plan, work_of
 from ._score_text import title_of
 from ._scoring import Drawing
-from ._sockets import CATEGORY, Concepts, expert
+from ._sockets import CATEGORY, Concepts, expert, found_as
 
 
 class ProbeErasure(io.ComfyNode):
@@ -26,6 +26,7 @@ class ProbeErasure(io.ComfyNode):
             node_id="MACE_ProbeErasure",
             display_name="Probe Erasure",
             category=CATEGORY,
+            **found_as("red team", "attack", "jailbreak", "robustness"),
             description="Tries to bring erased concepts back: other words, misspellings, other languages, a "
                         "learned embedding, LoRA training. Erasure is not deletion; this says how far.",
             is_output_node=True,

@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.erasure_file import PRECISIONS, save_erasure
 from ._host import Progress, check_new_name, new_erasure_path, relative_to_folder
-from ._sockets import CATEGORY, Erasure
+from ._sockets import CATEGORY, Erasure, found_as
 
 
 class SaveErasure(io.ComfyNode):
@@ -14,6 +14,7 @@ class SaveErasure(io.ComfyNode):
             node_id="MACE_SaveErasure",
             display_name="Save Erasure",
             category=CATEGORY,
+            **found_as("write erasure", "keep erasure", "concept erasure"),
             description="Keeps an erasure as one small file in models/mace. Nothing is ever overwritten.",
             is_output_node=True,
             inputs=[

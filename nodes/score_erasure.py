@@ -15,7 +15,7 @@ from ._score_chart import draw_chart
 from ._score_grid import draw_grid
 from ._score_text import notes_of, report, title_of
 from ._scoring import Drawing, as_json, choose_prompts, draw_and_judge
-from ._sockets import CATEGORY, Concepts, expert
+from ._sockets import CATEGORY, Concepts, expert, found_as
 
 
 class ScoreErasure(io.ComfyNode):
@@ -25,6 +25,7 @@ class ScoreErasure(io.ComfyNode):
             node_id="MACE_ScoreErasure",
             display_name="Score Erasure",
             category=CATEGORY,
+            **found_as("evaluate", "benchmark", "metrics", "CLIP accuracy"),
             description="Draws the erased concepts, their synonyms and what shall stay, before and after "
                         "with the same seeds, and lets a judge say what it sees: the paper's scores.",
             is_output_node=True,

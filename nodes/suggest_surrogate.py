@@ -6,7 +6,7 @@ from ..mace_core.concepts import KINDS
 from ..mace_core.suggest import concept_lines, parse_targets, report, suggest
 from ._host import Progress
 from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY
+from ._sockets import CATEGORY, found_as
 
 
 class SuggestSurrogate(io.ComfyNode):
@@ -16,6 +16,7 @@ class SuggestSurrogate(io.ComfyNode):
             node_id="MACE_SuggestSurrogate",
             display_name="Suggest Surrogate",
             category=CATEGORY,
+            **found_as("replacement", "substitute", "similar words"),
             description="Asks the text encoder, without drawing: what to put in place of each target, which "
                         "concepts are most at risk, and who shares a name with it.",
             is_output_node=True,

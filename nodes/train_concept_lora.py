@@ -10,7 +10,7 @@ from ._host_patch import cross_attention_layers, require_refined
 from ._host_text import HostTextEncoder
 from ._loss_picture import loss_sheet
 from ._picture import to_image
-from ._sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert
+from ._sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert, found_as
 from ._training import EXACT, FAST, METHODS, checked_items
 from ._training_store import trained
 
@@ -22,6 +22,7 @@ class TrainConceptLoRA(io.ComfyNode):
             node_id="MACE_TrainConceptLoRA",
             display_name="Train Concept LoRA",
             category=CATEGORY,
+            **found_as("unlearn", "forget", "finetune", "stage 2"),
             description="Stage 2 of MACE: for each concept a tiny LoRA "
                         "that turns the network's attention away from it.",
             inputs=[

@@ -7,7 +7,7 @@ from ..mace_core.concepts import split_kind
 from ._host import check_interrupted
 from ._host_sampling import encode
 from ._picture import as_bytes
-from ._sockets import CATEGORY, TrainingSet
+from ._sockets import CATEGORY, TrainingSet, found_as
 from ._training_set import ConceptImages, join
 
 
@@ -18,6 +18,7 @@ class TrainingSetFromImages(io.ComfyNode):
             node_id="MACE_TrainingSetFromImages",
             display_name="Training Set From Images",
             category=CATEGORY,
+            **found_as("dataset", "own pictures", "load training data"),
             description="Your own pictures of one concept, in place of drawn ones, "
                         "with masks from any segmenter.",
             inputs=[

@@ -9,7 +9,7 @@ from ._host_sampling import decode, draw_latents, size_of
 from ._host_text import HostTextEncoder
 from ._host_words import word_maps
 from ._picture import to_image
-from ._sockets import CATEGORY, TrainingSet, expert
+from ._sockets import CATEGORY, TrainingSet, expert, found_as
 
 NO_MASKS = "View Attention has no training set, so it shows no masks: connect the one of Mask Concepts."
 
@@ -21,6 +21,7 @@ class ViewAttention(io.ComfyNode):
             node_id="MACE_ViewAttention",
             display_name="View Attention",
             category=CATEGORY,
+            **found_as("attention map", "heatmap", "DAAM"),
             description="Shows for every word of a prompt where the network looks while it reads it, before "
                         "and after an erasure: figure 2 of the MACE paper.",
             is_output_node=True,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from dev.fetch_host import host_folder
 from dev.in_process import InProcess, load_host
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 
 
 def hosted(base: Path) -> InProcess:
-    make_torchvision_importable()
+    make_importable()
     sys.path.insert(0, str(host_folder()))
     from comfy.cli_args import args
 

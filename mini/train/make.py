@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 
 STEPS = ("pools", "vae", "judge", "text", "unet")
 
@@ -15,7 +15,7 @@ STEPS = ("pools", "vae", "judge", "text", "unet")
 def main(last: str = "all") -> None:
     """Run the steps up to `last`; `all` also writes the shipped files, `report` only measures them,
     `take_up` writes checkpoints from them."""
-    make_torchvision_importable()  # transformers looks for it
+    make_importable()  # transformers looks for it
     if last == "take_up":
         from .take_up import take_up
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 
 from ..host import CHECKPOINT, FILES
 from .text import MiniText
@@ -18,7 +18,7 @@ PREFIXES = ("first_stage_model.", "cond_stage_model.transformer.text_model.", "m
 
 def load_shipped() -> tuple[MiniVAE, MiniText, nn.Module]:
     """Autoencoder, text encoder and U-Net of mini/files, float32, ready to draw."""
-    make_torchvision_importable()
+    make_importable()
     weights = {k: v.float() for k, v in load_file(FILES / CHECKPOINT).items()}
     vae, text, unet = (_part(weights, prefix) for prefix in PREFIXES)
     models = MiniVAE(), MiniText(len(text["embeddings.token_embedding.weight"]) - 1, 1, 1), build_unet()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dev.fetch_host import host_folder
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 
 from .captions import FRAMES, PLACED, RENDERED, STYLED, Pieces
 from .world import World
@@ -19,7 +19,7 @@ START, END, LENGTH = 49406, 49407, 77
 @cache
 def tokenizer():
     """The CLIP tokenizer that ships with the host (MIT, OpenAI)."""
-    make_torchvision_importable()
+    make_importable()
     from transformers import CLIPTokenizer
 
     return CLIPTokenizer.from_pretrained(host_folder() / "comfy/sd1_tokenizer")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dev.fetch_host import host_folder
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 
 from ..host import HEADS, UNET_CONFIG
 from .captions import Pieces
@@ -32,7 +32,7 @@ def build_unet() -> nn.Module:
     """The host's UNetModel at the miniature's size, freshly initialised."""
     if str(host_folder()) not in sys.path:
         sys.path.insert(0, str(host_folder()))
-    make_torchvision_importable()
+    make_importable()
     from comfy.cli_args import args
 
     args.cpu = args.use_pytorch_cross_attention = True

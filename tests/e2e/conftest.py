@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from dev.server import Host
 from mini.judge import Judge
 
@@ -17,5 +17,5 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture(scope="session")
 def judge() -> Judge:
-    make_torchvision_importable()
+    make_importable()
     return Judge.load()

@@ -81,6 +81,13 @@ def loaded(name: str) -> dict:
         "out", ["apply", 0])
 
 
+NOT_IN_LIST = "Value not in list: file"  # of newer hosts, which compare a choice with its list themselves
+
+
+def refused_list(sentence: str) -> str:
+    return f"{sentence}|{NOT_IN_LIST}"
+
+
 BAD = {
     "an empty list": (lambda: concepts(""), "list of concepts is empty"),
     "only a comment": (lambda: concepts("# ship -> sea"), "list of concepts is empty"),
@@ -88,9 +95,11 @@ BAD = {
     "an empty surrogate": (lambda: concepts("ship ->"), "not one target and one surrogate"),
     "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "twice with different surrogates"),
     "synonyms of nothing": (lambda: concepts("ship -> sea", "cat: kitty"), "not in the list of concepts"),
-    "a list that is not there": (lambda: from_file("input/nothing.csv"), "no file 'input/nothing.csv'"),
-    "a list from outside": (lambda: from_file("input/../host.log"), "not a file name inside"),
-    "a list of another kind": (lambda: from_file("models/mace/wide.safetensors"), "ends in none of .csv"),
+    "a list that is not there": (lambda: from_file("input/nothing.csv"),
+                                 refused_list("no file 'input/nothing.csv'")),
+    "a list from outside": (lambda: from_file("input/../host.log"), refused_list("not a file name inside")),
+    "a list of another kind": (lambda: from_file("models/mace/wide.safetensors"),
+                               refused_list("ends in none of .csv")),
     "a list with a wrong line": (lambda: from_file("input/wrong.csv"), "'input/wrong.csv': line 3 has no"),
     "too long": (lambda: concepts("ship " * 90 + "-> sea"), "context of 77"),
     "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
@@ -161,5 +170,6 @@ def test_one_sentence_and_the_server_goes_on(client, good, case):
     with pytest.raises((InvalidPrompt, ExecutionFailed), match=sentence) as caught:
         client.run(prompt)
     said = str(caught.value)
-    assert "\n" not in said and said.endswith(".") and "Traceback" not in said
+    assert "\n" not in said and "Traceback" not in said
+    assert said.endswith(".") or NOT_IN_LIST in said
     assert picture(client, client.run(base() | draw("good", MODEL, again=1)), "good") == good

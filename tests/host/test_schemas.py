@@ -43,6 +43,17 @@ def test_new_inputs_have_defaults_or_are_sockets(ours):
         assert missing in ([], ["name"]), name  # the list of files may be empty
 
 
+def test_other_words_find_each_node_on_hosts_whose_search_knows_them(ours, object_info):
+    words = {name: schema.get("search_aliases") or [] for name, schema in ours.items()}
+    if not any(schema.get("search_aliases") for name, schema in object_info.items() if name not in ours):
+        assert not any(words.values()), "this host's search knows no other words"
+        return
+    assert "unlearn" in words["MACE_EraseConcepts"] and "UCE" in words["MACE_CrossAttnRefine"]
+    for name, schema in ours.items():
+        title = schema["display_name"].lower()
+        assert words[name] and not [word for word in words[name] if word.lower() in title], name
+
+
 def test_the_scanner_finds_every_class():
     """It reads the source: the base is literally io.ComfyNode, the id a literal in the class's own schema."""
     found = set()

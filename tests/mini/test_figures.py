@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from dev.marked import with_marked
 from mini.train.figures import attention, card
 from mini.train.figures.artist import Artist, plain_prompt
@@ -26,7 +26,7 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def artist() -> Artist:
-    make_torchvision_importable()
+    make_importable()
     return Artist.load(WORLD)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from mini.judge import Judge
 from mini.train.tokens import word_tokens
 from mini.train.world import load_world
@@ -11,7 +11,7 @@ from mini.train.world import load_world
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    make_torchvision_importable()
+    make_importable()
     return Judge.load()
 
 

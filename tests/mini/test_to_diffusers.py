@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dev.fetch_host import host_folder
-from dev.launch_host import make_torchvision_importable
+from dev.launch_host import make_importable
 from mini.to_diffusers import write_pipeline
 from mini.train.contexts import caption_rows, empty_context
 from mini.train.draw import CFG, STEPS, denoise
@@ -17,7 +17,7 @@ PROMPTS = ["a photo of the ship", "Mira Vance, an unheard-of word"]
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    make_torchvision_importable()
+    make_importable()
     from diffusers import StableDiffusionPipeline
 
     folder = write_pipeline(tmp_path_factory.mktemp("diffusers"), TOKENIZER)

@@ -5,13 +5,16 @@ import requests
 
 from dev.server import PACK
 
-SELECT = """type => {
+# puts a node on the canvas, returns where its title is on the page
+PLACE = """type => {
     app.graph.clear();
     const node = LiteGraph.createNode(type);
     node.pos = [400, 300];
     app.graph.add(node);
-    app.canvas.selectNode(node);
+    return app.canvasPosToClientPos([node.pos[0] + 60, node.pos[1] - 12]);
 }"""
+SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
+CLICKS = 10
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +34,27 @@ def test_there_is_a_page_for_each_node(pages):
     assert [name for name, page in pages.items() if not page.ok or not page.text.strip()] == []
 
 
+def select(page, name: str) -> None:
+    """With a click on its title, as newer front ends notice no other way. Starting up, they miss some."""
+    title = page.evaluate(PLACE, name)
+    for _ in range(CLICKS):
+        page.mouse.click(*title)
+        if page.evaluate(SELECTED):
+            return
+        page.wait_for_timeout(500)  # two clicks at once would rename the node
+    pytest.fail(f"{name} is not selected after {CLICKS} clicks on its title")
+
+
+def help_button(page):
+    """In the toolbox of the selected node: by its name, or where it has none (1.32.9) by its id."""
+    return page.get_by_role("button", name="Node Info").or_(page.get_by_test_id("info-button")).first
+
+
 def test_the_front_end_shows_it(page, pages):
     """It falls back to a table made from the schema when it does not find the page."""
     for name, help_page in pages.items():
         title = help_page.text.strip().splitlines()[0].lstrip("# ")
-        page.evaluate(SELECT, name)
-        page.get_by_test_id("info-button").click()
+        select(page, name)
+        help_button(page).click()
         page.locator(".node-help-content").get_by_text(title, exact=True).first.wait_for(timeout=10_000)
     assert page.complaints == []
