@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.host.graphs import CHECKPOINT
+from tests.rounding import TRAINED, loras_apart
 
 THREE = "ship -> sea\ndog -> ground\nperson: Mira Vance -> a person"
 STEPS = 3
@@ -45,13 +46,9 @@ def run(pack, loaded, lines, ridge=10.0, images=2, **training):
     return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, ridge=ridge)[0]
 
 
-def assert_same(pack, model, a, b):
-    """The weights in force; a concept may have been trained in another batch, which rounds differently."""
-    edited_weight, weights = pack.module("mace_core.erasure").edited_weight, model.model_state_dict()
-    assert a.concepts == b.concepts and a.U.keys() == b.U.keys() and torch.equal(a.T, b.T)
-    for name in a.U:
-        x, y = (edited_weight(weights[f"{name}.weight"], name, each) for each in (a, b))
-        assert relative(x, y) < 1e-5
+def assert_same(a, b):
+    """A concept may have been trained in another batch, which rounds differently; the rest is the same work."""
+    assert a.concepts == b.concepts and torch.equal(a.T, b.T) and loras_apart(a, b) < TRAINED
 
 
 def relative(x, y):
@@ -73,9 +70,9 @@ def test_adding_costs_one_training_and_removing_none(pack, loaded, tmp_path, mon
 
     scratch = ([str(tmp_path / "scratch")], {".safetensors"})
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", scratch)
-    assert_same(pack, loaded[0], run(pack, loaded, THREE), three)
+    assert_same(run(pack, loaded, THREE), three)
     scratch[0][0] = str(tmp_path / "again")
-    assert_same(pack, loaded[0], run(pack, loaded, f"{ship}\n{mira}"), without)
+    assert_same(run(pack, loaded, f"{ship}\n{mira}"), without)
     assert len(pack.made) == 10
 
 

@@ -38,9 +38,11 @@ def test_gradients_are_the_same_without_the_activations(comfy, name, stored, com
     model = tiny_model(name, stored, compute)
     loss, kept = gradients(comfy, model, low_memory=False)
     again_loss, again = gradients(comfy, model, low_memory=True)
-    assert again_loss == pytest.approx(loss, rel=1e-5)
+    assert again_loss == pytest.approx(loss, rel=1e-4)
     for theirs, ours in zip(kept, again, strict=True):
-        assert theirs.any() and (ours - theirs).norm() <= 1e-5 * theirs.norm()
+        # the first pass keeps no gradients, for which a processor may have other kernels: a few 1e-4 through
+        # the whole network, where one left out or taken twice would be all of it
+        assert theirs.any() and (ours - theirs).norm() <= 1e-3 * theirs.norm()
     assert not [module for module in model.model.modules() if "forward" in vars(module)]
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.host.segmenters import all_boxes, all_masks, put_into_cache, write_detector, write_segmenter
+from tests.rounding import apart
 
 PICTURES = (torch.rand(3, 48, 64, 3, generator=torch.Generator().manual_seed(0)) * 255).to(torch.uint8)
 ALL = {"box_threshold": 0.0, "text_threshold": 0.0}
@@ -70,21 +71,37 @@ def boxes(segment, detector, phrase="ship", **thresholds):
         return segment.find_boxes(detector, [(each, phrase) for each in PICTURES], *values, lambda at: None)
 
 
-def test_boxes_and_masks_are_those_of_transformers_own_functions(comfy, segment, images, monkeypatch):
-    monkeypatch.setattr(segment, "BOXES_AT_ONCE", 3)
+def cut(segment, segmenter, picture, its_boxes) -> list[torch.Tensor]:
+    with segment._loaded(segment.SEGMENTER, segmenter) as sam, torch.no_grad():
+        return list(segment._cut(*sam, picture, its_boxes))
+
+
+def test_boxes_and_masks_are_those_of_transformers_own_functions(comfy, segment, images):
     detector, segmenter = segment.chosen()
-    found = boxes(segment, detector)
     *_, masks = grounded(comfy, images())
-    for picture, its_boxes, mask in zip(PICTURES, found, masks, strict=True):
+    for picture, its_boxes, mask in zip(PICTURES, boxes(segment, detector), masks, strict=True):
         theirs = all_boxes(detector, picture, "ship.")
-        assert len(theirs) == 4 and torch.allclose(its_boxes, theirs, atol=1e-3)
-        with segment._loaded(segment.SEGMENTER, segmenter) as sam, torch.no_grad():
-            parts = list(segment._cut(*sam, picture, its_boxes))
-        logits = all_masks(segmenter, picture, theirs, binarize=False)
+        assert len(theirs) == 4 and apart(its_boxes, theirs) < 1e-4  # a few layers in float32
+        [logits] = cut(segment, segmenter, picture, its_boxes)
+        assert torch.equal(logits, all_masks(segmenter, picture, its_boxes, binarize=False))
+        whole = all_masks(segmenter, picture, its_boxes, binarize=True).any(0)
+        assert 0 < whole.float().mean() < 1 and torch.equal(mask.bool(), whole)
+
+
+def test_masks_do_not_depend_on_how_many_boxes_are_cut_at_once(comfy, segment, images, monkeypatch):
+    detector, segmenter = segment.chosen()
+    *_, at_once = grounded(comfy, images())
+    monkeypatch.setattr(segment, "BOXES_AT_ONCE", 3)
+    *_, in_parts = grounded(comfy, images())
+    for number, its_boxes in enumerate(boxes(segment, detector)):
+        parts = cut(segment, segmenter, PICTURES[number], its_boxes)
         assert [len(part) for part in parts] == [3, 1]
-        assert torch.allclose(torch.cat(parts), logits, atol=1e-4) and logits.std(0).max() > 1e-2
-        cut = all_masks(segmenter, picture, theirs, binarize=True).any(0)
-        assert 0 < cut.float().mean() < 1 and (mask.bool() == cut).float().mean() > 0.999
+        logits = all_masks(segmenter, PICTURES[number], its_boxes, binarize=False)
+        rounding = 1e-4  # another batch is another kernel: float32 through this network rounds to a few 1e-6
+        assert apart(torch.cat(parts), logits) < rounding < apart(logits[:3], logits[1:]) / 10
+        clear = (logits.abs() > rounding * logits.abs().max()).all(0)  # the others may fall on either side
+        assert clear.float().mean() > 0.99
+        assert torch.equal(at_once[number][clear], in_parts[number][clear])
 
 
 @pytest.mark.parametrize("phrase", ["ship", "red cars"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.host.graphs import CHECKPOINT
+from tests.rounding import TRAINED, loras_apart
 
 LINES = "ship -> sea\ncat -> ground\nperson: Mira Vance -> a person"
 
@@ -48,10 +49,7 @@ def batches_seen(comfy, monkeypatch):
 
 
 def assert_same(lora, expected):
-    assert lora.concept == expected.concept and lora.U.keys() == expected.U.keys()
-    for name in expected.U:
-        wanted = expected.U[name] @ expected.D[name]
-        assert (lora.U[name] @ lora.D[name] - wanted).norm() <= 1e-3 * wanted.norm() + 1e-9, name
+    assert lora.concept == expected.concept and loras_apart(lora, expected) < TRAINED
 
 
 def test_concepts_in_one_batch_are_trained_as_alone(comfy, stage_2, monkeypatch):
@@ -84,7 +82,8 @@ def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monk
         train(comfy, stage_2, [item])
         found = torch.cat([factor.grad[number] for factor in together.values()])
         expected = torch.cat([seen[0][name].grad[0] for name in together])
-        assert (found - expected).norm() <= 1e-5 * expected.norm()
+        # another batch is another kernel, which rounds a gradient through the whole network to a few 1e-6
+        assert (found - expected).norm() <= 1e-4 * expected.norm()
 
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(comfy, stage_2, monkeypatch):
@@ -146,4 +145,4 @@ def test_queries_are_those_behind_the_maps(comfy, stage_2):
             k = context @ weights[f"{name}.weight"].float().T
             k = k.unflatten(-1, (q.shape[1], q.shape[-1])).transpose(1, 2)
             expected = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
-            torch.testing.assert_close(A, expected, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(A, expected, atol=1e-4, rtol=1e-3)  # shares: 1 at most
