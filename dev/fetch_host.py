@@ -26,10 +26,15 @@ def host_folder() -> Path:
         if not (folder / "main.py").is_file():
             raise FileNotFoundError(f"COMFYUI_PATH is {folder}, without a main.py: name a ComfyUI folder.")
         return folder
-    folder = REPOSITORY / ".cache" / f"ComfyUI-{HOST_VERSION}"
+    folder = fetched_folder()
     if not folder.is_dir():
         fetch(folder)
     return folder
+
+
+def fetched_folder() -> Path:
+    """Where `fetch` puts a host; it need not be there yet."""
+    return REPOSITORY / ".cache" / f"ComfyUI-{HOST_VERSION}"
 
 
 def fetch(folder: Path) -> None:

@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from dev.fetch_host import REPOSITORY, host_folder
+from dev.fetch_host import REPOSITORY, fetched_folder, host_folder
 
 VENVS = REPOSITORY / ".cache" / "host-venvs"
 NEVER_REPLACED = ("torch", "torchvision")  # whatever the host asks for: they are built for each other
@@ -29,8 +29,14 @@ ALONE = "torchaudio"  # it would bring another torch; dev/launch_host.py makes i
 
 
 def host_python(host: Path | None = None) -> Path:
-    """The interpreter that runs `host` (default: the one in use), made once for each requirements.txt."""
-    text = ((host or host_folder()) / "requirements.txt").read_text()
+    """The interpreter that runs `host` (default: the one in use), made once for each requirements.txt.
+
+    The workshop has what the host that is fetched needs: that one starts without the rest of its list.
+    """
+    host = host or host_folder()
+    if host == fetched_folder():
+        return Path(sys.executable)
+    text = (host / "requirements.txt").read_text()
     missing = lacking(text)
     if not missing:
         return Path(sys.executable)

@@ -47,7 +47,7 @@ def run(pack, loaded, lines, ridge=10.0, images=2, **training):
 
 
 def assert_same(a, b):
-    """A concept may have been trained in another batch, which rounds differently; the rest is the same work."""
+    """A concept may have been trained in another batch, which rounds differently; the rest is the same."""
     assert a.concepts == b.concepts and torch.equal(a.T, b.T) and loras_apart(a, b) < TRAINED
 
 
