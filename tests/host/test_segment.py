@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import weakref
 
 import pytest
 import torch
@@ -231,59 +230,6 @@ def test_a_folder_that_cannot_be_read(comfy, images, places, models, tmp_path, d
     places(tmp_path)
     with pytest.raises(ValueError, match="The SAM in .*tiny-sam' cannot be read .*facebook/sam-vit-base"):
         grounded(comfy, images())
-
-
-@pytest.fixture
-def alive(segment, monkeypatch):
-    """How many models were read, and how many of them still hold memory."""
-    read, models = segment._read, []
-
-    def holds(model) -> bool:
-        return model is not None and any(weight.device.type != "meta" for weight in model.parameters())
-
-    def remember(*arguments):
-        processor, model = read(*arguments)
-        models.append(weakref.ref(model))
-        return processor, model
-
-    monkeypatch.setattr(segment, "_read", remember)
-    return lambda: (len(models), sum(holds(model()) for model in models))
-
-
-def test_one_model_at_a_time_and_none_afterwards(comfy, images, segment, alive, monkeypatch):
-    at_cutting, cut = [], segment._cut
-
-    def look(*arguments):
-        at_cutting.append(alive())
-        return cut(*arguments)
-
-    monkeypatch.setattr(segment, "_cut", look)
-    grounded(comfy, images())
-    assert at_cutting == [(2, 1)] * 3 and alive() == (2, 0)
-
-
-@pytest.mark.parametrize("at, read", [(1, 1), (5, 2)])
-def test_cancel_stops_before_the_next_picture(comfy, images, alive, at, read):
-    """Three pictures are looked at by the detector (1 to 3), then by the segmenter (4 to 6)."""
-    import comfy.model_management as management
-    import comfy.utils as host_utils
-
-    done = []
-
-    def hook(value, total, *rest, **named):
-        done.append(value)
-        assert total == 6
-        if value == at:
-            management.interrupt_current_processing()
-
-    host_utils.set_progress_bar_global_hook(hook)
-    try:
-        with pytest.raises(management.InterruptProcessingException):
-            grounded(comfy, images())
-    finally:
-        host_utils.set_progress_bar_global_hook(None)
-    assert done == list(range(1, at + 1)) and alive() == (read, 0)
-    assert len(grounded(comfy, images())[1]) == 3
 
 
 def test_the_models_are_no_erasures(comfy, models):
