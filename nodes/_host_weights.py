@@ -23,10 +23,11 @@ def stored(patcher, key: str) -> tuple:
 def plain_weight(patcher, key: str) -> torch.Tensor:
     """The weight without patches, float32 on the CPU; a copy. Quantised ones are scaled."""
     weight, convert, _ = stored(patcher, key)
-    weight = weight.detach().to("cpu", torch.float32, copy=True)
-    if convert is not None:
-        weight = convert(weight, inplace=True)
-    return weight.float()
+    weight = weight.detach()
+    if type(weight) is not torch.Tensor:  # one of the host's own, which knows its scales
+        weight = weight.dequantize()
+    weight = weight.to("cpu", torch.float32, copy=True)
+    return weight if convert is None else convert(weight, inplace=True).float()
 
 
 def weight_in_force(patcher, key: str, patches=None) -> torch.Tensor:

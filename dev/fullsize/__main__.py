@@ -1,4 +1,4 @@
-"""`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl] [stages memory closed_form]`.
+"""`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl] [stages memory ...]`.
 
 Measures, and writes docs/results/fullsize.json, the tables of it (fullsize.md), README's table of families.
 
@@ -22,7 +22,7 @@ from dev.fullsize.report import tables
 from dev.fullsize.summary import write as write_summary
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "fullsize.json"
-KINDS = ("stages", "memory", "closed_form")
+KINDS = ("stages", "memory", "fast_memory", "closed_form", "once")
 RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # what is freed leaves the process, so that peaks are true
 
 
@@ -30,7 +30,8 @@ def main(*names: str) -> None:
     if unknown := set(names) - {*FAMILIES, *KINDS}:
         known = ", ".join([*FAMILIES, *KINDS])
         raise SystemExit(f"There is no {min(unknown)}: name some of {known}, or none.")
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {kind: {} for kind in KINDS}
+    results = {kind: {} for kind in KINDS}
+    results |= json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in [name for name in FAMILIES if name in names] or FAMILIES:
         for kind in [kind for kind in KINDS if kind in names] or KINDS:
             print(f"{FAMILIES[name].name}, {kind.replace('_', ' ')}", flush=True)

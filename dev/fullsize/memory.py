@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from dev.fullsize.families import Family, random_model
@@ -28,13 +29,18 @@ def run(family: Family) -> dict:
         layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
         modes = {}
         for low_memory in (False, True):
-            peaks = [_peak(comfy, model, family, side, low_memory) for side in SIDES]
-            slope = (peaks[1] - peaks[0]) / (SIDES[1]**2 - SIDES[0]**2)
-            modes["low memory" if low_memory else "kept"] = {
-                "measured": dict(zip(map(str, SIDES), (round(peak) for peak in peaks), strict=True)),
-                "own_side": own, "extrapolated": round(peaks[0] + slope * (own**2 - SIDES[0]**2)),
+            modes["low memory" if low_memory else "kept"] = extrapolated(
+                family, lambda side, low=low_memory: _peak(comfy, model, family, side, low)) | {
                 "estimate": round(estimate(model, layers, [1, 4, own, own], low_memory) / MIB)}
         return {"weights": round(model.model_size() / MIB), "modes": modes}
+
+
+def extrapolated(family: Family, peak: Callable[[int], float]) -> dict:
+    """`peak` in MiB at SIDES of the latent, and on a line in its area at the family's own side."""
+    own, peaks = family.pixels // 8, [peak(side) for side in SIDES]
+    slope = (peaks[1] - peaks[0]) / (SIDES[1]**2 - SIDES[0]**2)
+    return {"measured": dict(zip(map(str, SIDES), map(round, peaks), strict=True)), "own_side": own,
+            "extrapolated": round(peaks[0] + slope * (own**2 - SIDES[0]**2))}
 
 
 def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:

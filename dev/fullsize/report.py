@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dev.fullsize.families import FAMILIES
 
 HEAD = """# Models of full size
@@ -21,8 +23,12 @@ def tables(results: dict) -> str:
             parts.append(_stages(family, results["stages"][name]))
     if results["memory"]:
         parts.append(_memory(results["memory"]))
+    if results["fast_memory"]:
+        parts.append(_fast_memory(results["fast_memory"]))
     if results["closed_form"]:
         parts.append(_closed_form(results["closed_form"]))
+    if results["once"]:
+        parts.append(_once(results["once"]))
     return "\n".join(parts)
 
 
@@ -41,15 +47,7 @@ def _stages(family, measured: dict) -> str:
 
 
 def _memory(measured: dict) -> str:
-    rows = []
-    for name, family in _in_order(measured):
-        for mode, peaks in family["modes"].items():
-            sizes = ", ".join(f"{side}: {peak:,}" for side, peak in peaks["measured"].items())
-            total = family["weights"] + peaks["extrapolated"]
-            fits = "yes" if total < CARD * 0.9 else "no"
-            rows.append(f"| {FAMILIES[name].name} | {mode} | {sizes} | {peaks['own_side']}: "
-                        f"{peaks['extrapolated']:,} | {peaks['estimate']:,} | {family['weights']:,} | "
-                        f"{total:,} | {fits} |")
+    rows = [f"{head} | {peaks['estimate']:,} | {tail} |" for head, peaks, tail in _peaks(measured)]
     return "\n".join([
         "## Memory of a training step", "",
         "Allocated by torch at most, beside the weights, counted on the CPU by torch's profiler for one",
@@ -57,6 +55,45 @@ def _memory(measured: dict) -> str:
         "was used. 'kept' keeps activations for the backward pass, 'low memory' calculates them again; the",
         "pack chooses by its estimate. The last column: whether both fit into 90 % of 8 GiB.", "",
         "| family | activations | measured, MiB | extrapolated | estimate | weights | together | 8 GiB |",
+        "|---|---|---|---|---|---|---|---|", *rows, ""])
+
+
+def _fast_memory(measured: dict) -> str:
+    rows = [f"{head} | {tail} |" for head, _, tail in _peaks(measured)]
+    return "\n".join([
+        "## Memory of the fast trainer", "",
+        "Measured as above: its samples one by one, as the pack runs them, and all of them in one pass of",
+        "the network, as it did before.", "",
+        "| family | samples | measured, MiB | extrapolated | weights | together | 8 GiB |",
+        "|---|---|---|---|---|---|---|", *rows, ""])
+
+
+def _peaks(measured: dict) -> Iterator[tuple[str, dict, str]]:
+    """The cells of a row up to the extrapolated peak, what was measured, and the cells about a card."""
+    for name, family in _in_order(measured):
+        for mode, peaks in family["modes"].items():
+            sizes = ", ".join(f"{side}: {peak:,}" for side, peak in peaks["measured"].items())
+            total = family["weights"] + peaks["extrapolated"]
+            fits = "yes" if total < CARD * 0.9 else "no"
+            yield (f"| {FAMILIES[name].name} | {mode} | {sizes} | {peaks['own_side']}: "
+                   f"{peaks['extrapolated']:,}", peaks, f"{family['weights']:,} | {total:,} | {fits}")
+
+
+def _once(measured: dict) -> str:
+    rows = []
+    for name, row in _in_order(measured):
+        copied, hashed, prior = row["copied_mib"], row["fingerprint_seconds"], row["prior"]
+        rows.append(f"| {FAMILIES[name].name} | {copied['each layer']:,.0f} | {copied['once']:,.1f} | "
+                    f"{hashed['each node']:.1f} | {hashed['once']:.1f} | {prior['float64']:.1f} | "
+                    f"{prior['float32 blocks']:.1f} | {prior['difference']:.1g} |")
+    return "\n".join([
+        "## Work that is done once", "",
+        "T brought to a device, in MiB, at each load of an erased MODEL (and at each step where weights",
+        "are offloaded): for each layer, as before, and once. Seconds to fingerprint the U-Net for three",
+        "nodes of a graph: each time, as before, and once. Seconds of CPU for the products of 256 captions",
+        "of a prior, in float64 (what a processor does) and in float32 blocks with float64 sums (what a card",
+        "does), and how far the sums are apart.", "",
+        "| family | T, each layer | T, once | hashed each time | hashed once | float64 | float32 | apart |",
         "|---|---|---|---|---|---|---|---|", *rows, ""])
 
 

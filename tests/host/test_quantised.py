@@ -26,7 +26,7 @@ def projections(weights):
 def quantised(weights, name: str) -> dict:
     """The checkpoint with its text projections in a format of newer hosts."""
     quant_ops = pytest.importorskip("comfy.quant_ops")
-    if name not in getattr(quant_ops, "QUANT_ALGOS", {}):
+    if name not in quant_ops.QUANT_ALGOS or not hasattr(quant_ops.QuantizedTensor, "state_dict"):
         pytest.skip(f"this ComfyUI does not know {name}")
     layout = quant_ops.QUANT_ALGOS[name]["comfy_tensor_layout"]
     result = dict(weights)
@@ -50,18 +50,49 @@ def scaled(weights) -> dict:
     return result
 
 
-@pytest.fixture(scope="module", params=["scaled_fp8", *FORMATS])
+def told_by_metadata(weights) -> tuple[dict, dict]:
+    """The first form of fp8 by layer: the file's metadata says which layers have a scale."""
+    import comfy.quant_ops
+
+    whole_names = hasattr(comfy.quant_ops.QuantizedTensor, "state_dict")  # hosts differ in what they look for
+    result, layers = dict(weights), {}
+    for key in projections(weights):
+        factor = weights[key].float().abs().amax() / 448
+        result[key] = (weights[key].float() / factor).to(torch.float8_e4m3fn)
+        result[key.replace(".weight", ".weight_scale")] = factor
+        layer = key.removesuffix(".weight")
+        layer = layer if whole_names else layer.removeprefix("model.diffusion_model.")
+        layers[layer] = {"format": "float8_e4m3fn"}
+    return result, {"_quantization_metadata": json.dumps({"format_version": "1.0", "layers": layers})}
+
+
+def skip_without_dequantisation(model, key):
+    """The first hosts that read this form multiply in fp8 where they draw in float32, as on a processor."""
+    from comfy.model_patcher import get_key_weight
+
+    try:
+        get_key_weight(model.model, key)[0].dequantize()
+    except NotImplementedError:
+        pytest.skip("this ComfyUI itself cannot draw with fp8 by layer on a processor")
+
+
+@pytest.fixture(scope="module", params=["scaled_fp8", "metadata", *FORMATS])
 def graph(request, comfy):
     """MODEL, CLIP and VAE of a quantised file, and its projections as they were."""
     import folder_paths
 
     weights = safetensors.torch.load_file(folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT))
-    name = request.param
-    stored = scaled(weights) if name == "scaled_fp8" else quantised(weights, name)
+    name, metadata = request.param, None
+    if name == "metadata":
+        stored, metadata = told_by_metadata(weights)
+    else:
+        stored = scaled(weights) if name == "scaled_fp8" else quantised(weights, name)
     path = comfy.base / "models" / "checkpoints" / f"{name}.safetensors"
-    safetensors.torch.save_file(stored, path)
+    safetensors.torch.save_file(stored, path, metadata)
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=path.name)
     exact = {key.removeprefix("model."): weights[key].float() for key in projections(weights)}
+    if name == "metadata":
+        skip_without_dequantisation(model, next(iter(exact)))
     return name, {"model": model, "clip": clip}, vae, exact
 
 
