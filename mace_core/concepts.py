@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,8 +22,9 @@ def without_article(phrase: str) -> str:
 
 
 def same(phrase: str) -> str:
-    """The form under which two phrases count as the same concept."""
-    return without_article(" ".join(phrase.split())).casefold()
+    """The form under which two phrases count as the same concept: case, spaces, a leading article and the way
+    a letter is encoded do not matter."""
+    return without_article(" ".join(unicodedata.normalize("NFKC", phrase).split())).casefold()
 
 
 @dataclass(frozen=True)

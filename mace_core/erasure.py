@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from .concepts import Concept
+from .concepts import Concept, same
 from .fuse import FuseSettings, fuse
 from .lora import ConceptLoRA, untrained_lora, without_prompts_of_others
 from .moments import ConceptMoments, Prior, check_same_encoder
@@ -73,11 +73,12 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
         raise ValueError("The erasure given to fusion is fused already: "
                          "connect the one of the node 'Cross-Attention Refinement'.")
     check_same_encoder("the refined erasure and the CLIP", [refined.text_encoder, encoder.fingerprint], [])
-    trained = {lora.concept.target for lora in loras}
-    if unknown := trained - {concept.target for concept in refined.concepts}:
-        raise ValueError(f"There is a LoRA for '{min(unknown)}', which the refined erasure does not contain: "
+    trained = {same(lora.concept.target): lora.concept.target for lora in loras}
+    if unknown := trained.keys() - {same(concept.target) for concept in refined.concepts}:
+        raise ValueError(f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not contain: "
                          "refine with that concept first, then train on the refined model.")
-    rest = [untrained_lora(encoder, concept) for concept in refined.concepts if concept.target not in trained]
+    rest = [untrained_lora(encoder, concept) for concept in refined.concepts
+            if same(concept.target) not in trained]
     naming = templates_naming(refined.concepts)
     every = [without_prompts_of_others(encoder, lora, naming) for lora in (*loras, *rest)] if loras else []
     T, U, D = fuse(refined.T, every, prior, settings, kind_weights)

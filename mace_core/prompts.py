@@ -188,13 +188,13 @@ def prompt_pairs(concept: Concept, naming: Mapping[str, Set[str]] | None = None)
     never is.
     """
     templates = [each for each in TEMPLATES[concept.kind]
-                 if not (naming or {}).get(each, set()) - {concept.target}]
+                 if not (naming or {}).get(each, set()) - {same(concept.target)}]
     return tuple(_fill(template, phrase, concept.surrogate)
                  for phrase in concept.phrases for template in templates)
 
 
 def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
-    """Template -> targets of the concepts it names: "a sepia photo of an old {}" names the style sepia.
+    """Template -> targets it names, as ``same`` has them: "a sepia photo of an old {}" names the style sepia.
 
     In such a prompt about a fox, stage 1 would map the word sepia to itself while it erases sepia.
     """
@@ -204,7 +204,7 @@ def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
         for concept in concepts:
             for phrase in map(same, concept.phrases):
                 if phrase in text and re.search(rf"\b{re.escape(phrase)}\b", text):
-                    named.setdefault(template, set()).add(concept.target)
+                    named.setdefault(template, set()).add(same(concept.target))
     return {template: frozenset(targets) for template, targets in named.items()}
 
 

@@ -8,6 +8,7 @@ from comfy.model_base import Stable_Zero123, SVD_img2vid
 from comfy.model_patcher import get_key_weight
 from comfy.weight_adapter import WeightAdapterBase
 
+from ..mace_core.concepts import same
 from ..mace_core.erasure import Erasure, check_fits, edited
 
 PREFIX = "diffusion_model."
@@ -88,22 +89,29 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     return clone
 
 
-def erased_targets(model) -> set[str]:
-    """The concepts that patches on this MODEL erase already."""
-    erasures = [patch[1].erasure for patches in model.patches.values() for patch in patches
-                if isinstance(patch[1], ErasurePatch)]
-    return {concept.target for erasure in erasures for concept in erasure.concepts}
+def erased_targets(model, beneath: bool = True) -> set[str]:
+    """The concepts that patches on this MODEL erase already, with those of MODELs merged into it (which the
+    host keeps as patches within a patch) or without."""
+    patches = [patch for key in model.patches for patch in model.patches[key]]
+    found = {}  # all layers share one erasure
+    while patches:
+        patch = patches.pop()[1]
+        if isinstance(patch, ErasurePatch):
+            found[id(patch.erasure)] = patch.erasure
+        elif isinstance(patch, list) and beneath:
+            patches += patch[1:]  # the first is the merged weight itself
+    return {concept.target for erasure in found.values() for concept in erasure.concepts}
 
 
 def refuse_erased(model, concepts, advice: str) -> None:
-    already = erased_targets(model) & {concept.target for concept in concepts}
-    if already:
+    erased = set(map(same, erased_targets(model)))
+    if already := {concept.target for concept in concepts if same(concept.target) in erased}:
         raise ValueError(f"This MODEL already erases {_quoted(already)}: {advice}.")
 
 
 def require_refined(model, concepts) -> None:
-    missing = {concept.target for concept in concepts} - erased_targets(model)
-    if missing:
+    erased = set(map(same, erased_targets(model, beneath=False)))
+    if missing := {concept.target for concept in concepts if same(concept.target) not in erased}:
         raise ValueError(f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
                          "Cross-Attention Refinement.")
 

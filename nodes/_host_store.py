@@ -8,6 +8,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ..mace_core.concepts import same
 from ..mace_core.store import Store
 from ._host import FOLDER
 from ._host_patch import ErasurePatch
@@ -24,7 +25,7 @@ def store_of(what: str) -> Store:
 
 def without_refinement(model, concepts):
     """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
-    targets = {concept.target for concept in concepts}
+    targets = {same(concept.target) for concept in concepts}
     clone = model.clone()
     clone.patches = {key: [patch for patch in patches if not _refines(patch[1], targets)]
                      for key, patches in model.patches.items()}
@@ -34,4 +35,4 @@ def without_refinement(model, concepts):
 
 def _refines(patch, targets: set[str]) -> bool:
     return (isinstance(patch, ErasurePatch) and not patch.erasure.U
-            and not targets.isdisjoint(concept.target for concept in patch.erasure.concepts))
+            and not targets.isdisjoint(same(concept.target) for concept in patch.erasure.concepts))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..mace_core.concepts import same
+
 
 @dataclass(frozen=True)
 class ConceptImages:
@@ -24,15 +26,16 @@ TrainingSet = tuple[ConceptImages, ...]
 
 
 def join(first: TrainingSet, second: TrainingSet) -> TrainingSet:
-    twice = {images.target for images in first} & {images.target for images in second}
-    if twice:
-        raise ValueError(f"Both training sets hold images of '{sorted(twice)[0]}': keep one of them.")
+    held = {same(images.target) for images in first}
+    for images in second:
+        if same(images.target) in held:
+            raise ValueError(f"Both training sets hold images of '{images.target}': keep one of them.")
     return first + second
 
 
 def images_of(training_set: TrainingSet, target: str) -> ConceptImages:
     for images in training_set:
-        if images.target == target:
+        if same(images.target) == same(target):
             return images
     raise ValueError(f"The training set holds no images of '{target}', only of "
                      f"{', '.join(repr(images.target) for images in training_set) or 'nothing'}: "
