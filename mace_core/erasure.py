@@ -75,8 +75,8 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
     check_same_encoder("the refined erasure and the CLIP", [refined.text_encoder, encoder.fingerprint], [])
     trained = {same(lora.concept.target): lora.concept.target for lora in loras}
     if unknown := trained.keys() - {same(concept.target) for concept in refined.concepts}:
-        raise ValueError(f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not contain: "
-                         "refine with that concept first, then train on the refined model.")
+        raise ValueError(f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not "
+                         "contain: refine with that concept first, then train on the refined model.")
     rest = [untrained_lora(encoder, concept) for concept in refined.concepts
             if same(concept.target) not in trained]
     naming = templates_naming(refined.concepts)

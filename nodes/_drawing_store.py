@@ -8,15 +8,15 @@ from ._host_fingerprint import is_told, model_fingerprint, vae_fingerprint
 from ._host_store import store_of
 from ._training_set import ConceptImages
 
-DRAWING = 1  # raise it when the same settings draw other pictures, or their heat is another
+DRAWING = 2  # raise it when the same settings draw other pictures, or their heat is another
 
 
 def drawing_key(model, vae, encoder, **settings) -> dict | None:
-    """What all pictures of a run depend on; None where the MODEL's patches cannot be told apart."""
-    network = model_fingerprint(model)
-    if network is None or not is_told(encoder.fingerprint):
+    """What all pictures of a run depend on; None where any of it cannot be told apart."""
+    network, decoder = model_fingerprint(model), vae_fingerprint(vae)
+    if network is None or decoder is None or not is_told(encoder.fingerprint):
         return None
-    return {"drawing": DRAWING, "network": network, "vae": vae_fingerprint(vae),
+    return {"drawing": DRAWING, "network": network, "vae": decoder,
             "encoder": encoder.fingerprint, **settings}
 
 

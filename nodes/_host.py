@@ -20,14 +20,6 @@ SEGMENTERS, JUDGES = "segmenters", "judges"
 RESERVED = (SEGMENTERS, JUDGES, "concepts", "drawn", "cache")  # folders of models/mace without erasures
 
 
-def register_model_folder() -> None:
-    """Adds models/mace without taking away what extra_model_paths.yaml may have put there already."""
-    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
-    paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
-    # an entry from extra_model_paths.yaml has an empty set of extensions, which would list every file
-    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(extensions) | {EXTENSION})
-
-
 def erasure_names() -> list[str]:
     return [name for name in folder_paths.get_filename_list(FOLDER)
             if name.lower().endswith(EXTENSION) and _first_folder(name) not in RESERVED]

@@ -7,6 +7,7 @@ import comfy.utils
 import folder_paths
 import torch
 
+from ._checks import require_finite
 from ._host import EXTENSION, FOLDER, base_inside, free_path
 from ._host_patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
 from ._host_weights import weight_in_force
@@ -46,4 +47,7 @@ def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
 def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:
     """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
     for module, layer in layers.items():
-        yield layer, module, weight_in_force(model, f"{layer}.weight")
+        W = weight_in_force(model, f"{layer}.weight")
+        require_finite(W, f"The layer {layer} of this MODEL holds NaN or infinity, so nothing was exported: "
+                          "its file is damaged, or a LoRA in front of this node is; use another.")
+        yield layer, module, W

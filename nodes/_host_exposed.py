@@ -8,6 +8,7 @@ import importlib
 from importlib import metadata
 
 from ..mace_core.exposed import Part
+from ._checks import require_finite
 from ._host import Progress
 from ._picture import as_bytes
 
@@ -17,11 +18,12 @@ MISSING = (f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which
 
 
 def find_parts(images) -> tuple[list[list[Part]], str]:
-    """Everything the detector sees in images [n, H, W, 3] in 0..1, picture by picture, and its version."""
+    """All the detector sees in pictures [H, W, 3 or more] in 0..1, one by one, and its version."""
     detector = _detector()
     progress = Progress("Count exposed parts", len(images))
     found = []
     for number, image in enumerate(images, 1):
+        require_finite(image, f"Picture {number} holds NaN or infinity: look at the node it comes from.")
         # the package reads arrays as OpenCV stores them: blue, green, red
         pixels = as_bytes(image[..., :3]).flip(-1).contiguous().numpy()
         found.append([Part(each["class"], float(each["score"]), tuple(each["box"]))

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+import comfy.sd
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
@@ -42,7 +43,11 @@ def fingerprint_in_force(model) -> str:
     return _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
 
 
-def vae_fingerprint(vae) -> str:
+def vae_fingerprint(vae) -> str | None:
+    """None for a VAE of another pack, which may decode as it likes."""
+    if type(vae) is not comfy.sd.VAE:
+        return None
+
     def compute():
         digest = hashlib.sha256()
         for key, weight in sorted(vae.get_sd().items()):

@@ -4,9 +4,11 @@ import torch
 
 from ..mace_core.alignment import locate
 from ..mace_core.masks import attention_heat
+from ._checks import require_finite
 from ._host import check_interrupted
 from ._host_attention import attention_model
 from ._host_memory import told_in_a_sentence
+from ._host_sampling import NAN_DRAWN
 
 TIMESTEPS = (300, 500, 700)  # objects are laid out in the middle of the schedule
 
@@ -28,4 +30,6 @@ def concept_heat(model, encoder, conditioning, prompt, latents: torch.Tensor) ->
                 maps = unet.attention(x_t, t, encoded.embeddings.clone(), {}, {})
                 rows.append(attention_heat(maps, positions, size))
             heats.append(torch.cat(rows))
-    return torch.stack(heats).mean(0)
+    heat = torch.stack(heats).mean(0)
+    require_finite(heat, NAN_DRAWN)
+    return heat

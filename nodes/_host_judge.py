@@ -13,6 +13,7 @@ from ..mace_core.scoring import Verdict, verdict
 from ..mace_core.version import VERSION
 from ..mini import vocabulary as mini_world
 from ..mini.judge import BUNDLED, CONFIG, Judge
+from ._checks import NAN_ANSWER, require_finite
 from ._host import FOLDER, JUDGES, check_interrupted
 from ._host_fingerprint import fingerprint_in_force
 from ._host_memory import in_parts
@@ -78,9 +79,11 @@ class HostJudge:
             return self._judge.image_features(pictures[start:start + number])
 
         features = torch.stack(in_parts(len(pictures), CHUNK, look, "for the judge to look at a picture"))
+        likeness = features @ self._judge.text_features([drawn.prompt])[0]
+        require_finite(likeness, NAN_ANSWER.format(f"judge '{self.name}'"))
         texts = list(drawn.answers.values())
         probabilities = self._judge.choices(features, texts) if texts else None
-        return verdict(drawn, probabilities, features @ self._judge.text_features([drawn.prompt])[0])
+        return verdict(drawn, probabilities, likeness)
 
 
 def facts_of(judge: HostJudge, before, after, encoder) -> dict:

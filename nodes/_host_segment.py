@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..mace_core.masks import boxes_of_words, union_of_masks
+from ._checks import NAN_ANSWER, require_finite
 from ._host import FOLDER, SEGMENTERS, segmenters_folders
 
 AUTO = "auto"
@@ -86,6 +87,7 @@ def find_boxes(folder: Path, pictures: Sequence[tuple[Tensor, str]], box_thresho
             on_picture(number)
             inputs = processor(images=picture.numpy(), text=f"{phrase}.", return_tensors="pt").to(device)
             answer = model(**inputs)
+            require_finite(answer.pred_boxes, NAN_ANSWER.format(f"{DETECTOR.called} in '{folder}'"))
             boxes.append(boxes_of_words(answer.logits[0], answer.pred_boxes[0], _words(processor, phrase),
                                         picture.shape[:2], box_threshold, text_threshold).cpu())
     return boxes
@@ -101,6 +103,7 @@ def cut_masks(folder: Path, pictures: Sequence[Tensor], boxes: Sequence[Tensor],
             mask = torch.zeros(picture.shape[:2])
             if len(its_boxes):
                 for logits in _cut(processor, model, device, picture, its_boxes):
+                    require_finite(logits, NAN_ANSWER.format(f"{SEGMENTER.called} in '{folder}'"))
                     mask = torch.maximum(mask, union_of_masks(logits, mask_threshold).cpu())
             masks.append(mask)
     return masks

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..mace_core.masks import heat_to_mask, masks_in_order, words_to_find
+from ._checks import require_finite
 from ._host import Progress, check_interrupted
 from ._host_segment import chosen, cut_masks, find_boxes
 from ._training_set import ConceptImages
@@ -33,6 +34,7 @@ def attention_masks(sets: Iterable[ConceptImages], threshold: float) -> Masks:
 
 def given_masks(sets: Sequence[ConceptImages], masks: Tensor) -> Masks:
     sizes = [(images.target, len(images.latents), images.size) for images in sets]
+    require_finite(masks, "The masks hold NaN or infinity: look at the node they come from.")
     shared = masks_in_order(masks, sizes)
     return {images.target: part for images, part in zip(sets, shared, strict=True)}
 

@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.exposed import as_json, as_text, counted
+from ._checks import listed, only
 from ._host_exposed import find_parts
 from ._host_progress import write_result
 from ._sockets import CATEGORY, found_as
@@ -19,6 +20,7 @@ class CountExposed(io.ComfyNode):
             description="Counts exposed parts of bodies, the paper's measure for explicit content. Needs the "
                         "package nudenet, an extra: pip install nudenet.",
             is_output_node=True,
+            is_input_list=True,  # a list of pictures is counted together, as a batch is
             inputs=[
                 io.Image.Input("images", tooltip="Pictures to count in: of the MODEL before, or after."),
                 io.Float.Input("threshold", default=0.6, min=0.0, max=1.0, step=0.05,
@@ -34,9 +36,11 @@ class CountExposed(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, threshold=0.6):
-        found, version = find_parts(images)
+        pictures = [picture for batch in listed(images) for picture in batch]
+        threshold = only(threshold, "The threshold")
+        found, version = find_parts(pictures)
         counts = counted(found, threshold)
-        text = as_text(counts, len(images), threshold, version)
+        text = as_text(counts, len(pictures), threshold, version)
         record = as_json(counts, found, threshold, version)
         saved = write_result("exposed", ".json", record)
         return io.NodeOutput(text, record, ui=ui.PreviewText(f"{text}\n\nAll of it: output/{saved}."))

@@ -10,7 +10,7 @@ from ._host import labelled
 from ._host_heat import concept_heat
 from ._host_patch import cross_attention_layers, refuse_erased
 from ._host_progress import TimedProgress
-from ._host_sampling import decode, draw_latents
+from ._host_sampling import check_vae, decode, draw_latents
 from ._host_text import HostTextEncoder
 from ._picture import as_bytes
 from ._sockets import CATEGORY, Concepts, TrainingSet, found_as
@@ -60,6 +60,7 @@ class DrawConcepts(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height):
         cross_attention_layers(model)
+        check_vae(vae)
         refuse_erased(model, concepts, "draw the concepts with the MODEL from before the erasure")
         encoder = HostTextEncoder(clip)
         settings = {"images": images, "steps": steps, "cfg": cfg, "seed": seed, "size": [width, height]}

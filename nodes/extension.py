@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..mini.host import register as register_mini_model
-from ._host import register_model_folder
+from ._host_folders import register_model_folder
 from .apply_erased_model import ApplyErasedModel
 from .count_exposed import CountExposed
 from .cross_attn_refine import CrossAttnRefine

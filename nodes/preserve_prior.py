@@ -1,10 +1,13 @@
 """What must stay as it is, as one matrix."""
 
+from functools import reduce
+
 from comfy_api.latest import io
 
 from ..mace_core.captions import FORMATS, captions_of_names, everyday_captions, read_captions
 from ..mace_core.moments import add_priors, weighted
 from ..mace_core.presets import domain_weight
+from ._checks import listed, only
 from ._host_files import NONE, read_file, text_file_version, text_files
 from ._host_progress import TimedProgress
 from ._host_text import HostTextEncoder
@@ -21,6 +24,7 @@ class PreservePrior(io.ComfyNode):
             category=CATEGORY,
             **found_as("keep concepts", "retain", "COCO captions", "regularization"),
             description="Measures what the text encoder says about everything that must stay as it is.",
+            is_input_list=True,  # a list of captions, as a folder of texts is read, is one prior
             inputs=[
                 io.Clip.Input("clip",
                               tooltip="The text encoder of the checkpoint whose concepts are erased."),
@@ -57,24 +61,27 @@ class PreservePrior(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file=NONE, **_):
-        return text_file_version(file, FORMATS)
+        return text_file_version(only(file, "The file"), FORMATS)
 
     @classmethod
     def execute(cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()):
-        lines = [line.strip() for line in captions.splitlines() if line.strip()]
+        clip, weight, file, everyday = (only(value, what) for value, what in (
+            (clip, "The CLIP"), (weight, "The weight"), (file, "The file"), (everyday, "'everyday'")))
+        concepts = [concept for each in listed(concepts) for concept in each]
+        lines = [line.strip() for text in listed(captions) for line in text.splitlines() if line.strip()]
         if file != NONE:
             lines += read_captions(read_file(file, FORMATS), file)
         if everyday:
             lines += everyday_captions()
         # Names of each kind are a domain: pooled, ten people among a hundred objects would hardly count.
-        domains = [each for each in (lines, *map(list, captions_of_names(names).values())) if each]
+        named = captions_of_names("\n".join(listed(names)))
+        domains = [each for each in (lines, *map(list, named.values())) if each]
         if not domains:
             raise ValueError("There are no captions to preserve: "
                              "write at least one line such as 'a photo of a cat'.")
-        encoder = HostTextEncoder(clip)
+        encoder, priors = HostTextEncoder(clip), [each for each in listed(other) if each is not None]
         progress = TimedProgress("Preserve prior", sum(len(set(each)) for each in domains))
         for each in domains:
             counts = weight * (domain_weight(concepts, len(each)) if concepts else 1.0)
-            prior = weighted(prior_once(encoder, each, progress), counts)
-            other = prior if other is None else add_priors(other, prior)
-        return io.NodeOutput(other)
+            priors.append(weighted(prior_once(encoder, each, progress), counts))
+        return io.NodeOutput(reduce(add_priors, priors))

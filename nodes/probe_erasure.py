@@ -8,7 +8,7 @@ from ..mace_core.relearn import Budget
 from ._host_judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
 from ._host_patch import cross_attention_layers
 from ._host_progress import TimedProgress, write_result
-from ._host_sampling import size_of
+from ._host_sampling import check_vae, size_of
 from ._host_text import HostTextEncoder
 from ._picture import to_image
 from ._probe_grid import draw_grid
@@ -76,6 +76,7 @@ class ProbeErasure(io.ComfyNode):
                 steps, cfg=7.5):
         started = time.monotonic()
         cross_attention_layers(after)
+        check_vae(vae)
         asked = HostJudge(judge, before)
         encoder = HostTextEncoder(clip)
         drawing = Drawing(images, seed, steps, cfg, size_of(latent))

@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mace_core.concepts import split_kind
+from ._checks import listed, only, require_finite
 from ._host import check_interrupted
 from ._host_sampling import encode
 from ._picture import as_bytes
@@ -21,8 +22,10 @@ class TrainingSetFromImages(io.ComfyNode):
             **found_as("dataset", "own pictures", "load training data"),
             description="Your own pictures of one concept, in place of drawn ones, "
                         "with masks from any segmenter.",
+            is_input_list=True,  # a list of pictures, as a folder is read, is one training set
             inputs=[
-                io.Image.Input("images", tooltip="Pictures of the concept, all of one size. 8 are enough."),
+                io.Image.Input("images", tooltip="Pictures of the concept, all of one size, as a batch or a "
+                                                 "list. 8 are enough."),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
                 io.String.Input("concept", default="ship",
                                 tooltip="The target these are pictures of, as in Erase Concepts: "
@@ -38,18 +41,22 @@ class TrainingSetFromImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, vae, concept, masks=None, other=()):
+        vae, concept = only(vae, "The VAE"), only(concept, "The concept of the pictures")
         kind, concept = split_kind(concept.strip())
         if not concept:
             raise ValueError("The pictures have no concept: "
                              "write the target they show, as in Erase Concepts.")
-        if len(images) == 0:
-            raise ValueError(f"There are no pictures of '{concept}': connect at least one image.")
+        images = _batch(images, f"pictures of '{concept}'")
+        masks = None if masks is None else _batch(masks, f"masks of '{concept}'")
         if masks is not None and len(masks) != len(images):
             raise ValueError(f"There are {len(images)} pictures of '{concept}' and {len(masks)} masks: "
                              "give one mask for every picture, or none.")
         if masks is not None and masks.shape[-2:] != images.shape[1:3]:
             raise ValueError(f"The pictures of '{concept}' are {_size(images.shape[1:3])} and their masks "
                              f"{_size(masks.shape[-2:])}: make them the same size.")
+        if masks is not None:
+            require_finite(masks, f"The masks of '{concept}' hold NaN or infinity: "
+                                  "look at the node they come from.")
         if masks is not None and not (masks.flatten(1).amax(1) > 0).all():
             raise ValueError(f"A mask of '{concept}' is black everywhere: paint the concept white, or "
                              "leave that picture out.")
@@ -58,8 +65,23 @@ class TrainingSetFromImages(io.ComfyNode):
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
         size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops what is no multiple of eight
         shown = as_bytes(_crop(images[..., :3], size))
-        made = ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind)
-        return io.NodeOutput(join(tuple(other), (made,)))
+        made = (ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind),)
+        for others in reversed(listed(other)):
+            made = join(tuple(others), made)
+        return io.NodeOutput(made)
+
+
+def _batch(batches, what: str) -> torch.Tensor:
+    """A batch, or a list of them, as one batch."""
+    batches = [batch for batch in listed(batches) if len(batch)]
+    if not batches:
+        raise ValueError(f"There are no {what}: connect at least one.")
+    sizes = {_size(batch.shape[1:3]): None for batch in batches}
+    if len(sizes) > 1:
+        raise ValueError(f"The {what} come in {len(sizes)} sizes ({', '.join(sizes)}): make them one size, "
+                         "for example with Upscale Image and crop 'center'.")
+    channels = min(batch.shape[3:] for batch in batches)  # some may be transparent
+    return torch.cat([batch[(..., *map(slice, channels))] for batch in batches])
 
 
 def _crop(pictures, size):

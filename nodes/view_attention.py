@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ._attention_picture import Row, attention_sheet, mask_sheet, require_masks
 from ._host_patch import cross_attention_layers
 from ._host_progress import TimedProgress, blocked
-from ._host_sampling import decode, draw_latents, size_of
+from ._host_sampling import check_vae, decode, draw_latents, drawn_latents, size_of
 from ._host_text import HostTextEncoder
 from ._host_words import word_maps
 from ._picture import to_image
@@ -56,13 +56,15 @@ class ViewAttention(io.ComfyNode):
         models = {"before": before} if after is None else {"before": before, "after": after}
         for model in models.values():
             cross_attention_layers(model)
+        check_vae(vae)
+        given = drawn_latents(latent)[:1] if latent["samples"].any() else None
         require_masks(training_set or ())
         encoder = HostTextEncoder(clip)
         progress = TimedProgress("View attention", len(models) * (steps + 1))
         rows, words = [], ()
         for name, model in models.items():
-            seen = latent["samples"][:1]
-            if not seen.any():
+            seen = given
+            if seen is None:
                 seen = draw_latents(model, encoder.conditioning(prompt), encoder.conditioning(""), 1,
                                     size_of(latent), steps, cfg, seed,
                                     lambda count, name=name: progress.step(name, count))

@@ -77,19 +77,3 @@ def test_a_fresh_install_without_the_folder_loads(comfy, monkeypatch, tmp_path):
     path = Path(host.new_erasure_path("sub/first"))
     path.touch()
     assert host.erasure_names() == ["sub/first_00001.safetensors"]
-
-
-def test_another_folder_for_mace_is_kept(comfy, monkeypatch, tmp_path):
-    """As extra_model_paths.yaml makes it: with a folder of its own and no extensions."""
-    import folder_paths
-
-    (tmp_path / "theirs.safetensors").touch()
-    (tmp_path / "readme.txt").touch()
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], set()))
-    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
-    host = comfy.module("nodes._host")
-    host.register_model_folder()
-    host.register_model_folder()
-    folders, extensions = folder_paths.folder_names_and_paths["mace"]
-    assert folders[0] == str(tmp_path) and len(folders) == 2 and extensions == {".safetensors"}
-    assert "theirs.safetensors" in host.erasure_names() and "readme.txt" not in host.erasure_names()
