@@ -62,8 +62,8 @@ def _fast_memory(measured: dict) -> str:
     rows = [f"{head} | {tail} |" for head, _, tail in _peaks(measured)]
     return "\n".join([
         "## Memory of the fast trainer", "",
-        "Measured as above: its samples one by one, as the pack runs them, and all of them in one pass of",
-        "the network, as it did before.", "",
+        "Measured as above, but computed in float32, so a card in half precision holds less: its samples one",
+        "by one, as the pack runs them, and all of them in one pass of the network, as it did before.", "",
         "| family | samples | measured, MiB | extrapolated | weights | together | 8 GiB |",
         "|---|---|---|---|---|---|---|", *rows, ""])
 
