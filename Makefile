@@ -11,7 +11,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report templates hosts fullsize mass results clean
+.PHONY: setup browser test demo lint mini mini-report templates hosts test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
 # A host may require more, or other versions, than the workshop has: HOST_PY has both.
@@ -67,6 +67,10 @@ templates: setup
 
 hosts: setup browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.fetch_host))
+
+# On a machine with a card, by an interpreter whose torch knows it; pytest is all it needs beside the host's own.
+test-cuda:
+	@$(PY) -m dev.test_cuda
 
 fullsize: setup
 	@$(HOST_PY) -m dev.fullsize $(FAMILIES)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from dev import card
 from dev.fetch_host import host_folder
 from dev.launch_host import make_importable
-from dev.server import PACK, prepare_folder
+from dev.pack_folder import PACK, prepare_folder
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,19 @@ class InProcess:
             return getattr(node(), node.FUNCTION)(**inputs)
 
 
-def load_host(base: Path | None = None) -> InProcess:
-    """Import the host on the CPU and let it load the pack from its folder, as it does at start."""
+def load_host(base: Path | None = None, on_cpu: bool = True) -> InProcess:
+    """Import the host and let it load the pack from its folder, as it does at start. On a card, after
+    `card.prepare()`, it has dynamic VRAM where main.py would start it."""
     base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
     prepare_folder(base)
     make_importable()
     sys.path.insert(0, str(host_folder()))  # before the repository, whose nodes/ would hide nodes.py
     from comfy.cli_args import args
 
-    args.cpu = True  # before comfy.model_management looks for a device
+    args.cpu = on_cpu  # before comfy.model_management looks for a device
     args.base_directory = str(base)  # before folder_paths reads it
+    if not on_cpu:
+        card.start()
     host_nodes = importlib.import_module("nodes")
     folder = str(base / "custom_nodes" / PACK)
     if not asyncio.run(host_nodes.load_custom_node(folder)):

@@ -14,13 +14,14 @@ from xml.etree import ElementTree
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / ".cache" / "test-reports"
 APART = ("host", "dynamic", "ui", "e2e")  # each of these starts or contains a host
+ON_A_CARD = "cuda"  # `make test-cuda`
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
 
 
 def rooms() -> dict[str, list[str]]:
     """Name of the run -> what pytest is given."""
-    pure = ["tests", *(f"--ignore=tests/{name}" for name in APART)]
+    pure = ["tests", *(f"--ignore=tests/{name}" for name in (*APART, ON_A_CARD))]
     present = [name for name in APART if (REPOSITORY / "tests" / name).is_dir()]
     return {"core": pure} | {name: [f"tests/{name}"] for name in present}
 

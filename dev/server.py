@@ -18,10 +18,9 @@ from pathlib import Path
 import requests
 
 from dev.client import Client
-from dev.fetch_host import REPOSITORY, host_folder
+from dev.fetch_host import host_folder
+from dev.pack_folder import PACK, prepare_folder
 
-PACK = "mace-concept-erasure"
-FOLDERS = ("models/checkpoints", "models/mace", "input", "output", "temp", "user/default", "custom_nodes")
 LAUNCHER = Path(__file__).with_name("launch_host.py")
 SECONDS_TO_START = 180
 
@@ -106,18 +105,6 @@ class Host:
 
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def prepare_folder(base: Path) -> None:
-    """The host's folders, the pack linked in as a user would have cloned it, and no first-start dialog."""
-    for name in FOLDERS:
-        (base / name).mkdir(parents=True, exist_ok=True)
-    link = base / "custom_nodes" / PACK
-    if not link.is_symlink():
-        link.symlink_to(REPOSITORY, target_is_directory=True)
-    settings = base / "user" / "default" / "comfy.settings.json"
-    if not settings.exists():
-        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.32.9"}')
 
 
 def server_arguments(host: Host) -> list[str]:

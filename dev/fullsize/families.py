@@ -79,14 +79,16 @@ def randomise(module, seed: int = 0) -> None:
 
 
 def random_model(family: Family, dtype, compute=None, **changes):
-    """MODEL with random weights."""
-    import comfy.model_management
-    from comfy.model_patcher import ModelPatcher
+    """MODEL with random weights, as the host's loaders make it: with dynamic VRAM where it is started."""
+    import comfy.model_management as management
+    import comfy.model_patcher
 
     model = network(family, dtype, compute, **changes)
     randomise(model.diffusion_model)
-    return ModelPatcher(model, comfy.model_management.get_torch_device(),
-                        comfy.model_management.unet_offload_device())
+    if hasattr(management, "archive_model_dtypes"):
+        management.archive_model_dtypes(model.diffusion_model)
+    patcher = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher(model, management.get_torch_device(), management.unet_offload_device())
 
 
 def random_clip(family: Family):

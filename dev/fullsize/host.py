@@ -10,11 +10,11 @@ from dev.in_process import InProcess, load_host
 from dev.launch_host import make_importable
 
 
-def hosted(base: Path) -> InProcess:
+def hosted(base: Path, on_cpu: bool = True) -> InProcess:
     make_importable()
     sys.path.insert(0, str(host_folder()))
     from comfy.cli_args import args
 
     sys.path.pop(0)
     args.use_pytorch_cross_attention = True  # before comfy.ldm.modules.attention chooses
-    return load_host(base)
+    return load_host(base, on_cpu)

@@ -35,8 +35,8 @@ def run(family: Family) -> dict:
             model = step("build MODEL", lambda: random_model(family, torch.bfloat16))
             clip = step("build CLIP", lambda: random_clip(family))
             vae = step("build VAE", random_vae)
-        erased, fused = _all_stages(comfy, step, family, model, clip, vae)
-        _exports(comfy, step, model, erased, fused, clip, vae)
+        erased, fused = all_stages(comfy, step, family.tested, model, clip, vae)
+        exports(comfy, step, model, erased, fused, clip, vae)
         files = {str(path.relative_to(base)): round(path.stat().st_size / MIB, 2)
                  for folder in ("models/mace", "output") for path in sorted((Path(base) / folder).rglob("*"))
                  if path.is_file()}
@@ -44,10 +44,10 @@ def run(family: Family) -> dict:
                 "files": files}
 
 
-def _all_stages(comfy, step, family: Family, model, clip, vae):
+def all_stages(comfy, step, side: int, model, clip, vae):
     import torch
 
-    side = {"width": family.tested, "height": family.tested}
+    size = {"width": side, "height": side}
     concepts, = comfy.call("MACE_EraseConcepts", concepts=CONCEPTS, kind="object")
     network = {"model": model, "clip": clip, "concepts": concepts}
     prior, = step("Preserve Prior, 6 captions",
@@ -55,7 +55,7 @@ def _all_stages(comfy, step, family: Family, model, clip, vae):
     refined, stage_1 = step("Cross-Attention Refinement, 2 concepts",
                             lambda: comfy.call("MACE_CrossAttnRefine", **network, prior=prior))
     drawn, images = step("Draw Concepts, 2 concepts, 1 image, 2 steps",
-                         lambda: comfy.call("MACE_DrawConcepts", **network, vae=vae, **DRAWING, **side))
+                         lambda: comfy.call("MACE_DrawConcepts", **network, vae=vae, **DRAWING, **size))
     masked, _ = step("Mask Concepts",
                      lambda: comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention"))
     training = {"refined": refined, "clip": clip, "concepts": concepts, "training_set": masked}
@@ -72,7 +72,7 @@ def _all_stages(comfy, step, family: Family, model, clip, vae):
     return erased, fused
 
 
-def _exports(comfy, step, model, erased, fused, clip, vae):
+def exports(comfy, step, model, erased, fused, clip, vae):
     import torch
     from comfy_extras.nodes_model_merging import CheckpointSave
 

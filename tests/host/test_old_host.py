@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from dev.fetch_host import REPOSITORY
-from dev.server import PACK
+from dev.pack_folder import PACK
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.server import PACK
+from dev.pack_folder import PACK
 from dev.to_api import to_api
 from dev.to_ui import Node, Note, Out, Template, to_ui
 

@@ -1,0 +1,86 @@
+"""The host on a card in this process, what each stage took there, and one sentence where there is no card."""
+
+import time
+
+import pytest
+
+from dev import card
+from dev.card import DEVICE
+
+if DEVICE != "cpu":
+    card.prepare()  # before the test modules import torch
+
+from dev.fullsize.host import hosted  # noqa: E402
+from dev.in_process import InProcess  # noqa: E402
+
+MIB = 2**20
+_took: list[tuple[str, str, float, float, float]] = []
+
+
+def pytest_collection_finish():
+    import torch
+
+    if DEVICE != "cpu" and not torch.cuda.is_available():
+        pytest.exit("skipped, as torch sees no CUDA card here: run make test-cuda where one is", returncode=0)
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory) -> InProcess:
+    return hosted(tmp_path_factory.mktemp("comfy"), on_cpu=DEVICE == "cpu")
+
+
+@pytest.fixture(scope="session")
+def dynamic(comfy) -> bool:
+    """Whether the host's own loaders make MODELs with dynamic VRAM here."""
+    from comfy import model_patcher
+
+    usual = model_patcher.ModelPatcher
+    return getattr(model_patcher, "CoreModelPatcher", usual) is not usual
+
+
+@pytest.fixture
+def step(request, comfy):
+    """`step(name, work)` gives what work() gives, and measures it for the table at the end."""
+    def measured(name: str, work):
+        _start()
+        started = time.perf_counter()
+        result = work()
+        _took.append((request.node.callspec.id, name, *_end(started)))
+        return result
+
+    return measured
+
+
+def _start() -> None:
+    import torch
+
+    if DEVICE != "cpu":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _end(started: float) -> tuple[float, float, float]:
+    """Seconds, what torch held on the card at most, and what is in use on the card afterwards, in MiB."""
+    import torch
+
+    if DEVICE == "cpu":
+        return time.perf_counter() - started, 0.0, 0.0
+    torch.cuda.synchronize()
+    free, total = torch.cuda.mem_get_info()
+    return time.perf_counter() - started, torch.cuda.max_memory_allocated() / MIB, (total - free) / MIB
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not _took:
+        return
+    import comfyui_version
+    import torch
+
+    name = "the processor" if DEVICE == "cpu" else torch.cuda.get_device_name()
+    terminalreporter.section(f"ComfyUI {comfyui_version.__version__}, torch {torch.__version__}, {name}")
+    lines = ["| model | stage | seconds | torch at most, MiB | card afterwards, MiB |",
+             "|---|---|---|---|---|"]
+    for model, stage, seconds, peak, used in _took:
+        memory = "- | -" if DEVICE == "cpu" else f"{peak:,.0f} | {used:,.0f}"
+        lines.append(f"| {model} | {stage} | {seconds:.2f} | {memory} |")
+    terminalreporter.write_line("\n".join(lines))

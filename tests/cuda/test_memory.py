@@ -1,0 +1,75 @@
+"""Less memory on a card: blocks computed again, and what happens when it runs out."""
+
+import pytest
+import torch
+
+from dev.card import DEVICE, FAMILIES
+from tests.cuda.models import network
+
+T = torch.tensor([400])
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def loaded(request, comfy):
+    return network(comfy, request.param)
+
+
+def trained(comfy, loaded, low_memory):
+    """The loss, all gradients on the CPU, and MiB that torch held at most."""
+    side = loaded.side // 8
+    generator = torch.Generator().manual_seed(0)
+    attention = comfy.module("nodes._host_attention")
+    layers = comfy.module("nodes._host_patch").cross_attention_layers(loaded.model)
+    d = next(iter(layers.values()))[1]
+    context, x_t = (torch.randn(shape, generator=generator) for shape in ((1, 77, d), (1, 4, side, side)))
+    factors = {name: (torch.randn(o, 1, generator=generator) / o, torch.randn(1, d, generator=generator) / d)
+               for name, (o, d) in layers.items()}
+    conditioning = [[context, {"pooled_output": torch.ones(1, 1280)}]]
+    with torch.inference_mode(), attention.attention_model(loaded.model, conditioning, x_t,
+                                                           low_memory=low_memory) as unet:
+        U, D = ({name: pair[n].clone().to(unet.device).requires_grad_() for name, pair in factors.items()}
+                for n in (0, 1))
+        if DEVICE != "cpu":
+            torch.cuda.reset_peak_memory_stats()
+        maps = unet.attention(x_t.clone(), T, context.clone(), U, D)
+        loss = sum(each.float()[..., 1:4].square().mean() for each in maps)
+        loss.backward()
+    gradients = [each.grad.float().cpu() for each in (*U.values(), *D.values()) if each.grad is not None]
+    peak = 0 if DEVICE == "cpu" else torch.cuda.max_memory_allocated()
+    return loss.item(), gradients, peak
+
+
+def test_gradients_are_the_same_with_less_memory(comfy, loaded):
+    loss, kept, peak = trained(comfy, loaded, low_memory=False)
+    again_loss, again, lower = trained(comfy, loaded, low_memory=True)
+    assert again_loss == pytest.approx(loss, rel=1e-3)
+    for theirs, ours in zip(kept, again, strict=True):
+        # half precision through the whole network, by other kernels
+        assert ours.isfinite().all() and (ours - theirs).norm() <= 2e-2 * theirs.norm().clamp(min=1e-12)
+    if DEVICE != "cpu" and loaded.side > 64:
+        assert lower < peak
+
+
+def test_what_does_not_fit_is_tried_with_less_or_told(comfy, loaded):
+    """The card as if it were one of little memory: pictures come out one by one, or one sentence does."""
+    if DEVICE == "cpu":
+        pytest.skip("a processor's memory cannot be limited for one test")
+    memory = comfy.module("nodes._host_memory")
+    tried = []
+
+    def draw(start, count):
+        tried.append(count)
+        work = torch.empty(count, 2**28, dtype=torch.uint8, device=DEVICE)  # 256 MiB a picture
+        return work[:, :1].cpu()
+
+    torch.cuda.empty_cache()
+    total = torch.cuda.mem_get_info()[1]
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**29 + 2**27) / total)
+    try:
+        assert len(memory.in_parts(8, 8, draw, "to draw a picture")) == 8 and min(tried) <= 2 < max(tried)
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**26) / total)
+        with pytest.raises(ValueError, match="to draw a picture"):
+            memory.in_parts(8, 8, draw, "to draw a picture")
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)

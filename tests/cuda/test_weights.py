@@ -1,0 +1,132 @@
+"""The erased weight on a card: what float64 on the processor says, however the host brings it there."""
+
+import pytest
+import torch
+
+from dev.card import DEVICE, FAMILIES
+from tests.cuda.models import network
+
+STRENGTH = 0.75
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def loaded(request, comfy):
+    return network(comfy, request.param)
+
+
+@pytest.fixture(scope="module")
+def layers(comfy, loaded) -> dict:
+    return comfy.module("nodes._host_patch").cross_attention_layers(loaded.model)
+
+
+@pytest.fixture(scope="module")
+def erasure(comfy, layers):
+    """Any T near the identity, and low-rank factors on every second layer."""
+    generator = torch.Generator().manual_seed(0)
+    d = next(iter(layers.values()))[1]
+
+    def noise(*shape):
+        return torch.randn(shape, generator=generator) / d ** 0.5
+
+    edited = list(layers)[::2]
+    U, D = ({name: noise(layers[name][0], 2) for name in edited}, {name: noise(2, d) for name in edited})
+    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    return comfy.module("mace_core.erasure").Erasure(torch.eye(d) + noise(d, d) / 8, U, D, (concept,))
+
+
+def expected(erasure, layer, W, strength):
+    """In float64 on the processor, from W in float64."""
+    edited = W @ erasure.T.double()
+    if layer in erasure.U:
+        edited = edited + erasure.U[layer].double() @ erasure.D[layer].double()
+    return W + strength * (edited - W)
+
+
+def off(ours, wanted) -> float:
+    return ((ours.double().cpu() - wanted).norm() / wanted.norm()).item()
+
+
+def adapters_of(comfy, erasure, layer, device):
+    """The adapter, and the one a host makes of it after it brought its tensors to the device."""
+    adapter = comfy.module("nodes._host_patch").ErasurePatch.of(erasure, layer)
+    brought = tuple(each.to(device) if torch.is_tensor(each) else each for each in adapter.weights)
+    return adapter, type(adapter)(adapter.loaded_keys, brought)
+
+
+def test_the_adapter_and_a_rebuilt_one(comfy, loaded, layers, erasure):
+    device = torch.device(DEVICE)
+    for layer in list(layers)[:2]:
+        W = torch.randn(layers[layer], generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        for dtype in (torch.float32, torch.float16):
+            first, again = (
+                adapter.calculate_weight(W.to(device, dtype), layer, STRENGTH, 1.0, None, None)
+                for adapter in adapters_of(comfy, erasure, layer, device))
+            assert torch.equal(first, again) and first.device.type == DEVICE and first.dtype == dtype
+            # float32 sums of hundreds of terms (a card may use 19 bits of them), then one rounding to dtype
+            assert off(first, expected(erasure, layer, W.to(dtype).double(), STRENGTH)) < 2e-3
+
+
+def test_T_is_on_the_card_once(comfy, layers, erasure):
+    patch = comfy.module("nodes._host_patch")
+    device = torch.device(DEVICE)
+    assert patch.T_on(erasure, device) is patch.T_on(erasure, device)
+
+
+def computed(model, layer: str, context) -> torch.Tensor:
+    """What the layer makes of `context` in a pass of the network, as the host drives it."""
+    import comfy.model_management as management
+
+    seen = {}
+    with torch.inference_mode():
+        management.load_models_gpu([model], force_full_load=False)
+        module = model.model.get_submodule(layer)
+        hook = module.register_forward_hook(
+            lambda _module, given, made: seen.update(given=given[0], made=made))
+        try:
+            sampled(model, context)
+        finally:
+            hook.remove()
+    return seen["given"].double().cpu(), seen["made"].double().cpu()
+
+
+def sampled(model, context) -> torch.Tensor:
+    """Latents after two steps of the host's sampler."""
+    import comfy.sample
+
+    empty = torch.zeros(1, 4, 16, 16)
+    conditioning = [[context, {"pooled_output": torch.ones(1, 1280)}]]
+    noise = comfy.sample.prepare_noise(empty, 0)
+    with torch.inference_mode():
+        return comfy.sample.sample(model, noise, 2, 4.0, "euler", "normal", conditioning, conditioning, empty,
+                                   disable_pbar=True, seed=0)
+
+
+def test_a_pass_computes_with_the_erased_weight_and_undo_with_the_old_one(comfy, loaded, layers, erasure):
+    """Before, erased, and undone again; static and with the host's dynamic VRAM alike."""
+    layer = list(layers)[0]
+    weights = comfy.module("nodes._host_weights")
+    W = weights.plain_weight(loaded.model, f"{layer}.weight").double()
+    context = torch.randn(1, 77, layers[layer][1], generator=torch.Generator().manual_seed(2))
+    erased = comfy.module("nodes._host_patch").apply_erasure(loaded.model, erasure)
+    before, first = computed(loaded.model, layer, context)
+    assert off(first, before @ W.mT) < 5e-3  # of half precision: 11 bits in each factor and in the result
+    given, made = computed(erased, layer, context)
+    assert off(made, given @ expected(erasure, layer, W, 1.0).mT) < 5e-3
+    assert off(made, given @ W.mT) > 0.05  # and not with the old one
+    again, last = computed(loaded.model, layer, context)
+    assert torch.equal(again, before) and torch.equal(last, first)  # the same kernels on the same weights
+    assert torch.equal(weights.plain_weight(loaded.model, f"{layer}.weight").double(), W)
+
+
+def test_a_dynamic_model_draws_what_a_static_one_draws(comfy, dynamic, loaded, layers, erasure):
+    """On a network each, as two patchers must not share one."""
+    if not dynamic:
+        pytest.skip("this host has no dynamic VRAM here")
+    from comfy.model_patcher import ModelPatcher
+
+    apply = comfy.module("nodes._host_patch").apply_erasure
+    context = torch.randn(1, 77, next(iter(layers.values()))[1], generator=torch.Generator().manual_seed(3))
+    drawn = sampled(apply(loaded.model, erasure), context)
+    other = network(comfy, loaded.name).model
+    static = ModelPatcher(other.model, other.load_device, other.offload_device)
+    assert off(drawn, sampled(apply(static, erasure), context).double()) < 5e-3
