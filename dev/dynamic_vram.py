@@ -11,8 +11,10 @@ from collections.abc import Callable
 import torch
 
 ALIGNMENT = 1024
-SHORTCUTS = {'hasattr(s, "_v") and comfy.model_management.is_device_cpu(device)': "False",
-             'hasattr(s, "_v") and s.weight.device != device': 'hasattr(s, "_v")'}
+# of cast_bias_weight, which takes them on a CPU: of hosts since about June 2026, and of the first ones before
+SHORTCUTS = ({'hasattr(s, "_v") and comfy.model_management.is_device_cpu(device)': "False",
+              'hasattr(s, "_v") and s.weight.device != device': 'hasattr(s, "_v")'},
+             {"if comfy.model_management.is_device_cpu(device):": "if False:"})
 
 
 class _Vbar:
@@ -81,11 +83,7 @@ def emulate() -> Callable:
     args.disable_pinned_memory = True
     management.pinned_hostbuf_size = lambda size: 0
     patcher.ModelPatcherDynamic.__new__ = lambda cls, *_, **__: object.__new__(cls)
-    opened = inspect.getsource(ops.cast_bias_weight)
-    for shortcut, replacement in SHORTCUTS.items():
-        if shortcut not in opened:
-            raise RuntimeError("cast_bias_weight looks different on this host: open its CPU shortcuts anew.")
-        opened = opened.replace(shortcut, replacement)
+    opened = _opened(inspect.getsource(ops.cast_bias_weight))
     exec(compile(opened, "cast_bias_weight, opened", "exec"), ops.__dict__)  # noqa: S102
 
     def dynamic(model):
@@ -96,3 +94,12 @@ def emulate() -> Callable:
         return new
 
     return dynamic
+
+
+def _opened(source: str) -> str:
+    for shortcuts in SHORTCUTS:
+        if all(shortcut in source for shortcut in shortcuts):
+            for shortcut, replacement in shortcuts.items():
+                source = source.replace(shortcut, replacement)
+            return source
+    raise RuntimeError("cast_bias_weight looks different on this host: open its CPU shortcuts anew.")

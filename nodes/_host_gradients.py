@@ -53,6 +53,7 @@ def ordinary_weights(patcher) -> Iterator[None]:
             setattr(module, DYNAMIC, allocation)
 
 
+@torch.no_grad()  # some hosts load parameters that want a gradient
 def _resident(patcher, module, key: str, parameter, device) -> torch.Tensor:
     """The weight in force where the network computes; a dynamic one is copied there."""
     if not hasattr(module, DYNAMIC):
