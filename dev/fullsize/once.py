@@ -38,7 +38,9 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
 
         def __torch_dispatch__(self, function, types, given=(), named=None):
             result = function(*given, **(named or {}))
-            if function is torch.ops.aten._to_copy.default and result.shape == (family.d, family.d):
+            # in inference mode `to` arrives as it is, otherwise as a copy
+            copies = function.overloadpacket in (torch.ops.aten.to, torch.ops.aten._to_copy)
+            if copies and result is not given[0] and result.shape == (family.d, family.d):
                 self.mib += result.numel() * result.element_size() / MIB
             return result
 
