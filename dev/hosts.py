@@ -11,14 +11,13 @@ import os
 import runpy
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 from dev.fetch_host import REPOSITORY
 from dev.host_venv import host_python
-from dev.run_tests import APART, OUTCOMES, REPORTS, rooms, run
+from dev.run_tests import APART, OUTCOMES, rooms, run_all
 from mace_core.whole_file import written_whole
 
 RESULTS = REPOSITORY / "docs" / "results"
@@ -43,11 +42,8 @@ def measure(folder: Path, rooms: Mapping[str, list[str]] = ROOMS) -> tuple[str, 
     os.environ["COMFYUI_PATH"] = str(folder)
     python = host_python(folder)
     asked = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True).stdout
-    row = json.loads(asked) | {"date": f"{datetime.now(timezone.utc):%Y-%m-%d}", "rooms": {}}
-    for name, arguments in rooms.items():
-        started = time.monotonic()
-        code, counts = run(name, arguments, python)
-        row["rooms"][name] = counts | {"seconds": round(time.monotonic() - started), "exit_code": code}
+    row = json.loads(asked) | {"date": f"{datetime.now(timezone.utc):%Y-%m-%d}"}
+    row["rooms"] = run_all(rooms, python)
     return runpy.run_path(str(folder / "comfyui_version.py"))["__version__"], row
 
 
@@ -90,7 +86,6 @@ def keep(version: str, row: Mapping, folder: Path = RESULTS) -> None:
 
 
 def main(folders: list[str]) -> int:
-    REPORTS.mkdir(parents=True, exist_ok=True)
     good = True
     for folder in map(Path, folders):
         version, row = measure(folder.expanduser().resolve())

@@ -1,4 +1,4 @@
-"""`make test`: every room's tests in a process of their own, and one line that sums them up.
+"""`make test`: every room's tests in a process of their own, two at a time, and one line that sums them up.
 
 The rooms must not share a process: loading the host puts a module called `nodes` and a patched torch in
 place, which the tests of the pure mathematics should never see.
@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +19,8 @@ APART = ("host", "dynamic", "ui", "e2e")  # each of these starts or contains a h
 ON_A_CARD = "cuda"  # `make test-cuda`
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
+LONGEST_FIRST = ("host", "e2e", "ui", "core", "dynamic")
+AT_ONCE = min(2, os.cpu_count() or 1)  # a room computes with one thread
 
 
 def rooms() -> dict[str, list[str]]:
@@ -26,15 +30,28 @@ def rooms() -> dict[str, list[str]]:
     return {"core": pure} | {name: [f"tests/{name}"] for name in present}
 
 
-def run(name: str, arguments: list[str], python: Path | str = sys.executable) -> tuple[int, dict[str, int]]:
-    """pytest's exit code, and how many tests ended how."""
-    report = REPORTS / f"{name}.xml"
+def run_all(chosen: Mapping[str, list[str]], python: Path | str = sys.executable) -> dict[str, dict]:
+    """`run` of each room, two at a time; what a room prints comes when it ends, or at once if it is alone."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    print(f"== tests: {', '.join(chosen)}", flush=True)
+    order = sorted(chosen, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else -1)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = {name: pool.submit(run, name, chosen[name], python, len(chosen) == 1) for name in order}
+    return {name: found[name].result() for name in chosen}
+
+
+def run(name: str, arguments: list[str], python: Path | str, at_once: bool) -> dict[str, int]:
+    """How many tests of a room ended how, its seconds, pytest's exit code."""
+    report, started = REPORTS / f"{name}.xml", time.monotonic()
     report.unlink(missing_ok=True)
-    print(f"== tests: {name}", flush=True)
     options = [f"--junitxml={report}", "-rs", "--durations=5"]
     command = [str(python), "-m", "pytest", *options, *arguments]
-    code = subprocess.run(command, cwd=REPOSITORY, env=environment()).returncode
-    return (0 if code == NOTHING_COLLECTED else code), count(report)
+    printed = {} if at_once else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    ended = subprocess.run(command, cwd=REPOSITORY, env=environment(), **printed)
+    if not at_once:
+        print(f"== {name}\n{ended.stdout}", flush=True)
+    code = 0 if ended.returncode == NOTHING_COLLECTED else ended.returncode
+    return count(report) | {"seconds": round(time.monotonic() - started), "exit_code": code}
 
 
 def environment() -> dict[str, str]:
@@ -55,13 +72,13 @@ def count(report: Path) -> dict[str, int]:
 
 def main(chosen: list[str]) -> int:
     """All rooms, or only those named on the command line."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    results = [run(name, arguments) for name, arguments in rooms().items() if not chosen or name in chosen]
-    total = {outcome: sum(counts[outcome] for _, counts in results) for outcome in OUTCOMES}
+    named = {name: given for name, given in rooms().items() if not chosen or name in chosen}
+    results = run_all(named).values()
+    total = {outcome: sum(result[outcome] for result in results) for outcome in OUTCOMES}
     summary = ", ".join(f"{number} {outcome}" for outcome, number in total.items())
     print(f"{summary} in {time.monotonic() - started:.0f} s")
-    return 1 if total["failed"] or any(code for code, _ in results) else 0
+    return 1 if total["failed"] or any(result["exit_code"] for result in results) else 0
 
 
 if __name__ == "__main__":
