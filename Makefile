@@ -4,7 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
-HOST_PY = $$($(PY) -m dev.host_venv)
+HOST_PY = $$($(PY) -m dev.host.venv)
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 CHROMIUM ?= /usr/bin/chromium
 CONCEPT ?= ship
@@ -16,7 +16,7 @@ export CHROMIUM PYTHONUNBUFFERED := 1
 
 # A host may require more, or other versions, than the workshop has: HOST_PY has both.
 setup: $(VENV)/.workshop
-	@$(PY) -m dev.host_venv >/dev/null
+	@$(PY) -m dev.host.venv >/dev/null
 
 # torchvision goes in without its dependencies: beside a CPU build of torch they would pull in a CUDA one.
 $(VENV)/.workshop: dev/requirements.txt
@@ -26,8 +26,8 @@ $(VENV)/.workshop: dev/requirements.txt
 	@$(PIP) install --no-deps torchvision==0.28.0
 	@touch $@
 
-$(VENV)/.mini: $(VENV)/.workshop mini/train/requirements.txt
-	@$(PIP) install -r mini/train/requirements.txt
+$(VENV)/.mini: $(VENV)/.workshop dev/miniature/requirements.txt
+	@$(PIP) install -r dev/miniature/requirements.txt
 	@touch $@
 
 # The browser tests need Debian's chromium; where it cannot be installed they say why they are skipped.
@@ -47,10 +47,10 @@ lint: setup
 	@$(PY) -m ruff check .
 
 mini: setup $(VENV)/.mini
-	@$(HOST_PY) -m mini.train.make
+	@$(HOST_PY) -m dev.miniature.make
 
 mini-report: setup $(VENV)/.mini
-	@$(HOST_PY) -m mini.train.make report
+	@$(HOST_PY) -m dev.miniature.make report
 
 $(VENV)/.bench: $(VENV)/.workshop dev/bench/requirements.txt
 	@$(PIP) install -r dev/bench/requirements.txt
@@ -63,10 +63,10 @@ results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
 
 templates: setup
-	@$(HOST_PY) -m dev.write_templates
+	@$(HOST_PY) -m dev.workflows.write
 
 hosts: setup browser
-	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.fetch_host))
+	@$(PY) -m dev.host.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
 
 # On a machine with a card, by an interpreter whose torch knows it; pytest is all it needs beside the host's own.
 test-cuda:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mace_core.drawing import DRAWN_WITH
+from mace_core.concepts.drawing import DRAWN_WITH
 from mini.vocabulary import ANYBODY, RENDERINGS, load_world
 
 __all__ = ["Plan", "PromptSet", "load_world", "make_plan"]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dev.client import Event
+from dev.host.client import Event
 
 # What nodes cost relative to each other; all others are taken to cost nothing.
 COST = {"MACE_PreservePrior": 0.5, "MACE_CrossAttnRefine": 0.5, "MACE_DrawConcepts": 6,

@@ -20,11 +20,12 @@ from demo.picture import draw_before_after
 from demo.plan import Plan, load_world, make_plan
 from demo.progress import Progress
 from demo.score import score, table
-from dev.client import Client
-from dev.launch_host import make_importable
-from dev.server import Host
-from dev.to_api import to_api
-from mini.judge import Judge
+from dev.host.client import Client
+from dev.host.launch import make_importable
+from dev.host.server import Host
+from dev.workflows.to_api import to_api
+from mace_core.evaluation.judge import Judge
+from mini.vocabulary import JUDGE
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
@@ -40,7 +41,7 @@ def main() -> None:
     print(f"Erasing '{plan.target.phrase}' from the bundled miniature model, {plan.surrogate} in its place.")
     started = time.monotonic()
     make_importable()
-    judge = Judge.load()  # before the work, so that a missing judge is not found out after it
+    judge = Judge.load(JUDGE)  # before the work, so that a missing judge is not found out after it
     with Host() as host:
         graph, pictures = erase_and_draw(host.client(), plan, arguments.images)
     scores = score(judge, plan, pictures)

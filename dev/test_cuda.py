@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 
 
 def main() -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .concepts import KINDS, Concept
-from .fuse import FuseSettings
-from .moments import PAPER_CAPTIONS
-from .refine import RefineSettings
-from .train import TrainSettings
+from .concepts.concepts import KINDS, Concept
+from .erasure.fuse import FuseSettings
+from .refinement.moments import PAPER_CAPTIONS
+from .refinement.refine import RefineSettings
+from .training.exact import TrainSettings
 
 OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
 PAPER, PUBLISHED_CODE = "paper", "published code"

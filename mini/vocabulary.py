@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from .judge import PROMPT
-
 WORLD = Path(__file__).parent / "world.json"
+JUDGE = Path(__file__).parent / "files/judge"  # a folder for mace_core's Judge
+PROMPT = "a photo of the {}"  # what its answers were taught in
 RENDERINGS = ("colour", "black and white", "sepia")  # styles of the whole picture; others are of artwork
 ANYBODY = "person"
 KINDS = ("object", "person", "style", "explicit")

@@ -2,12 +2,12 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.transfer import NOT_CHECKED, transferred
-from ._host import Progress
-from ._host_fingerprint import base_fingerprint
-from ._host_patch import apply_erasure
-from ._host_text import doubt_about
-from ._sockets import CATEGORY, Erasure, found_as
+from ..mace_core.erasure.transfer import NOT_CHECKED, transferred
+from .host.fingerprints import base_fingerprint
+from .host.folders import Progress
+from .host.patch import apply_erasure
+from .host.text_encoder import doubt_about
+from .sockets import CATEGORY, Erasure, found_as
 
 
 class ApplyErasedModel(io.ComfyNode):

@@ -2,11 +2,11 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.exposed import as_json, as_text, counted
-from ._checks import listed, only
-from ._host_exposed import find_parts
-from ._host_progress import write_result
-from ._sockets import CATEGORY, found_as
+from ..mace_core.evaluation.exposed import as_json, as_text, counted
+from .host.checks import listed, only
+from .host.nudenet import find_parts
+from .host.progress import write_result
+from .sockets import CATEGORY, found_as
 
 
 class CountExposed(io.ComfyNode):

@@ -2,16 +2,16 @@
 
 from comfy_api.latest import io
 
-from ..mace_core.erasure import closed_form_erasure
-from ..mace_core.moments import MomentSum
+from ..mace_core.encoder.text_encoder import RememberingEncoder
+from ..mace_core.erasure.erasure import closed_form_erasure
 from ..mace_core.presets import OWN, PRESETS, own_kind_weights, own_weight, refine_settings
-from ..mace_core.refine import RefineSettings
-from ..mace_core.text import RememberingEncoder
-from ._host import Progress, check_interrupted, labelled
-from ._host_fingerprint import base_fingerprint
-from ._host_patch import apply_erasure, cross_attention_layers
-from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert, found_as
+from ..mace_core.refinement.moments import MomentSum
+from ..mace_core.refinement.refine import RefineSettings
+from .host.fingerprints import base_fingerprint
+from .host.folders import Progress, check_interrupted, labelled
+from .host.patch import apply_erasure, cross_attention_layers
+from .host.text_encoder import HostTextEncoder
+from .sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert, found_as
 
 
 class CrossAttnRefine(io.ComfyNode):

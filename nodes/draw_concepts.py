@@ -3,18 +3,18 @@
 import torch
 from comfy_api.latest import io, ui
 
-from ..mace_core.drawing import drawing_prompt
-from ._checks import at_least
-from ._drawing_store import drawing_key, drawn_once
-from ._host import labelled
-from ._host_heat import concept_heat
-from ._host_patch import cross_attention_layers, refuse_erased
-from ._host_progress import TimedProgress
-from ._host_sampling import check_vae, decode, draw_latents
-from ._host_text import HostTextEncoder
-from ._picture import as_bytes
-from ._sockets import CATEGORY, Concepts, TrainingSet, found_as
-from ._training_set import ConceptImages
+from ..mace_core.concepts.drawing import drawing_prompt
+from .host.attention_maps import concept_heat
+from .host.checks import at_least
+from .host.folders import labelled
+from .host.patch import cross_attention_layers, refuse_erased
+from .host.progress import TimedProgress
+from .host.sampling import check_vae, decode, draw_latents
+from .host.text_encoder import HostTextEncoder
+from .reports.canvas import as_bytes
+from .sockets import CATEGORY, Concepts, TrainingSet, found_as
+from .training_set import ConceptImages
+from .work.drawing import drawing_key, drawn_once
 
 
 class DrawConcepts(io.ComfyNode):

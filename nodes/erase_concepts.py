@@ -2,10 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..mace_core.concept_files import FORMATS, read_concepts
-from ..mace_core.concepts import KINDS, parse_concepts
-from ._host_files import NONE, read_file, text_file_version, text_files
-from ._sockets import CATEGORY, Concepts, found_as
+from ..mace_core.concepts.concept_files import FORMATS, read_concepts
+from ..mace_core.concepts.concepts import KINDS, parse_concepts
+from .host.files import NONE, read_file, text_file_version, text_files
+from .sockets import CATEGORY, Concepts, found_as
 
 
 class EraseConcepts(io.ComfyNode):

@@ -2,18 +2,18 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.erasure_file import PRECISIONS
-from ..mace_core.export_files import FORMATS, PEFT, ExportSettings, export_erasure
-from ._checks import at_least
-from ._host import Progress
-from ._host_export import (
+from ..mace_core.erasure.erasure_file import PRECISIONS
+from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_erasure
+from .host.checks import at_least
+from .host.diffusers_names import (
     check_export_name,
     effective_weights,
     new_export_path,
     projections,
     relative_to_output,
 )
-from ._sockets import CATEGORY, Erasure, found_as
+from .host.folders import Progress
+from .sockets import CATEGORY, Erasure, found_as
 
 
 class ExportErasure(io.ComfyNode):

@@ -2,8 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..mini.host import register as register_mini_model
-from ._host_folders import register_model_folder
+from ..mini.checkpoint import register as register_mini_model
 from .apply_erased_model import ApplyErasedModel
 from .count_exposed import CountExposed
 from .cross_attn_refine import CrossAttnRefine
@@ -11,6 +10,7 @@ from .draw_concepts import DrawConcepts
 from .erase_concepts import EraseConcepts
 from .export_erasure import ExportErasure
 from .fuse_loras import FuseLoRAs
+from .host.registration import register_model_folder
 from .load_erasure import LoadErasure
 from .mask_concepts import MaskConcepts
 from .preserve_prior import PreservePrior

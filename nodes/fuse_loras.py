@@ -2,12 +2,12 @@
 
 from comfy_api.latest import io
 
-from ..mace_core.erasure import fused_erasure
-from ..mace_core.fuse import FuseSettings
+from ..mace_core.erasure.erasure import fused_erasure
+from ..mace_core.erasure.fuse import FuseSettings
 from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_kind_weights, own_weight
-from ._host import Progress
-from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert, found_as
+from .host.folders import Progress
+from .host.text_encoder import HostTextEncoder
+from .sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert, found_as
 
 
 class FuseLoRAs(io.ComfyNode):

@@ -4,9 +4,9 @@ import os
 
 from comfy_api.latest import io
 
-from ..mace_core.erasure_file import load_erasure
-from ._host import erasure_names, erasure_path
-from ._sockets import CATEGORY, Erasure, found_as
+from ..mace_core.erasure.erasure_file import load_erasure
+from .host.folders import erasure_names, erasure_path
+from .sockets import CATEGORY, Erasure, found_as
 
 
 class LoadErasure(io.ComfyNode):

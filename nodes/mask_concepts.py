@@ -2,11 +2,11 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.masks import one_size
-from ._host import Progress
-from ._host_segment import DETECTOR, SEGMENTER, choices
-from ._masks import attention_masks, given_masks, segmented_masks, whole_images, with_masks
-from ._sockets import CATEGORY, TrainingSet, expert, found_as
+from ..mace_core.training.masks import one_size
+from .host.folders import Progress
+from .host.segmenters import DETECTOR, SEGMENTER, choices
+from .sockets import CATEGORY, TrainingSet, expert, found_as
+from .work.masking import attention_masks, given_masks, segmented_masks, whole_images, with_masks
 
 METHODS = ("attention", "whole image", "grounded-sam")
 

@@ -4,15 +4,15 @@ from functools import reduce
 
 from comfy_api.latest import io
 
-from ..mace_core.captions import FORMATS, captions_of_names, everyday_captions, read_captions
-from ..mace_core.moments import add_priors, weighted
+from ..mace_core.concepts.captions import FORMATS, captions_of_names, everyday_captions, read_captions
 from ..mace_core.presets import domain_weight
-from ._checks import listed, only
-from ._host_files import NONE, read_file, text_file_version, text_files
-from ._host_progress import TimedProgress
-from ._host_text import HostTextEncoder
-from ._prior_store import prior_once
-from ._sockets import CATEGORY, Concepts, Prior, found_as
+from ..mace_core.refinement.moments import add_priors, weighted
+from .host.checks import listed, only
+from .host.files import NONE, read_file, text_file_version, text_files
+from .host.progress import TimedProgress
+from .host.text_encoder import HostTextEncoder
+from .sockets import CATEGORY, Concepts, Prior, found_as
+from .work.priors import prior_once
 
 
 class PreservePrior(io.ComfyNode):

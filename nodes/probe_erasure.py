@@ -4,19 +4,19 @@ import time
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.relearn import Budget
-from ._host_judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
-from ._host_patch import cross_attention_layers
-from ._host_progress import TimedProgress, write_result
-from ._host_sampling import check_vae, size_of
-from ._host_text import HostTextEncoder
-from ._picture import to_image
-from ._probe_grid import draw_grid
-from ._probe_text import report
-from ._probing import as_json, carry_out, plan, work_of
-from ._score_text import title_of
-from ._scoring import Drawing
-from ._sockets import CATEGORY, Concepts, expert, found_as
+from ..mace_core.attacks.relearn import Budget
+from .host.judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
+from .host.patch import cross_attention_layers
+from .host.progress import TimedProgress, write_result
+from .host.sampling import check_vae, size_of
+from .host.text_encoder import HostTextEncoder
+from .reports.canvas import to_image
+from .reports.probe_grid import draw_grid
+from .reports.probe_text import report
+from .reports.score_text import title_of
+from .sockets import CATEGORY, Concepts, expert, found_as
+from .work.probing import as_json, carry_out, plan, work_of
+from .work.scoring import Drawing
 
 
 class ProbeErasure(io.ComfyNode):

@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.erasure_file import PRECISIONS, save_erasure
-from ._host import Progress, check_new_name, new_erasure_path, relative_to_folder
-from ._sockets import CATEGORY, Erasure, found_as
+from ..mace_core.erasure.erasure_file import PRECISIONS, save_erasure
+from .host.folders import Progress, check_new_name, new_erasure_path, relative_to_folder
+from .sockets import CATEGORY, Erasure, found_as
 
 
 class SaveErasure(io.ComfyNode):

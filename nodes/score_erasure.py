@@ -4,18 +4,18 @@ import time
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.scoring import summary
-from ._host_judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
-from ._host_patch import cross_attention_layers
-from ._host_progress import TimedProgress, write_result
-from ._host_sampling import check_vae, size_of
-from ._host_text import HostTextEncoder
-from ._picture import to_image
-from ._score_chart import draw_chart
-from ._score_grid import draw_grid
-from ._score_text import notes_of, report, title_of
-from ._scoring import Drawing, as_json, choose_prompts, draw_and_judge
-from ._sockets import CATEGORY, Concepts, expert, found_as
+from ..mace_core.evaluation.scores import summary
+from .host.judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
+from .host.patch import cross_attention_layers
+from .host.progress import TimedProgress, write_result
+from .host.sampling import check_vae, size_of
+from .host.text_encoder import HostTextEncoder
+from .reports.canvas import to_image
+from .reports.score_chart import draw_chart
+from .reports.score_grid import draw_grid
+from .reports.score_text import notes_of, report, title_of
+from .sockets import CATEGORY, Concepts, expert, found_as
+from .work.scoring import Drawing, as_json, choose_prompts, draw_and_judge
 
 
 class ScoreErasure(io.ComfyNode):

@@ -2,11 +2,11 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.concepts import KINDS
-from ..mace_core.suggest import concept_lines, parse_targets, report, suggest
-from ._host import Progress
-from ._host_text import HostTextEncoder
-from ._sockets import CATEGORY, found_as
+from ..mace_core.concepts.concepts import KINDS
+from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
+from .host.folders import Progress
+from .host.text_encoder import HostTextEncoder
+from .sockets import CATEGORY, found_as
 
 
 class SuggestSurrogate(io.ComfyNode):

@@ -3,16 +3,16 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
-from ..mace_core.train import TrainSettings
-from ._checks import at_least
-from ._host import Progress
-from ._host_patch import cross_attention_layers, require_refined
-from ._host_text import HostTextEncoder
-from ._loss_picture import loss_sheet
-from ._picture import to_image
-from ._sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert, found_as
-from ._training import EXACT, FAST, METHODS, checked_items
-from ._training_store import trained
+from ..mace_core.training.exact import TrainSettings
+from .host.checks import at_least
+from .host.folders import Progress
+from .host.patch import cross_attention_layers, require_refined
+from .host.text_encoder import HostTextEncoder
+from .reports.canvas import to_image
+from .reports.loss_curves import loss_sheet
+from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert, found_as
+from .work.training import EXACT, FAST, METHODS, checked_items
+from .work.training_store import trained
 
 
 class TrainConceptLoRA(io.ComfyNode):

@@ -3,13 +3,13 @@
 import torch
 from comfy_api.latest import io
 
-from ..mace_core.concepts import split_kind
-from ._checks import listed, only, require_finite
-from ._host import check_interrupted
-from ._host_sampling import encode
-from ._picture import as_bytes
-from ._sockets import CATEGORY, TrainingSet, found_as
-from ._training_set import ConceptImages, join
+from ..mace_core.concepts.concepts import split_kind
+from .host.checks import listed, only, require_finite
+from .host.folders import check_interrupted
+from .host.sampling import encode
+from .reports.canvas import as_bytes
+from .sockets import CATEGORY, TrainingSet, found_as
+from .training_set import ConceptImages, join
 
 
 class TrainingSetFromImages(io.ComfyNode):

@@ -22,11 +22,7 @@ def python_files(*rooms: str) -> list[Path]:
     files = [REPOSITORY / "__init__.py"] if rooms == SHIPPED else []
     for room in rooms:
         files += sorted((REPOSITORY / room).rglob("*.py"))
-    return [path for path in files if not is_training_code(path) or rooms != SHIPPED]
-
-
-def is_training_code(path: Path) -> bool:
-    return path.is_relative_to(REPOSITORY / "mini" / "train")
+    return files
 
 
 def all_source() -> list[Path]:
@@ -61,9 +57,9 @@ def test_the_core_knows_nothing_of_the_host(path):
     assert not absolute(path, top_only=True) & {"transformers", "peft", "diffusers"}
 
 
-@each([path for path in python_files("nodes") if not path.name.startswith("_host")])
+@each([path for path in python_files("nodes") if path.parent.name != "host"])
 def test_a_node_file_knows_only_the_hosts_schema(path):
-    assert not absolute(path) & HOST_MODULES, "this belongs into nodes/_host*.py"
+    assert not absolute(path) & HOST_MODULES, "this belongs into nodes/host"
 
 
 @each(python_files(*SHIPPED))
@@ -73,11 +69,9 @@ def test_imports_inside_the_pack_are_relative(path):
 
 
 @each(python_files(*SHIPPED))
-def test_the_pack_does_not_print_or_import_its_training_code(path):
+def test_the_pack_does_not_print(path):
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert not [call for call in calls if getattr(call.func, "id", "") in ("print", "eval", "exec")]
-    if path.is_relative_to(REPOSITORY / "mini"):
-        assert not [module for _, module, _ in imports(path) if module.split(".")[0] == "train"]
 
 
 @each(all_source())
@@ -98,7 +92,7 @@ def test_nothing_tracked_names_a_machine():
     names = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
     if names.returncode:
         pytest.skip("not a git work tree")
-    places = re.compile(r"/(work|farm|tmp|root)/")
+    places = re.compile(r"(?<!\w)/(work|farm|tmp|root)/")
     endings = (".py", ".md", ".json", ".toml", ".txt", "Makefile")
     texts = [path for path in map(REPOSITORY.joinpath, names.stdout.split()) if path.name.endswith(endings)]
     texts = [path for path in texts if path.is_file() and path != Path(__file__)]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from demo.plan import choices, load_world
-from dev.in_process import InProcess, load_host
-from mace_core.drawing import DRAWN_WITH
-from mini.host import CHECKPOINT, FILES
-from mini.judge import BUNDLED, WEIGHTS, Judge
+from dev.host.in_process import InProcess, load_host
+from mace_core.concepts.drawing import DRAWN_WITH
+from mace_core.evaluation.judge import WEIGHTS, Judge
+from mini.checkpoint import CHECKPOINT, FILES
+from mini.vocabulary import JUDGE
 
 SIZE, CFG, SEED = 64, 4.0, 7
 SAMPLER, SCHEDULER, STEPS = "dpmpp_2m", "karras", 10  # fewer than euler needs: thousands of pictures a table
@@ -25,9 +26,9 @@ class Bench:
     """`model`, `clip`, `vae`: the miniature; `concepts`: name -> its entry in mini/world.json."""
 
     def __init__(self, host: InProcess | None = None, images: int = 16):
-        self.host, self.images, self.judge = host or load_host(), images, Judge.load()
+        self.host, self.images, self.judge = host or load_host(), images, Judge.load(JUDGE)
         self.model, self.clip, self.vae = self.host.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-        self.encoder = self.host.module("nodes._host_text").HostTextEncoder(self.clip)
+        self.encoder = self.host.module("nodes.host.text_encoder").HostTextEncoder(self.clip)
         self.world = load_world()
         self.concepts = {each["name"]: each for each in self.world["concepts"]}
         self._embeddings: dict[str, Tensor] = {}
@@ -111,5 +112,5 @@ def mean(values: Sequence[float]) -> float:
 
 def fingerprints() -> dict[str, str]:
     """sha256 of the files the figures belong to."""
-    paths = FILES / CHECKPOINT, BUNDLED / WEIGHTS
+    paths = FILES / CHECKPOINT, JUDGE / WEIGHTS
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

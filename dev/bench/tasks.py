@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev.fetch_host import REPOSITORY
-from mace_core.whole_file import written_whole
+from dev.host.fetch import REPOSITORY
+from mace_core.files.atomic import written_whole
 
 KEPT = REPOSITORY / ".cache" / "bench"
 _bench = None  # one for each process
@@ -51,7 +51,7 @@ def _start(host: Path, images: int) -> None:
     import torch
 
     from dev.bench.bench import Bench
-    from dev.in_process import load_host
+    from dev.host.in_process import load_host
 
     torch.set_num_threads(1)
     _bench = Bench(load_host(host), images)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mace_core.refine import right_divide
-from mace_core.text import TextEncoder
+from mace_core.encoder.text_encoder import TextEncoder
+from mace_core.refinement.refine import right_divide
 
 IDENTITY = 0.5  # b, the authors' "lamb"
 LEAST_PRESERVED = 0.1  # a = max(0.1, 1 / number of prompts to keep)

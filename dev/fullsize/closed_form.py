@@ -28,7 +28,7 @@ class RandomEmbeddings:
     def encode(self, prompts):
         import torch
 
-        from mace_core.text import EncodedPrompts
+        from mace_core.encoder.text_encoder import EncodedPrompts
 
         started = time.process_time()
         rows = [(49406, *self.word_tokens(prompt), 49407) for prompt in prompts]
@@ -66,15 +66,15 @@ def _tokenizing(pack, family: Family):
     config = getattr(comfy.supported_models, family.config)(family.unet)
     clip = comfy.sd.CLIP(no_init=True)
     clip.tokenizer, clip.tokenizer_options = config.clip_target({}).tokenizer(), {}
-    return pack.module("nodes._host_text").HostTextEncoder(clip)
+    return pack.module("nodes.host.text_encoder").HostTextEncoder(clip)
 
 
 def _refined(comfy, encoder) -> dict:
     """As the node 'Cross-Attention Refinement' does it."""
-    moments, refine = comfy.module("mace_core.moments"), comfy.module("mace_core.refine")
-    Concept = comfy.module("mace_core.concepts").Concept
-    prompt_pairs = comfy.module("mace_core.prompts").prompt_pairs
-    remembering = comfy.module("mace_core.text").RememberingEncoder(encoder)
+    moments, refine = (comfy.module(f"mace_core.refinement.{name}") for name in ("moments", "refine"))
+    Concept = comfy.module("mace_core.concepts.concepts").Concept
+    prompt_pairs = comfy.module("mace_core.concepts.prompts").prompt_pairs
+    remembering = comfy.module("mace_core.encoder.text_encoder").RememberingEncoder(encoder)
     people = [Concept(f"{first} {last}", "a person", "person") for first in FIRST for last in LAST]
     total = moments.MomentSum(remembering)
     for person in people[:CONCEPTS]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dev.fetch_host import host_folder
-from dev.in_process import InProcess, load_host
-from dev.launch_host import make_importable
+from dev.host.fetch import host_folder
+from dev.host.in_process import InProcess, load_host
+from dev.host.launch import make_importable
 
 
 def hosted(base: Path, on_cpu: bool = True) -> InProcess:

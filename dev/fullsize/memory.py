@@ -25,8 +25,8 @@ def run(family: Family) -> dict:
         with torch.inference_mode():
             model = random_model(family, torch.bfloat16)
         own = family.pixels // 8
-        estimate = comfy.module("nodes._host_memory").training_memory
-        layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+        estimate = comfy.module("nodes.host.memory").training_memory
+        layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
         modes = {}
         for low_memory in (False, True):
             modes["low memory" if low_memory else "kept"] = extrapolated(
@@ -47,8 +47,9 @@ def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
     """One step of the pack's own training, on one random image."""
     import torch
 
-    training_set, text = comfy.module("mace_core.training_set"), comfy.module("mace_core.text")
-    train = comfy.module("mace_core.train")
+    training_set = comfy.module("mace_core.training.training_set")
+    text = comfy.module("mace_core.encoder.text_encoder")
+    train = comfy.module("mace_core.training.exact")
     with torch.inference_mode():
         embeddings = torch.randn(1, 77, family.d)
         conditioning = [[embeddings, {"pooled_output": torch.randn(1, 1280)}]]
@@ -56,8 +57,8 @@ def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
     tokens = torch.tensor([[49406, *range(1000, 1005), *[49407] * 71]])
     prompts = training_set.TrainingPrompts(text.EncodedPrompts(tokens, embeddings), (slice(5, 6),), "random")
     images = training_set.TrainingImages(latents, torch.ones(1, side * 8, side * 8))
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
-    attention_model = comfy.module("nodes._host_attention").attention_model
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
+    attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, low_memory=low_memory) as unet:
         peak = peak_allocated(lambda: train.train_concept_lora(
             unet, prompts, images, concept, train.TrainSettings(steps=1)))

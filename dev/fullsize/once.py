@@ -44,8 +44,8 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
                 self.mib += result.numel() * result.element_size() / MIB
             return result
 
-    patch, erasure_module = comfy.module("nodes._host_patch"), comfy.module("mace_core.erasure")
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    patch, erasure_module = comfy.module("nodes.host.patch"), comfy.module("mace_core.erasure.erasure")
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     erasure = erasure_module.Erasure(torch.eye(family.d), {}, {}, (concept,))
     counted = {}
     for name in ("each layer", "once"):
@@ -62,7 +62,7 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
 
 def _fingerprints(comfy, model) -> dict[str, float]:
     """Seconds for all nodes of a graph together."""
-    fingerprints = comfy.module("nodes._host_fingerprint")
+    fingerprints = comfy.module("nodes.host.fingerprints")
     ways = {"each node": fingerprints._network_hash, "once": fingerprints.model_fingerprint}
     seconds = {}
     for name, fingerprint in ways.items():
@@ -78,7 +78,7 @@ def _products(comfy, family: Family) -> dict[str, float]:
     """Seconds for the products of CAPTIONS captions, and how far the two sums are apart."""
     import torch
 
-    block_moment = comfy.module("mace_core.moments").block_moment
+    block_moment = comfy.module("mace_core.refinement.moments").block_moment
     generator = torch.Generator().manual_seed(0)
     mean = torch.randn(1, family.d, generator=generator)
     batches = [torch.randn(32 * 77, family.d, generator=generator) + mean for _ in range(CAPTIONS // 32)]

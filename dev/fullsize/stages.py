@@ -80,7 +80,7 @@ def exports(comfy, step, model, erased, fused, clip, vae):
     loaded, = step("Load Erasure", lambda: comfy.call("MACE_LoadErasure", name=_saved(comfy)))
     if not all(torch.allclose(loaded.U[name], fused.U[name], atol=1e-2) for name in fused.U):
         raise RuntimeError("The saved erasure is another one.")
-    for kind in comfy.module("mace_core.export_files").FORMATS:
+    for kind in comfy.module("mace_core.erasure.export").FORMATS:
         step(f"Export Erasure, {kind}", lambda kind=kind: comfy.call(
             "MACE_ExportErasure", model=model, erasure=fused, format=kind, rank=RANK,
             name=kind.replace(" ", "_"), precision="float16"))

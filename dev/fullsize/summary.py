@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dev.bench.markdown import with_marked
 from dev.fullsize.families import FAMILIES
-from dev.marked import with_marked
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- families: written by `make fullsize` -->", "<!-- end of the families -->"

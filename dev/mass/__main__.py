@@ -9,14 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.plot import Line, lines
 from dev.bench.tasks import kept_folder, run
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 from dev.mass.figures import figures
 from dev.mass.plan import measuring_tasks, training_tasks
 from dev.mass.report import tables
-from dev.results import summary
 
 RESULTS = REPOSITORY / "docs" / "results"
 PROCESSES, IMAGES = 2, 16

@@ -11,7 +11,7 @@ import json
 
 import torch
 
-from dev.in_process import InProcess, load_host
+from dev.host.in_process import InProcess, load_host
 from dev.mass.kill_resume import WORLD
 
 CHECKPOINT = "mace_mini_sd.safetensors"
@@ -30,8 +30,8 @@ class Bench:
         world = {each["name"]: each for each in json.loads(WORLD.read_text())["concepts"]}
         lines = "\n".join(f"{world[name]['kind']}: {name} -> {world[name]['surrogate']}" for name in names)
         self.concepts, = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
-        self.encoder = host.module("nodes._host_text").HostTextEncoder(self.clip)
-        self.settings = host.module("mace_core.train").TrainSettings(steps, learning_rate)
+        self.encoder = host.module("nodes.host.text_encoder").HostTextEncoder(self.clip)
+        self.settings = host.module("mace_core.training.exact").TrainSettings(steps, learning_rate)
         drawn, _ = host.call("MACE_DrawConcepts", model=self.model, clip=self.clip, vae=vae, images=8,
                              steps=20, concepts=self.concepts, cfg=4.0, seed=0, width=64, height=64)
         self.training_set, _ = host.call("MACE_MaskConcepts", training_set=drawn, method="attention")
@@ -45,15 +45,15 @@ class Bench:
 
     def loras(self, trained_on: str, refined) -> tuple:
         """Trained one by one, so that all three ways differ in nothing else."""
-        training = self.host.module("nodes._training")
-        alone = self.host.module("mace_core.alone")
+        training = self.host.module("nodes.work.training")
+        alone = self.host.module("mace_core.training.alone")
         text = training.refined_text
         if trained_on != TRAINED_ON[1]:
             training.refined_text = lambda encoder, concept: plain(text(encoder, concept), encoder, concept,
                                                                    self.host)
         model = refined if trained_on == TRAINED_ON[0] else self.model
         items = training.checked_items(self.concepts, self.training_set)
-        progress = self.host.module("nodes._host_progress").TimedProgress("Train", 1)
+        progress = self.host.module("nodes.host.progress").TimedProgress("Train", 1)
         try:
             with torch.inference_mode():
                 return tuple(lora for item in items for lora, _ in training.train_all(
@@ -66,25 +66,25 @@ class Bench:
 
     @torch.inference_mode()
     def attention_to(self, model, concept) -> float:
-        core, train = self.host.module, self.host.module("mace_core.train")
-        images = core("nodes._training_set").images_of(self.training_set, concept.target)
-        prompts = core("mace_core.training_set").training_prompts(self.encoder, concept)
-        trained_on = core("mace_core.training_set").TrainingImages(images.latents, images.masks)
+        core, train = self.host.module, self.host.module("mace_core.training.exact")
+        images = core("nodes.training_set").images_of(self.training_set, concept.target)
+        prompts = core("mace_core.training.training_set").training_prompts(self.encoder, concept)
+        trained_on = core("mace_core.training.training_set").TrainingImages(images.latents, images.masks)
         examples = train.examples_of(prompts, trained_on, self.settings)
-        prompt = core("mace_core.drawing").drawing_prompt(concept).target
+        prompt = core("mace_core.concepts.drawing").drawing_prompt(concept).target
         xi, generator = train.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
         sample = train.draw(examples, xi, UNSEEN, generator)
-        with core("nodes._host_attention").attention_model(
+        with core("nodes.host.network").attention_model(
                 model, self.encoder.conditioning(prompt), images.latents, training=False) as unet:
             x_t = unet.noise(unet.scaled(sample.x_0), sample.t, sample.eps)
             maps = unet.attention(x_t, sample.t, sample.context, {}, {})
-        losses = core("mace_core.attention_loss").attention_losses(
+        losses = core("mace_core.training.attention_loss").attention_losses(
             maps, sample.suppressed, sample.masks, tuple(images.latents.shape[-2:]))
         return losses.mean().item()
 
     def change_of_kept(self, fused) -> float:
         kept = self.encoder.encode(UNSEEN_KEPT).embeddings.flatten(0, 1)
-        edited_weight = self.host.module("mace_core.erasure").edited_weight
+        edited_weight = self.host.module("mace_core.erasure.erasure").edited_weight
         change = before = 0.0
         for key, W in self.model.model_state_dict("diffusion_model.").items():
             if (layer := key.removesuffix(".weight")) in fused.U:
@@ -96,7 +96,7 @@ class Bench:
 
 def plain(text, encoder, concept, host: InProcess):
     """The text as the encoder gives it, so that the MODEL's own refinement alone is at work."""
-    prompts = host.module("mace_core.training_set").training_prompts(encoder, concept)
+    prompts = host.module("mace_core.training.training_set").training_prompts(encoder, concept)
     return type(text)(prompts, torch.eye(text.T.shape[0], dtype=torch.float64), text.C)
 
 

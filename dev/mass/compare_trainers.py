@@ -91,9 +91,9 @@ class Comparison:
     @torch.inference_mode()
     def train(self, concepts, training_set, method: str):
         """What Train Concept LoRA does for a concept that it has not kept from before."""
-        training = self.host.module("nodes._training")
-        settings = self.host.module("mace_core.train").TrainSettings(**self.training)
-        progress = self.host.module("nodes._host_progress").TimedProgress("Compare", 1)
+        training = self.host.module("nodes.work.training")
+        settings = self.host.module("mace_core.training.exact").TrainSettings(**self.training)
+        progress = self.host.module("nodes.host.progress").TimedProgress("Compare", 1)
         items = training.checked_items(concepts, training_set)
         [(lora, _)] = training.train_all(self.model, self.bench.encoder, items, settings, method, progress)
         return lora
@@ -106,11 +106,11 @@ class Comparison:
     @torch.inference_mode()
     def attention_loss(self, model, concept, images) -> float:
         """Equation 3 on images, prompts, timesteps and noise drawn with a seed that no training uses."""
-        train = self.host.module("mace_core.train")
-        training_set = self.host.module("mace_core.training_set")
+        train = self.host.module("mace_core.training.exact")
+        training_set = self.host.module("mace_core.training.training_set")
         prompts = training_set.training_prompts(self.bench.encoder, concept)
         conditioning = self.bench.encoder.conditioning("")
-        attention_model = self.host.module("nodes._host_attention").attention_model
+        attention_model = self.host.module("nodes.host.network").attention_model
         with attention_model(model, conditioning, images.latents, training=False) as unet:
             training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
             settings = train.TrainSettings()
@@ -118,7 +118,7 @@ class Comparison:
                                 UNSEEN, torch.Generator().manual_seed(UNSEEN_SEED))
             x_t = unet.noise(sample.x_0, sample.t, sample.eps)
             maps = unet.attention(x_t, sample.t, sample.context, {}, {})
-            losses = self.host.module("mace_core.attention_loss").attention_losses
+            losses = self.host.module("mace_core.training.attention_loss").attention_losses
             return losses(maps, sample.suppressed, sample.masks, tuple(x_t.shape[-2:])).mean().item()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dev.bench.bench import mean
 from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
 from dev.mass.plan import BESIDE_UCE, COUNTS, KINDS, PERSONS, of_kind, of_mixed, splits
-from mace_core.metrics import h_c
+from mace_core.evaluation.metrics import h_c
 
 WANTED = {"1": 96, "5": 95, "10": 94, "50": 92, "100": 89}
 WANTED_PERSONS = {"1": 95, "5": 93, "10": 92, "20": 88}

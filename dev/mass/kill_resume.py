@@ -16,9 +16,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.client import Event
-from dev.fetch_host import REPOSITORY
-from dev.server import Host
+from dev.host.client import Event
+from dev.host.fetch import REPOSITORY
+from dev.host.server import Host
 
 WORLD = REPOSITORY / "mini" / "world.json"
 NAME = "mass"

@@ -33,14 +33,14 @@ def shares(
 
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
     """CPU seconds a concept of each way to train, and of drawing its pictures; nothing kept is used."""
-    training = bench.host.module("nodes._training")
-    settings = bench.host.module("mace_core.train").TrainSettings(learning_rate=2e-3)
+    training = bench.host.module("nodes.work.training")
+    settings = bench.host.module("mace_core.training.exact").TrainSettings(learning_rate=2e-3)
     (told,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(concepts[:BATCH]))
     items = training.checked_items(told, pictures(bench, told))
 
     def trained(method: str, groups: list) -> Callable:
         def work() -> None:
-            progress = bench.host.module("nodes._host_progress").TimedProgress("Time", len(items))
+            progress = bench.host.module("nodes.host.progress").TimedProgress("Time", len(items))
             with torch.inference_mode():
                 for group in groups:
                     list(training.train_all(bench.model, bench.encoder, group, settings, method, progress))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
 from dev.bench.tasks import Task
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 from mini.vocabulary import load_world
 
 SPLITS = REPOSITORY / "mini" / "splits.json"

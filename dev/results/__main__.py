@@ -8,9 +8,10 @@ import json
 import shutil
 import sys
 
+from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.tasks import kept_folder, run
-from dev.results import figures, report, summary
+from dev.results import figures, report
 from dev.results.measure import PROBED_WITH, RESULTS
 from dev.results.plan import TABLES, tasks
 

@@ -6,7 +6,7 @@ from dev.bench.bench import mean
 from dev.bench.erasures import UNEDITED
 from dev.mass.plan import of_kind, splits
 from dev.results.plan import METHODS, PROBED
-from mace_core.metrics import h_o
+from mace_core.evaluation.metrics import h_o
 
 COLUMNS = ("acc_e", "acc_s", "acc_g", "h_o", "acc_s_before", "h_o_relative")
 

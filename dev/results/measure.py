@@ -9,7 +9,7 @@ from PIL import Image
 
 from dev.bench.bench import CFG, SEED, SIZE, Bench
 from dev.bench.erasures import FULL, erased
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "results"
 PICTURES, LEARNING_STEPS = 8, 100  # of an attack

@@ -8,18 +8,18 @@ import math
 
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.fuse import FuseSettings, fuse
-from mace_core.moments import (
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.prompts import prompt_pairs
+from mace_core.encoder.text_encoder import encode_once
+from mace_core.erasure.fuse import FuseSettings, fuse
+from mace_core.refinement.moments import (
     ConceptMoments,
     add_priors,
     concept_moments,
     matching_positions,
     prior_from_captions,
 )
-from mace_core.prompts import prompt_pairs
-from mace_core.refine import RefineSettings, refine
-from mace_core.text import encode_once
+from mace_core.refinement.refine import RefineSettings, refine
 from tests.core.toy import random_loras
 
 SHIP = Concept("ship", "the sea")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mace_core.alignment import align, end_token, find_phrase, locate
-from mace_core.text import END_OF_TEXT
+from mace_core.encoder.alignment import align, end_token, find_phrase, locate
+from mace_core.encoder.text_encoder import END_OF_TEXT
 from tests.core.toy import START, ToyTextEncoder
 
 

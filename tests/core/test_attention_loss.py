@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mace_core.attention_loss import attention_losses, layer_size, resize_masks, suppressed_positions
-from mace_core.text import END_OF_TEXT
+from mace_core.encoder.text_encoder import END_OF_TEXT
+from mace_core.training.attention_loss import attention_losses, layer_size, resize_masks, suppressed_positions
 
 
 def random_layers(batch=2, heads=3, L=5, sizes=(16, 4), seed=0):

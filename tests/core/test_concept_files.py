@@ -2,8 +2,8 @@
 
 import pytest
 
-from mace_core.concept_files import LARGEST, read_concepts
-from mace_core.concepts import Concept
+from mace_core.concepts.concept_files import LARGEST, read_concepts
+from mace_core.concepts.concepts import Concept
 
 SAME = (Concept("ship", "the sea", "object", ("boat", "a vessel")), Concept("Van Gogh", "art", "style"))
 CSV = 'target,surrogate,kind,synonyms\nship,the sea,,"boat, a vessel"\n\n# artists\nVan Gogh,art,style,\n'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mace_core.concepts import Concept, parse_concepts
+from mace_core.concepts.concepts import Concept, parse_concepts
 
 
 def one_sentence(error):

@@ -7,10 +7,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from mace_core import erasure_file, whole_file
-from mace_core.concepts import Concept
-from mace_core.erasure import Erasure, edited_weight
-from mace_core.erasure_file import load_erasure, save_erasure
+from mace_core.concepts.concepts import Concept
+from mace_core.erasure import erasure_file
+from mace_core.erasure.erasure import Erasure, edited_weight
+from mace_core.erasure.erasure_file import load_erasure, save_erasure
+from mace_core.files import atomic as whole_file
 
 
 def erasure(layers=("diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v")):

@@ -6,9 +6,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.erasure import Erasure, edited_weight
-from mace_core.erasure_file import FORMAT_VERSION, PRECISIONS, load_erasure, save_erasure
+from mace_core.concepts.concepts import Concept
+from mace_core.erasure.erasure import Erasure, edited_weight
+from mace_core.erasure.erasure_file import FORMAT_VERSION, PRECISIONS, load_erasure, save_erasure
 
 LAYER, OTHER = "diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v"
 

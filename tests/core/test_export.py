@@ -7,10 +7,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.erasure import Erasure, edited_weight
-from mace_core.export import best_factors, full_delta, low_rank_delta
-from mace_core.export_files import FORMATS, FULL, LORA, PEFT, ExportSettings, export_erasure
+from mace_core.concepts.concepts import Concept
+from mace_core.erasure.deltas import best_factors, full_delta, low_rank_delta
+from mace_core.erasure.erasure import Erasure, edited_weight
+from mace_core.erasure.export import FORMATS, FULL, LORA, PEFT, ExportSettings, export_erasure
 
 FUSED, PLAIN = "diffusion_model.a.attn2.to_k", "diffusion_model.b.attn2.to_v"
 MODULES = {FUSED: "down_blocks.0.attn2.to_k", PLAIN: "mid_block.attn2.to_v"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mace_core.exposed import Part, as_json, as_text, counted
+from mace_core.evaluation.exposed import Part, as_json, as_text, counted
 
 BOX = (1, 2, 3, 4)
 FOUND = [[Part("FEET_EXPOSED", 0.6, BOX), Part("FEET_EXPOSED", 0.59, BOX), Part("FACE_FEMALE", 0.9, BOX)],

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.fast import (
+from mace_core.concepts.concepts import Concept
+from mace_core.refinement.moments import second_moment
+from mace_core.training.closed_form import (
     DROP,
     RIDGE,
     SAMPLES,
@@ -14,9 +15,8 @@ from mace_core.fast import (
     sample_moments,
     token_direction,
 )
-from mace_core.moments import second_moment
-from mace_core.train import TrainSettings, draw, examples_of, timesteps_of
-from mace_core.training_set import TrainingImages, training_prompts
+from mace_core.training.exact import TrainSettings, draw, examples_of, timesteps_of
+from mace_core.training.training_set import TrainingImages, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 
 SHIP = Concept("ship", "sea", synonyms=("sailboat",))

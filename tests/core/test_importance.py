@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mace_core.importance import timestep_probabilities, uniform_probabilities
+from mace_core.training.importance import timestep_probabilities, uniform_probabilities
 
 
 def sigmoid(x):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mace_core.concepts import KINDS, Concept
-from mace_core.drawing import drawing_prompt
-from mace_core.masks import (
+from mace_core.concepts.concepts import KINDS, Concept
+from mace_core.concepts.drawing import drawing_prompt
+from mace_core.training.masks import (
     attention_heat,
     boxes_of_words,
     heat_to_mask,

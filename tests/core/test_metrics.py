@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mace_core.metrics import h_c, h_o, harmonic_mean, mean_probability, top1_accuracy
+from mace_core.evaluation.metrics import h_c, h_o, harmonic_mean, mean_probability, top1_accuracy
 
 
 @pytest.mark.parametrize("acc_e, acc_s, acc_g, expected", [

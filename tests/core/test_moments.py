@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.moments import (
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.prompts import prompt_pairs
+from mace_core.encoder.text_encoder import REMEMBERED, EncodedPrompts, RememberingEncoder, encode_once
+from mace_core.refinement.moments import (
     PAPER_CAPTIONS,
     WAITING,
     MomentSum,
@@ -15,8 +17,6 @@ from mace_core.moments import (
     prior_from_captions,
     second_moment,
 )
-from mace_core.prompts import prompt_pairs
-from mace_core.text import REMEMBERED, EncodedPrompts, RememberingEncoder, encode_once
 from tests.core.properties import pair_embeddings
 from tests.core.toy import ToyTextEncoder
 

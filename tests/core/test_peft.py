@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from mace_core.erasure import Erasure, edited_weight
+from mace_core.erasure.erasure import Erasure, edited_weight
 
 
 @pytest.fixture(scope="module")

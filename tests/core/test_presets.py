@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from mace_core.concepts import KINDS, Concept
-from mace_core.moments import PAPER_CAPTIONS, concept_moments, prior_from_captions
+from mace_core.concepts.concepts import KINDS, Concept
 from mace_core.presets import (
     PAPER,
     PUBLISHED_CODE,
@@ -17,9 +16,10 @@ from mace_core.presets import (
     shared_preset,
     train_settings,
 )
-from mace_core.refine import RefineSettings, refine
-from mace_core.train import train_concept_lora
-from mace_core.training_set import TrainingImages, training_prompts
+from mace_core.refinement.moments import PAPER_CAPTIONS, concept_moments, prior_from_captions
+from mace_core.refinement.refine import RefineSettings, refine
+from mace_core.training.exact import train_concept_lora
+from mace_core.training.training_set import TrainingImages, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 
 ENCODER = ToyTextEncoder(context_length=30)

@@ -3,10 +3,7 @@
 import pytest
 import torch
 
-from mace_core.concepts import KINDS, Concept
-from mace_core.drawing import DRAWN_WITH
-from mace_core.probe_words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
-from mace_core.probes import (
+from mace_core.attacks.probes import (
     ATTACKS,
     EMBEDDING,
     LORA,
@@ -20,9 +17,12 @@ from mace_core.probes import (
     shares,
     strongest,
 )
-from mace_core.prompts import TEMPLATES
-from mace_core.relearn import Budget, learn_embedding, retrain_lora
-from mace_core.scoring import Verdict
+from mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
+from mace_core.attacks.words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
+from mace_core.concepts.concepts import KINDS, Concept
+from mace_core.concepts.drawing import DRAWN_WITH
+from mace_core.concepts.prompts import TEMPLATES
+from mace_core.evaluation.scores import Verdict
 
 SHIP = Concept("ship", "sea", synonyms=("boat",))
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mace_core.concepts import KINDS, Concept
-from mace_core.prompts import TEMPLATES, prompt_pairs, templates_naming
+from mace_core.concepts.concepts import KINDS, Concept
+from mace_core.concepts.prompts import TEMPLATES, prompt_pairs, templates_naming
 
 NAMES = {"object": ("ship", "the sea"), "person": ("Jo Doe", "a person"), "style": ("Van Gogh", "art"),
          "explicit": ("nudity", "a person wearing clothes")}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mace_core.text import END_OF_TEXT
+from mace_core.encoder.text_encoder import END_OF_TEXT
 from tests.core.properties import CHECKS
 from tests.core.toy import ToyTextEncoder
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.erasure import closed_form_erasure, edited_weight, fused_erasure
-from mace_core.fuse import FuseSettings, fuse
-from mace_core.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
-from mace_core.moments import concept_moments, prior_from_captions, second_moment
-from mace_core.prompts import prompt_pairs, templates_naming
-from mace_core.refine import RefineSettings, refine
-from mace_core.text import encode_once
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.prompts import prompt_pairs, templates_naming
+from mace_core.encoder.text_encoder import encode_once
+from mace_core.erasure.erasure import closed_form_erasure, edited_weight, fused_erasure
+from mace_core.erasure.fuse import FuseSettings, fuse
+from mace_core.refinement.moments import concept_moments, prior_from_captions, second_moment
+from mace_core.refinement.refine import RefineSettings, refine
+from mace_core.training.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
 from tests.core.properties import relative, weight
 from tests.core.toy import ToyTextEncoder, random_loras
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept, with_synonyms
-from mace_core.names import EVERYDAY
-from mace_core.score_sets import (
+from mace_core.concepts.concepts import Concept, with_synonyms
+from mace_core.concepts.everyday import EVERYDAY
+from mace_core.evaluation.prompt_sets import (
     AUTOMATIC,
     Keep,
     choose_kept,
@@ -14,7 +14,7 @@ from mace_core.score_sets import (
     parse_keep,
     prompt_sets,
 )
-from mace_core.scoring import Drift, SetScore, Verdict, drift, summary, verdict
+from mace_core.evaluation.scores import Drift, SetScore, Verdict, drift, summary, verdict
 
 WORLD = everyday_vocabulary()
 SHIP = Concept("ship", "sea")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mace_core.alone import ALONE, on_plain_text, refined_text
-from mace_core.concepts import Concept
-from mace_core.lora_file import pack_lora, unpack_lora
-from mace_core.moments import concept_moments
-from mace_core.refine import refine
-from mace_core.store import Finished, Store, find, keep, keep_together, key_of
-from mace_core.tensor_file import DamagedFile, load_checked, save_checked, tensor_bytes
-from mace_core.training_set import training_prompts
+from mace_core.concepts.concepts import Concept
+from mace_core.files.store import Finished, Store, find, keep, keep_together, key_of
+from mace_core.files.tensor_file import DamagedFile, load_checked, save_checked, tensor_bytes
+from mace_core.refinement.moments import concept_moments
+from mace_core.refinement.refine import refine
+from mace_core.training.alone import ALONE, on_plain_text, refined_text
+from mace_core.training.lora_file import pack_lora, unpack_lora
+from mace_core.training.training_set import training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder, random_loras
 
 SHIP = Concept("ship", "sea", synonyms=("boat",))
@@ -131,7 +131,7 @@ def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatc
 def test_two_hosts_may_finish_the_same_results_at_the_same_moment(tmp_path, monkeypatch):
     store, results = Store(tmp_path, 10**6), [Finished(name, name, TENSORS, {}) for name in "abc"]
     with monkeypatch.context() as patched:
-        patched.setattr("mace_core.store._move_in", lambda store: None)  # neither has got to it yet
+        patched.setattr("mace_core.files.store._move_in", lambda store: None)  # neither has got to it yet
         keep_together(store, results)
         keep_together(store, results)
     assert all(find(store, name, name, no_report) for name in "abc")
@@ -163,7 +163,7 @@ def test_keys():
 
 def test_the_same_content_is_the_same_file_in_every_process(tmp_path):
     """The library orders metadata at random, anew in every process."""
-    code = ("import torch, hashlib; from mace_core.tensor_file import tensor_bytes\n"
+    code = ("import torch, hashlib; from mace_core.files.tensor_file import tensor_bytes\n"
             "data = tensor_bytes({'b': torch.zeros(2), 'a': torch.ones(3)}, dict(z='1', y='2', x='3'))\n"
             "print(hashlib.sha256(data).hexdigest())")
     answers = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

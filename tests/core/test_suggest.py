@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.suggest import (
+from mace_core.concepts.concepts import Concept
+from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
+from mace_core.evaluation.suggest import (
     UNDECIDED,
     concept_lines,
     parse_targets,
@@ -13,7 +14,6 @@ from mace_core.suggest import (
     similarities,
     suggest,
 )
-from mace_core.text import END_OF_TEXT, EncodedPrompts
 
 GROUPS = (({"ship", "boat", "vessel"}, 2.0), ({"sea", "ship", "boat", "vessel"}, 1.0), ({"cat", "mat"}, 0.7))
 LENGTH = 16

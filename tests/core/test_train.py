@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.lora import initial_factors
-from mace_core.moments import concept_moments
-from mace_core.train import TrainSettings, train_concept_lora
-from mace_core.training_set import TrainingImages, TrainingPrompts, training_prompts
+from mace_core.concepts.concepts import Concept
+from mace_core.refinement.moments import concept_moments
+from mace_core.training.exact import TrainSettings, train_concept_lora
+from mace_core.training.lora import initial_factors
+from mace_core.training.training_set import TrainingImages, TrainingPrompts, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 
 SHIP = Concept("ship", "sea", synonyms=("sailboat",))

@@ -3,10 +3,16 @@
 import pytest
 import torch
 
-from mace_core.concepts import Concept
-from mace_core.groups import in_groups
-from mace_core.train import TrainingJob, TrainSettings, clip_each, train_concept_lora, train_concept_loras
-from mace_core.training_set import TrainingImages, training_prompts
+from mace_core.concepts.concepts import Concept
+from mace_core.training.batches import in_groups
+from mace_core.training.exact import (
+    TrainingJob,
+    TrainSettings,
+    clip_each,
+    train_concept_lora,
+    train_concept_loras,
+)
+from mace_core.training.training_set import TrainingImages, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 from tests.rounding import TRAINED, loras_apart
 

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from mace_core.erasure import Erasure
-from mace_core.transfer import NOT_CHECKED, transferred
+from mace_core.erasure.erasure import Erasure
+from mace_core.erasure.transfer import NOT_CHECKED, transferred
 
 LAYER = "diffusion_model.a.attn2.to_k"
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mace_core.text import END_OF_TEXT
-from mace_core.word_heat import END, word_heat, words_of
+from mace_core.encoder.text_encoder import END_OF_TEXT
+from mace_core.training.word_heat import END, word_heat, words_of
 
 
 class Letters:

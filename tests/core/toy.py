@@ -7,8 +7,8 @@ from functools import cache
 
 import torch
 
-from mace_core.lora import ConceptLoRA, untrained_lora
-from mace_core.text import END_OF_TEXT, EncodedPrompts
+from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
+from mace_core.training.lora import ConceptLoRA, untrained_lora
 
 START = 49406
 WORD = re.compile(r"'s|\w+|[^\w\s]")

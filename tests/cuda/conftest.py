@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from dev import card
-from dev.card import DEVICE
+from dev.host import card
+from dev.host.card import DEVICE
 
 if DEVICE != "cpu":
     card.prepare()  # before the test modules import torch
 
 from dev.fullsize.host import hosted  # noqa: E402
-from dev.in_process import InProcess  # noqa: E402
+from dev.host.in_process import InProcess  # noqa: E402
 
 MIB = 2**20
 _took: list[tuple[str, str, float, float, float]] = []

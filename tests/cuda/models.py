@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dev.card import DEVICE
 from dev.fullsize.families import FAMILIES, random_clip, random_model, random_vae
+from dev.host.card import DEVICE
 
 CHECKPOINT = "mace_mini_sd.safetensors"
 MINI_SIDE = 64

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dev.card import DEVICE, FAMILIES
+from dev.host.card import DEVICE, FAMILIES
 from tests.cuda.models import network
 
 T = torch.tensor([400])
@@ -18,8 +18,8 @@ def trained(comfy, loaded, low_memory):
     """The loss, all gradients on the CPU, and MiB that torch held at most."""
     side = loaded.side // 8
     generator = torch.Generator().manual_seed(0)
-    attention = comfy.module("nodes._host_attention")
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(loaded.model)
+    attention = comfy.module("nodes.host.network")
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(loaded.model)
     d = next(iter(layers.values()))[1]
     context, x_t = (torch.randn(shape, generator=generator) for shape in ((1, 77, d), (1, 4, side, side)))
     factors = {name: (torch.randn(o, 1, generator=generator) / o, torch.randn(1, d, generator=generator) / d)
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_tried_with_less_or_told(comfy, loaded):
     """The card as if it were one of little memory: pictures come out one by one, or one sentence does."""
     if DEVICE == "cpu":
         pytest.skip("a processor's memory cannot be limited for one test")
-    memory = comfy.module("nodes._host_memory")
+    memory = comfy.module("nodes.host.memory")
     tried = []
 
     def draw(start, count):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dev.card import FAMILIES
 from dev.fullsize.stages import all_stages, exports
+from dev.host.card import FAMILIES
 from tests.cuda.models import network
 
 DRAWING = {"steps": 2, "cfg": 4.0, "seed": 0}
@@ -13,7 +13,7 @@ DRAWING = {"steps": 2, "cfg": 4.0, "seed": 0}
 def test_from_checkpoint_to_export(comfy, step, name):
     loaded = step("build MODEL, CLIP, VAE", lambda: network(comfy, name))
     erased, fused = all_stages(comfy, step, loaded.side, loaded.model, loaded.clip, loaded.vae)
-    assert set(fused.U) == set(comfy.module("nodes._host_patch").cross_attention_layers(loaded.model))
+    assert set(fused.U) == set(comfy.module("nodes.host.patch").cross_attention_layers(loaded.model))
     evidence(comfy, step, loaded, erased)
     exports(comfy, step, loaded.model, erased, fused, loaded.clip, loaded.vae)
 

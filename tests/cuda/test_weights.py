@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dev.card import DEVICE, FAMILIES
+from dev.host.card import DEVICE, FAMILIES
 from tests.cuda.models import network
 
 STRENGTH = 0.75
@@ -16,7 +16,7 @@ def loaded(request, comfy):
 
 @pytest.fixture(scope="module")
 def layers(comfy, loaded) -> dict:
-    return comfy.module("nodes._host_patch").cross_attention_layers(loaded.model)
+    return comfy.module("nodes.host.patch").cross_attention_layers(loaded.model)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def erasure(comfy, layers):
 
     edited = list(layers)[::2]
     U, D = ({name: noise(layers[name][0], 2) for name in edited}, {name: noise(2, d) for name in edited})
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
-    return comfy.module("mace_core.erasure").Erasure(torch.eye(d) + noise(d, d) / 8, U, D, (concept,))
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
+    return comfy.module("mace_core.erasure.erasure").Erasure(torch.eye(d) + noise(d, d) / 8, U, D, (concept,))
 
 
 def expected(erasure, layer, W, strength):
@@ -48,7 +48,7 @@ def off(ours, wanted) -> float:
 
 def adapters_of(comfy, erasure, layer, device):
     """The adapter, and the one a host makes of it after it brought its tensors to the device."""
-    adapter = comfy.module("nodes._host_patch").ErasurePatch.of(erasure, layer)
+    adapter = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, layer)
     brought = tuple(each.to(device) if torch.is_tensor(each) else each for each in adapter.weights)
     return adapter, type(adapter)(adapter.loaded_keys, brought)
 
@@ -67,7 +67,7 @@ def test_the_adapter_and_a_rebuilt_one(comfy, loaded, layers, erasure):
 
 
 def test_T_is_on_the_card_once(comfy, layers, erasure):
-    patch = comfy.module("nodes._host_patch")
+    patch = comfy.module("nodes.host.patch")
     device = torch.device(DEVICE)
     assert patch.T_on(erasure, device) is patch.T_on(erasure, device)
 
@@ -104,10 +104,10 @@ def sampled(model, context) -> torch.Tensor:
 def test_a_pass_computes_with_the_erased_weight_and_undo_with_the_old_one(comfy, loaded, layers, erasure):
     """Before, erased, and undone again; static and with the host's dynamic VRAM alike."""
     layer = list(layers)[0]
-    weights = comfy.module("nodes._host_weights")
+    weights = comfy.module("nodes.host.weights")
     W = weights.plain_weight(loaded.model, f"{layer}.weight").double()
     context = torch.randn(1, 77, layers[layer][1], generator=torch.Generator().manual_seed(2))
-    erased = comfy.module("nodes._host_patch").apply_erasure(loaded.model, erasure)
+    erased = comfy.module("nodes.host.patch").apply_erasure(loaded.model, erasure)
     before, first = computed(loaded.model, layer, context)
     assert off(first, before @ W.mT) < 5e-3  # of half precision: 11 bits in each factor and in the result
     given, made = computed(erased, layer, context)
@@ -124,7 +124,7 @@ def test_a_dynamic_model_draws_what_a_static_one_draws(comfy, dynamic, loaded, l
         pytest.skip("this host has no dynamic VRAM here")
     from comfy.model_patcher import ModelPatcher
 
-    apply = comfy.module("nodes._host_patch").apply_erasure
+    apply = comfy.module("nodes.host.patch").apply_erasure
     context = torch.randn(1, 77, next(iter(layers.values()))[1], generator=torch.Generator().manual_seed(3))
     drawn = sampled(apply(loaded.model, erasure), context)
     other = network(comfy, loaded.name).model

@@ -5,15 +5,15 @@ import json
 import pytest
 import torch
 
+from dev.bench import readme_table as summary
+from dev.bench.markdown import with_marked
 from dev.bench.tasks import Task, run
 from dev.bench.uce import IDENTITY, LEAST_PRESERVED, from_last_token, uce
-from dev.marked import with_marked
 from dev.mass import figures as mass_figures
 from dev.mass import plan as mass_plan
 from dev.mass import report as mass_report
 from dev.results import plan as results_plan
 from dev.results import report as results_report
-from dev.results import summary
 from dev.results.measure import RESULTS
 from tests.core.toy import ToyTextEncoder
 

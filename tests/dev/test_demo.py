@@ -9,7 +9,7 @@ from demo.picture import draw_before_after
 from demo.plan import make_plan
 from demo.progress import Progress
 from demo.score import score, table
-from dev.client import Event
+from dev.host.client import Event
 
 NAMES = ("ship", "cat", "dog", "bird")
 WORLD = {

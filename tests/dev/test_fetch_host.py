@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from dev.fetch_host import TREE, host_folder, unpack
+from dev.host.fetch import TREE, host_folder, unpack
 
 
 def test_comfyui_path_is_used(tmp_path, monkeypatch):

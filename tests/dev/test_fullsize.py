@@ -6,12 +6,12 @@ import math
 import pytest
 import torch
 
+from dev.bench.markdown import with_marked
 from dev.fullsize.__main__ import KINDS, RESULTS
 from dev.fullsize.families import FAMILIES
 from dev.fullsize.measure import MIB, peak_allocated, stage
 from dev.fullsize.report import tables
 from dev.fullsize.summary import BEGIN, END, README, summary
-from dev.marked import with_marked
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import host_venv
-from dev.host_venv import host_python, lacking
+from dev.host import venv as host_venv
+from dev.host.venv import host_python, lacking
 
 
 @pytest.fixture

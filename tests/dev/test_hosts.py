@@ -7,8 +7,9 @@ from importlib import metadata
 
 import pytest
 
-from dev import hosts, run_tests
-from dev.fetch_host import REPOSITORY
+from dev import run_tests
+from dev.host import hosts
+from dev.host.fetch import REPOSITORY
 
 ROOM = {"passed": 1, "failed": 0, "skipped": 0, "seconds": 7, "exit_code": 0}
 ROW = {"front_end": "1.2.3", "python": "3.11.7", "torch": "2.13.0", "date": "2026-01-02",

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 
 EXTENSION = "torchaudio/_extension/__init__.py"
 WORKS = "_IS_TORCHAUDIO_EXT_AVAILABLE = _IS_ALIGN_AVAILABLE = True\nfail_if_no_align = None\n"
 FAILS = "raise OSError('libcudart.so: cannot open shared object file')\n"
 IMPORT = """
 import sys
-from dev.launch_host import make_torchaudio_importable
+from dev.host.launch import make_torchaudio_importable
 make_torchaudio_importable()
 import torchaudio
 print(torchaudio.compiled)

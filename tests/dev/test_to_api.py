@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dev.to_api import to_api
-from dev.to_ui import Group, Node, Note, Out, Template, to_ui
+from dev.workflows.to_api import to_api
+from dev.workflows.to_ui import Group, Node, Note, Out, Template, to_ui
 
 
 def schema(required: dict, outputs: dict, optional: dict | None = None, module: str = "nodes") -> dict:

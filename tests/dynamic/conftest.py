@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from dev.dynamic_vram import emulate, is_known
-from dev.in_process import InProcess, load_host
+from dev.host.dynamic_vram import emulate, is_known
+from dev.host.in_process import InProcess, load_host
 from tests.host.graphs import CHECKPOINT
 
 STATIC, DYNAMIC = "static", "dynamic"

@@ -21,12 +21,12 @@ def same(comfy, dynamic):
 @pytest.fixture(scope="module")
 def erasure(comfy, same):
     """T far from the identity, and low-rank factors on every layer."""
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(same.models[STATIC])
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(same.models[STATIC])
     U, D = ({name: factor.detach() for name, factor in each.items()} for each in factors(layers))
     d = next(iter(D.values())).shape[1]
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.eye(d) + torch.randn(d, d, generator=torch.Generator().manual_seed(0)) / d
-    return comfy.module("mace_core.erasure").Erasure(T, U, D, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(T, U, D, (concept,))
 
 
 def drawn(comfy, loaded, model) -> torch.Tensor:
@@ -71,7 +71,7 @@ def attention(comfy, loaded, model, training):
     ship, = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
     with torch.inference_mode():
         latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    open_model = comfy.module("nodes._host_attention").attention_model
+    open_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), open_model(model, ship, latents, training) as unet:
         yield unet, ship[0][0].clone(), latents.clone()
 

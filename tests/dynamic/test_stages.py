@@ -18,8 +18,8 @@ def loaded(comfy, dynamic):
 @pytest.fixture(autouse=True)
 def nothing_is_kept(comfy, monkeypatch):
     """So that both MODELs draw and train."""
-    for name in ("_drawing_store", "_training_store"):
-        monkeypatch.setattr(comfy.module(f"nodes.{name}"), "model_fingerprint", lambda model: None)
+    for name in ("drawing", "training_store"):
+        monkeypatch.setattr(comfy.module(f"nodes.work.{name}"), "model_fingerprint", lambda model: None)
 
 
 def stages(comfy, loaded, name, method):

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.launch_host import make_importable
-from dev.server import Host
-from mini.judge import Judge
+from dev.host.launch import make_importable
+from dev.host.server import Host
+from mace_core.evaluation.judge import Judge
+from mini.vocabulary import JUDGE
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +19,4 @@ def host() -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def judge() -> Judge:
     make_importable()
-    return Judge.load()
+    return Judge.load(JUDGE)

@@ -3,7 +3,7 @@
 from demo.graph import node
 from demo.plan import load_world, make_plan
 from demo.run import fetch
-from mace_core.metrics import top1_accuracy
+from mace_core.evaluation.metrics import top1_accuracy
 
 CONCEPTS = ("airplane", "cat", "ship", "lion", "penguin", "pizza", "tree", "house", "umbrella", "guitar")
 IMAGES = 4

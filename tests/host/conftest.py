@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.client import Client
-from dev.in_process import InProcess, load_host
-from dev.server import Host
+from dev.host.client import Client
+from dev.host.in_process import InProcess, load_host
+from dev.host.server import Host
 
 
 @pytest.fixture(scope="session")

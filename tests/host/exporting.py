@@ -17,11 +17,11 @@ class Exporting:
         concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
         _, refined = comfy.call("MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=concepts,
                                 preserve_weight=1e-4, ridge=10.0)
-        self.layers = comfy.module("nodes._host_patch").cross_attention_layers(self.model)
+        self.layers = comfy.module("nodes.host.patch").cross_attention_layers(self.model)
         g = torch.Generator().manual_seed(0)
         U = {name: torch.randn(o, 1, generator=g) / 8 for name, (o, _) in self.layers.items()}
         D = {name: torch.randn(1, d, generator=g) / 16 for name, (_, d) in self.layers.items()}
-        self.erasure = comfy.module("mace_core.erasure").Erasure(
+        self.erasure = comfy.module("mace_core.erasure.erasure").Erasure(
             refined.T, U, D, refined.concepts, {}, refined.text_encoder, refined.base)
 
     def erased(self, strength: float = 1.0, model=None):

@@ -17,13 +17,13 @@ def model(comfy):
 @pytest.fixture(scope="module")
 def erasure(comfy, model):
     """Any T, and low-rank factors on one of the two layers."""
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     generator = torch.Generator().manual_seed(0)
     o, d = layers[LAYER]
     U, D = (torch.randn(shape, generator=generator) / 8 for shape in ((o, 2), (2, d)))
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.eye(d) + torch.randn(d, d, generator=generator) / d
-    return comfy.module("mace_core.erasure").Erasure(T, {LAYER: U}, {LAYER: D}, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(T, {LAYER: U}, {LAYER: D}, (concept,))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def calculated(adapter, key=KEY, strength=0.75):
 
 @pytest.mark.parametrize("layer", [LAYER, OTHER], ids=["T and low rank", "T alone"])
 def test_a_rebuilt_adapter_gives_the_same_weight(comfy, erasure, stock, layer):
-    ours = comfy.module("nodes._host_patch").ErasurePatch.of(erasure, layer)
+    ours = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, layer)
     for adapter in (ours, stock):
         again = rebuilt(adapter)
         assert type(again) is type(adapter) and again is not adapter
@@ -76,7 +76,7 @@ def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, s
     if not hasattr(LowVramPatch, "prepare"):
         pytest.skip("this ComfyUI calls adapters as they are")
     W = torch.randn(64, 128, generator=torch.Generator().manual_seed(3))
-    ours = comfy.module("nodes._host_patch").ErasurePatch.of(erasure, LAYER)
+    ours = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, LAYER)
     for adapter in (ours, stock):
         patch = LowVramPatch(KEY, {KEY: [(1.0, adapter, 1.0, None, None)]})
         expected, required = patch(W.clone()), patch.memory_required()
@@ -90,7 +90,7 @@ def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, s
 
 
 def test_all_layers_share_one_copy_of_T_on_a_device(comfy, erasure):
-    host_patch = comfy.module("nodes._host_patch")
+    host_patch = comfy.module("nodes.host.patch")
     meta = torch.device("meta")  # stands in for a card
     assert host_patch.T_on(erasure, meta) is host_patch.T_on(erasure, meta)
     assert host_patch.T_on(erasure, meta).device == meta

@@ -66,7 +66,7 @@ def loss_of(maps):
 @contextmanager
 def in_the_host(comfy, family, training=True):
     model, conditioning, latents = family
-    module = comfy.module("nodes._host_attention")
+    module = comfy.module("nodes.host.network")
     with torch.inference_mode(), module.attention_model(model, conditioning, latents, training) as unet:
         yield unet, conditioning[0][0].clone(), latents.clone()
 

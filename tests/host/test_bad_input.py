@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from dev.client import ExecutionFailed, InvalidPrompt
+from dev.host.client import ExecutionFailed, InvalidPrompt
 from tests.host.graphs import CLIP, MODEL, VAE, all_stages, apply, base, draw, node, picture, score, stage_1
 
 
@@ -137,8 +137,8 @@ BAD = {
 @pytest.fixture(scope="module", autouse=True)
 def files(host):
     """Broken and foreign files in models/mace, and a model of a family without attn2."""
-    from mace_core.erasure import Erasure
-    from mace_core.erasure_file import save_erasure
+    from mace_core.erasure.erasure import Erasure
+    from mace_core.erasure.erasure_file import save_erasure
 
     folder = host.base / "models" / "mace"
     save_erasure(Erasure(torch.eye(768), {}, {}, ()), folder / "wide.safetensors")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dev.client import Interrupted
+from dev.host.client import Interrupted
 from tests.host.graphs import MODEL, all_stages, base, draw, picture, probe, score
 
 LONG = {

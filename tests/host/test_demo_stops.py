@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from dev.fetch_host import REPOSITORY
+from dev.host.fetch import REPOSITORY
 
 SECONDS = 60
 

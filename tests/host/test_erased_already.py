@@ -17,13 +17,13 @@ def graph(comfy):
 
 
 def erasure_of(comfy, model, target: str, scale: float = 0.5):
-    d = next(iter(comfy.module("nodes._host_patch").cross_attention_layers(model).values()))[1]
-    concept = comfy.module("mace_core.concepts").Concept(target, "sea")
-    return comfy.module("mace_core.erasure").Erasure(torch.eye(d) * scale, {}, {}, (concept,))
+    d = next(iter(comfy.module("nodes.host.patch").cross_attention_layers(model).values()))[1]
+    concept = comfy.module("mace_core.concepts.concepts").Concept(target, "sea")
+    return comfy.module("mace_core.erasure.erasure").Erasure(torch.eye(d) * scale, {}, {}, (concept,))
 
 
 def erased(comfy, model, target: str, scale: float = 0.5):
-    return comfy.module("nodes._host_patch").apply_erasure(model, erasure_of(comfy, model, target, scale))
+    return comfy.module("nodes.host.patch").apply_erasure(model, erasure_of(comfy, model, target, scale))
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -42,7 +42,7 @@ def test_letters_and_their_marks_in_one_or_apart(comfy, graph):
 
 def test_another_concept_goes_through(comfy, graph):
     model = erased(comfy, graph[0], "ship")
-    assert comfy.module("nodes._host_patch").erased_targets(erased(comfy, model, "shipyard")) == {
+    assert comfy.module("nodes.host.patch").erased_targets(erased(comfy, model, "shipyard")) == {
         "ship", "shipyard"}
 
 
@@ -74,7 +74,7 @@ def test_beneath_a_merged_model(comfy, graph, kind, side):
 
 def test_a_merged_model_is_not_a_refined_one(comfy, graph):
     """What lies beneath cannot be taken off for training."""
-    patch = comfy.module("nodes._host_patch")
+    patch = comfy.module("nodes.host.patch")
     concepts = erasure_of(comfy, graph[0], "ship").concepts
     refined = erased(comfy, graph[0], "Ship")
     patch.require_refined(refined, concepts)
@@ -83,14 +83,14 @@ def test_a_merged_model_is_not_a_refined_one(comfy, graph):
 
 
 def test_training_takes_the_refinement_off_whatever_its_spelling(comfy, graph):
-    store = comfy.module("nodes._host_store")
+    store = comfy.module("nodes.host.stores")
     refined = erased(comfy, graph[0], "Ship")
     taken = store.without_refinement(refined, erasure_of(comfy, graph[0], "ship").concepts)
     assert not any(taken.patches.values())
 
 
 def test_a_training_set_is_found_whatever_its_spelling(comfy):
-    sets = comfy.module("nodes._training_set")
+    sets = comfy.module("nodes.training_set")
     images = sets.ConceptImages("the Ship", torch.zeros(1, 4, 8, 8))
     assert sets.images_of((images,), "ship") is images
     with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):

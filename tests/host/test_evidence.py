@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mace_core.version import VERSION
-from mini.judge import BUNDLED
+from mini.vocabulary import JUDGE
 from tests.host.graphs import CHECKPOINT
 
 BUNDLED_JUDGE = "bundled (for the miniature model)"
@@ -45,7 +45,7 @@ def ordinary_judge(comfy) -> str:
 
     folder = comfy.base / "models" / "mace" / "judges" / "tiny"
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
-    tokens = json.loads((BUNDLED / "config.json").read_text())["text_config"]
+    tokens = json.loads((JUDGE / "config.json").read_text())["text_config"]
     special = {name: tokens[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id", "vocab_size")}
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig(
@@ -53,7 +53,7 @@ def ordinary_judge(comfy) -> str:
         vision_config={**sizes, "image_size": 32, "patch_size": 16}, projection_dim=16))
     model.save_pretrained(folder)
     for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
-        shutil.copy(BUNDLED / name, folder)
+        shutil.copy(JUDGE / name, folder)
     mean, spread = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     (folder / "preprocessor_config.json").write_text(json.dumps(
         {"image_mean": mean, "image_std": spread, "resample": 3, "size": 32, "crop_size": 32}))
@@ -65,7 +65,7 @@ def test_everything_that_made_the_figures_is_recorded(comfy, scored):
     assert settings["seeds"] == [5, 6] and settings["size"] == [64, 64]
     assert (settings["steps"], settings["cfg"], settings["images"]) == (2, 4.0, 2)
     assert settings["concepts"][0]["target"] == "ship" and record["pack"] == VERSION
-    weights = (BUNDLED / "model.safetensors").read_bytes()
+    weights = (JUDGE / "model.safetensors").read_bytes()
     assert record["judge"] == {"name": BUNDLED_JUDGE, "fingerprint": hashlib.sha256(weights).hexdigest()}
     assert record["models"]["erased_by_patches"] == ["ship"]
     assert record["models"]["before"] != record["models"]["after"]
@@ -89,7 +89,7 @@ def test_each_prompt_is_scored_by_what_it_is(scored):
 
 def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
     """Picture 1 of every prompt is KSampler's of the next seed."""
-    from mini.judge import Judge
+    from mace_core.evaluation.judge import Judge
 
     pictures = []
     positive, = comfy.call("CLIPTextEncode", clip=graph.clip, text="a photo of the ship")
@@ -100,7 +100,7 @@ def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
                              latent_image=graph.latent)
         pictures.append(comfy.call("VAEDecode", samples=latent, vae=graph.vae)[0])
     answers = scored.record["questions"][0]
-    said = Judge.load().probabilities(torch.cat(pictures), list(answers.values()), "{}")
+    said = Judge.load(JUDGE).probabilities(torch.cat(pictures), list(answers.values()), "{}")
     expected = said[:, list(answers).index("ship")].mean().item()
     assert scored.record["prompts"][0]["before"]["mean_probability"] == pytest.approx(expected, rel=1e-3)
 
@@ -141,7 +141,7 @@ def test_an_ordinary_clip_scores_through_the_same_node(comfy, graph, ordinary_ju
     assert question["bicycle"] == "a photo of a bicycle" and "sea" in question
     mean = record["scores"]["mean_probability"]["before"]["acc_e"]
     assert 0 < mean < 1
-    host = comfy.module("nodes._host")
+    host = comfy.module("nodes.host.folders")
     assert not [name for name in host.erasure_names() if "judges" in name], "a judge is no erasure"
 
 
@@ -160,14 +160,14 @@ def test_a_judge_that_is_not_there_or_no_clip_is_refused(comfy, graph, ordinary_
 
 
 def test_the_bundled_judge_judges_the_miniature_only(comfy, monkeypatch):
-    module = comfy.module("nodes._host_judge")
+    module = comfy.module("nodes.host.judge")
     monkeypatch.setattr(module, "cross_attention_layers", lambda model: {"attn2.to_k": (320, 768)})
     with pytest.raises(ValueError, match="miniature model only"):
         module.HostJudge(BUNDLED_JUDGE, None)
 
 
 def test_time_left_is_told(comfy, monkeypatch):
-    module, said = comfy.module("nodes._host_progress"), []
+    module, said = comfy.module("nodes.host.progress"), []
     monkeypatch.setattr(module, "send_text", said.append)
     progress = module.TimedProgress("Score", 4)
     progress.step("ship")
@@ -177,7 +177,7 @@ def test_time_left_is_told(comfy, monkeypatch):
 
 
 def test_losses_of_many_concepts_have_a_panel_each(comfy):
-    module = comfy.module("nodes._loss_picture")
+    module = comfy.module("nodes.reports.loss_curves")
     assert module.running_mean([4, 2, 0, 0, 0, 10]) == [4, 2, 0, 0, 0, 10]
     assert module.running_mean([1.0] * 5 + [0.0] * 5)[4:7] == [1.0, 0.5, 0.0]
     heights = [module.loss_sheet([(f"concept {number}", [3.0, 2.0, 1.0]) for number in range(many)]).height
@@ -194,8 +194,8 @@ def attention(comfy, graph, **changed):
 
 def test_a_picture_given_or_drawn_shows_the_same_maps(comfy, graph):
     drawn, _ = attention(comfy, graph)
-    sampling = comfy.module("nodes._host_sampling")
-    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    sampling = comfy.module("nodes.host.sampling")
+    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     with torch.inference_mode():
         latents = sampling.draw_latents(graph.model, encoder.conditioning("a photo of a ship"),
                                         encoder.conditioning(""), 1, (64, 64), 2, 4.0, 1, lambda count: None)
@@ -212,8 +212,8 @@ def test_a_second_model_adds_a_row_and_equal_models_look_alike(comfy, graph):
 
 
 def test_every_word_has_its_share(comfy, graph):
-    words = comfy.module("nodes._host_words")
-    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    words = comfy.module("nodes.host.word_maps")
+    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     with torch.inference_mode():
         names, heat = words.word_maps(graph.model, encoder, "a photo of a ship", torch.randn(2, 4, 8, 8))
     assert names == ("a", "photo", "of", "a", "ship", "(end)") and heat.shape == (6, 8, 8)

@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from dev.client import ExecutionFailed, Interrupted, InvalidPrompt
+from dev.host.client import ExecutionFailed, Interrupted, InvalidPrompt
 from tests.host.exporting import Exporting
 from tests.host.graphs import MODEL, base, node, stage_1
 

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from dev.fetch_host import host_folder
-from mini.to_diffusers import write_pipeline
+from dev.host.fetch import host_folder
+from dev.miniature.to_diffusers import write_pipeline
 from tests.host.exporting import Exporting
 from tests.host.test_patches import weight_in_force
 
@@ -91,7 +91,8 @@ def test_a_lora_draws_the_latents_of_the_erased_models_weights(exporting, pipeli
     pipeline.load_lora_weights(str(file))
     with_lora = drawn(pipeline)
     pipeline.unload_lora_weights()
-    names = exporting.comfy.module("nodes._host_export").projections(exporting.model, exporting.erasure)
+    named = exporting.comfy.module("nodes.host.diffusers_names")
+    names = named.projections(exporting.model, exporting.erasure)
     erased = exporting.erased()
     for module, layer in names.items():
         pipeline.unet.get_submodule(module).weight.data.copy_(weight_in_force(erased, layer))
@@ -107,7 +108,8 @@ def test_an_adapter_through_peft(exporting, pipeline, inputs, expected):
     unet = PeftModel.from_pretrained(pipeline.unet, str(written))
     adapted = {name.partition(".lora_A.")[0].removeprefix("base_model.model.") for name in unet.state_dict()
                if ".lora_A." in name}
-    names = exporting.comfy.module("nodes._host_export").projections(exporting.model, exporting.erasure)
+    named = exporting.comfy.module("nodes.host.diffusers_names")
+    names = named.projections(exporting.model, exporting.erasure)
     assert adapted == set(names)
     assert farthest(predicted_there(unet, *inputs), expected) < EXACT
     merged = unet.merge_and_unload()

@@ -41,8 +41,8 @@ def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, coun
     weights = {f"diffusion_model.{name}": weight for name, weight in unet.state_dict().items()}
     model = SimpleNamespace(model=SimpleNamespace(diffusion_model=unet),
                             model_state_dict=lambda prefix: weights)
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
-    named = comfy.module("nodes._host_export").named_for_diffusers(layers, ours)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
+    named = comfy.module("nodes.host.diffusers_names").named_for_diffusers(layers, ours)
     with torch.device("meta"):
         modules = projections_of(UNet2DConditionModel(**theirs))
     assert {name: layers[layer] for name, layer in named.items()} == {
@@ -79,8 +79,9 @@ def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
         "cross_attention_dim": 48, "attention_head_dim": (2, 4, 4), "addition_time_embed_dim": 8,
         "projection_class_embeddings_input_dim": 80}).eval()
     edited, modules = copy.deepcopy(unet), projections_of(unet)
-    erasure = comfy.module("mace_core.erasure").Erasure(torch.eye(48) + torch.randn(48, 48) / 4, {}, {}, ())
-    files = comfy.module("mace_core.export_files")
+    T = torch.eye(48) + torch.randn(48, 48) / 4
+    erasure = comfy.module("mace_core.erasure.erasure").Erasure(T, {}, {}, ())
+    files = comfy.module("mace_core.erasure.export")
     weights = [(name, name, module.weight.detach()) for name, module in modules.items()]
     files.export_erasure(erasure, weights, files.ExportSettings("LoRA", 48), tmp_path / "xl.safetensors")
     for name, module in projections_of(edited).items():

@@ -16,7 +16,7 @@ ENCODERS = pytest.mark.parametrize("name", ["sd21", "sdxl"])
 @FAMILY
 def test_every_projection_of_every_family_is_found(comfy, family):
     model = on_meta(network(family, torch.float16, device="meta"))
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     assert {d for _, d in layers.values()} == {family.d}
     widths = [o for o, _ in layers.values()]
     assert {width: widths.count(width) for width in family.widths} == family.widths
@@ -63,12 +63,12 @@ def test_other_families_are_refused_by_name(comfy, name):
     config = getattr(supported_models, config_class)(config)
     model = on_meta(config.get_model({}, device="meta"))
     with pytest.raises(ValueError, match=f"^This MODEL is {name}, .* SD1.x, SD2.x and SDXL"):
-        comfy.module("nodes._host_patch").cross_attention_layers(model)
+        comfy.module("nodes.host.patch").cross_attention_layers(model)
 
 
 @pytest.fixture(scope="module", params=["sd21", "sdxl"])
 def encoder(request, comfy):
-    return comfy.module("nodes._host_text").HostTextEncoder(tiny_clip(request.param))
+    return comfy.module("nodes.host.text_encoder").HostTextEncoder(tiny_clip(request.param))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -80,7 +80,7 @@ def test_properties_of_the_mathematics_with_the_other_text_encoders(encoder, che
 def test_embeddings_are_those_the_sampler_gets(comfy, name):
     """All prompts in one go, as wide as the U-Net reads them, and padded as the family pads."""
     clip, prompts = tiny_clip(name), ["a photo of a ship", "", "a man in a boat on the sea"]
-    encoded = comfy.module("nodes._host_text").HostTextEncoder(clip).encode(prompts)
+    encoded = comfy.module("nodes.host.text_encoder").HostTextEncoder(clip).encode(prompts)
     assert encoded.embeddings.shape == (3, 77, TINY[name][1]["context_dim"])
     for row, prompt in enumerate(prompts):
         conditioning, = comfy.call("CLIPTextEncode", clip=clip, text=prompt)
@@ -105,7 +105,7 @@ def test_noised_inputs_and_timesteps_are_the_hosts_own(comfy, name):
     hook = model.model.diffusion_model.register_forward_pre_hook(
         lambda module, inputs: read.append((inputs[0].clone(), inputs[1].clone())))
     try:
-        attention_model = comfy.module("nodes._host_attention").attention_model
+        attention_model = comfy.module("nodes.host.network").attention_model
         with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
             x_t = unet.noise(unet.scaled(latents.clone()), torch.tensor([t]), eps.clone())
             unet.attention(x_t, torch.tensor([t]), conditioning[0][0].clone(), {}, {})
@@ -128,7 +128,7 @@ def test_another_schedule_on_the_model_is_the_one_trained_with(comfy):
     with torch.inference_mode():
         conditioning = [[torch.zeros(1, 77, 128), {"pooled_output": torch.zeros(1, 64)}]]
         latents = torch.randn(1, 4, 8, 8)
-    attention_model = comfy.module("nodes._host_attention").attention_model
+    attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
         plain, shifted = (each.get_model_object("model_sampling").sigmas[999]
                           for each in (tiny_model("sdxl"), model))
@@ -143,7 +143,7 @@ def test_all_three_stages(comfy, name):
     """Through the nodes, on a MODEL that carries a LoRA; the network computes with W T + U D in the end."""
     model, clip = tiny_model(name), tiny_clip(name)
     vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)[2]
-    layer = next(iter(comfy.module("nodes._host_patch").cross_attention_layers(model)))
+    layer = next(iter(comfy.module("nodes.host.patch").cross_attention_layers(model)))
     delta = torch.randn(weight_in_force(model, layer).shape) / 100
     model = model.clone()
     model.add_patches({f"{layer}.weight": (delta,)}, 1.0)

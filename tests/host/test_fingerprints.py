@@ -18,7 +18,7 @@ def graph(comfy):
 
 @pytest.fixture(scope="module")
 def fingerprints(comfy):
-    return comfy.module("nodes._host_fingerprint")
+    return comfy.module("nodes.host.fingerprints")
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def test_a_coarser_copy_of_the_text_encoder_is_not_refused(comfy, graph, dtype, 
             path, output_model=False, output_vae=False, te_model_options={"dtype": dtype})[1]
     concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     _, erasure = comfy.call("MACE_CrossAttnRefine", model=model, clip=plain, concepts=concepts)
-    doubt = comfy.module("nodes._host_text").doubt_about(coarse, erasure)
+    doubt = comfy.module("nodes.host.text_encoder").doubt_about(coarse, erasure)
     assert says in doubt and bool(doubt) == bool(says)
     comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=coarse)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.fetch_host import host_folder
+from dev.host.fetch import host_folder
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def configured(comfy, monkeypatch, tmp_path):
         monkeypatch.setattr(folder_paths, "folder_names_and_paths", without)
         monkeypatch.setattr(folder_paths, "filename_list_cache", {})
         reader(str(config))
-        comfy.module("nodes._host_folders").register_model_folder()
+        comfy.module("nodes.host.registration").register_model_folder()
         return folder_paths.get_folder_paths("mace")
 
     return configure
@@ -38,7 +38,7 @@ def configured(comfy, monkeypatch, tmp_path):
 
 def written(comfy) -> set[Path]:
     """Where an erasure and each kind of kept result would be written."""
-    host, store = comfy.module("nodes._host"), comfy.module("nodes._host_store")
+    host, store = comfy.module("nodes.host.folders"), comfy.module("nodes.host.stores")
     kept = (store.store_of(what).folder.parent for what in store.BOUNDS)
     return {Path(host.check_new_name("a")).parent, *kept}
 
@@ -81,12 +81,12 @@ def test_all_folders_are_read(comfy, configured, tmp_path):
     for name in ("theirs.safetensors", "readme.txt", "list.csv"):
         (theirs / name).touch()
     configured(f"mine:\n  mace: {theirs}\n")
-    host = comfy.module("nodes._host")
+    host = comfy.module("nodes.host.folders")
     names = host.erasure_names()
     assert "theirs.safetensors" in names and "readme.txt" not in names
     assert host.erasure_path("theirs.safetensors") == str(theirs / "theirs.safetensors")
-    assert "models/mace/list.csv" in comfy.module("nodes._host_files").text_files((".csv",))
-    assert "mace/judges/one" in comfy.module("nodes._host_judge").judge_names()
+    assert "models/mace/list.csv" in comfy.module("nodes.host.files").text_files((".csv",))
+    assert "mace/judges/one" in comfy.module("nodes.host.judge").judge_names()
     assert str(theirs / "segmenters") in host.segmenters_folders()
 
 
@@ -94,6 +94,6 @@ def test_loaded_twice_is_registered_once(comfy, configured, tmp_path):
     import folder_paths
 
     folders = configured(f"mine:\n  is_default: true\n  mace: {tmp_path}/m\n")
-    comfy.module("nodes._host_folders").register_model_folder()
+    comfy.module("nodes.host.registration").register_model_folder()
     assert folder_paths.get_folder_paths("mace") == folders
     assert folder_paths.folder_names_and_paths["mace"][1] == {".safetensors"}

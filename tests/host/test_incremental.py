@@ -17,7 +17,7 @@ def pack(comfy, monkeypatch, tmp_path):
 
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], {".safetensors"}))
     made = []
-    training, drawing = comfy.module("nodes._training"), comfy.module("nodes.draw_concepts")
+    training, drawing = comfy.module("nodes.work.training"), comfy.module("nodes.draw_concepts")
     train, draw = training.train_concept_loras, drawing.draw_latents
     monkeypatch.setattr(training, "train_concept_loras", lambda unet, jobs, *rest: (
         made.extend(f"train {job.concept.target}" for job in jobs) or train(unet, jobs, *rest)))
@@ -182,7 +182,7 @@ def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, mo
 
 def test_stage_1_leaves_out_prompts_that_name_another_concept(pack, loaded, monkeypatch):
     model, clip, _ = loaded
-    encoder = pack.module("nodes._host_text").HostTextEncoder
+    encoder = pack.module("nodes.host.text_encoder").HostTextEncoder
     encode, asked = encoder.encode, set()
     monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.update(texts) or encode(self, texts))
     for lines, told in (("fox -> meadow", True), ("fox -> meadow\nstyle: sepia -> colour", False)):
@@ -207,7 +207,7 @@ def test_the_names_of_each_kind_are_a_prior_of_their_own(pack, loaded):
 def test_a_prior_is_read_once(pack, loaded, monkeypatch):
     _, clip, _ = loaded
     asked = []
-    encoder = pack.module("nodes._host_text").HostTextEncoder
+    encoder = pack.module("nodes.host.text_encoder").HostTextEncoder
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.extend(texts) or encode(self, texts))
     given = {"clip": clip, "captions": "a photo of a cat", "names": "person: Jo Doe", "everyday": True}

@@ -18,7 +18,7 @@ def folders(comfy):
 
 
 def test_both_folders_are_offered_and_the_packs_own_files_are_not(comfy, folders):
-    files = comfy.module("nodes._host_files")
+    files = comfy.module("nodes.host.files")
     offered = files.text_files((".csv", ".json", ".yaml"))
     assert offered == ["none", "input/lists/mixed.csv", "models/mace/people.yaml"]
 

@@ -19,7 +19,7 @@ def in_training(comfy, model, low_memory, size=8):
     with torch.inference_mode():
         conditioning = [[torch.randn(1, 77, d, generator=generator), {"pooled_output": torch.ones(1, 64)}]]
         x_t = torch.randn(2, 4, size, size, generator=generator)
-    attention_model = comfy.module("nodes._host_attention").attention_model
+    attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, x_t, low_memory=low_memory) as unet:
         yield unet, x_t.clone(), conditioning[0][0].clone()
 
@@ -70,9 +70,9 @@ def test_the_device_decides(comfy, monkeypatch):
     """Activations are kept where they fit beside the weights, and only there."""
     from comfy import model_management
 
-    memory = comfy.module("nodes._host_memory")
+    memory = comfy.module("nodes.host.memory")
     model = tiny_model("sdxl")
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     shape = [1, 4, 64, 64]
     needed = memory.training_memory(model, layers, shape, low_memory=False)
     assert needed > 2 * memory.training_memory(model, layers, shape, low_memory=True)

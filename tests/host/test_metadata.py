@@ -2,7 +2,7 @@
 
 import tomllib
 
-from dev.fetch_host import HOST_VERSION, REPOSITORY
+from dev.host.fetch import HOST_VERSION, REPOSITORY
 
 
 def test_the_hosts_parser_keeps_every_value(comfy):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from mini.host import CHECKPOINT
-from mini.train.contexts import caption_rows, empty_context
-from mini.train.draw import denoise
-from mini.train.figures.host import latents
-from mini.train.shipped import load_shipped
-from mini.train.world import load_world
+from dev.miniature.contexts import caption_rows, empty_context
+from dev.miniature.draw import denoise
+from dev.miniature.figures.host import latents
+from dev.miniature.shipped import load_shipped
+from dev.miniature.world import load_world
+from mini.checkpoint import CHECKPOINT
 
 
 def test_the_stock_loader_offers_it(object_info):

@@ -73,7 +73,7 @@ def test_a_latent(comfy, graph):
 
 @pytest.mark.parametrize("format", ["LoRA", "full difference"])
 def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
-    options = {each.lower(): each for each in comfy.module("mace_core.export_files").FORMATS}
+    options = {each.lower(): each for each in comfy.module("mace_core.erasure.export").FORMATS}
     _, erasure = comfy.call("MACE_CrossAttnRefine", model=graph.model, clip=graph.clip,
                             concepts=graph.concepts)
     kept = set(comfy.base.rglob("*"))
@@ -84,7 +84,7 @@ def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
 
 
 def test_a_judge(comfy, graph, monkeypatch):
-    judge = comfy.module("mini.judge").Judge
+    judge = comfy.module("mace_core.evaluation.judge").Judge
     monkeypatch.setattr(judge, "image_features", lambda self, images: torch.full((len(images), 8), NAN))
     monkeypatch.setattr(judge, "text_features", lambda self, texts: torch.ones(len(texts), 8))
     with pytest.raises(ValueError, match="judge 'bundled.*answers NaN: its files are damaged"):
@@ -93,7 +93,7 @@ def test_a_judge(comfy, graph, monkeypatch):
 
 @pytest.mark.parametrize("broken", ["detector", "segmenter"])
 def test_a_segmenter(comfy, graph, monkeypatch, tmp_path, broken):
-    segment = comfy.module("nodes._host_segment")
+    segment = comfy.module("nodes.host.segmenters")
     write_detector(tmp_path / "detector")
     write_segmenter(tmp_path / "segmenter")
     read = segment._read

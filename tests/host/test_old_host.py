@@ -8,8 +8,8 @@ import tomllib
 
 import pytest
 
-from dev.fetch_host import REPOSITORY
-from dev.pack_folder import PACK
+from dev.host.fetch import REPOSITORY
+from dev.host.pack_folder import PACK
 
 
 @pytest.fixture

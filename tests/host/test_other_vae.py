@@ -39,7 +39,7 @@ def test_nothing_is_drawn_for_it(comfy, graph, node, sixteen_channels, monkeypat
     def refuse(*_, **__):
         raise AssertionError("drawn for a VAE that cannot show it")
 
-    monkeypatch.setattr(comfy.module("nodes._host_sampling").comfy.sample, "sample", refuse)
+    monkeypatch.setattr(comfy.module("nodes.host.sampling").comfy.sample, "sample", refuse)
     with pytest.raises(ValueError, match="VAE makes latents of 16 channels.*the VAE of the same checkpoint"):
         node(comfy, graph, graph.model, vae=sixteen_channels)
 

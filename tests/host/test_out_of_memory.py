@@ -21,7 +21,7 @@ def error(request):
 
 @pytest.fixture(scope="module")
 def memory(comfy):
-    return comfy.module("nodes._host_memory")
+    return comfy.module("nodes.host.memory")
 
 
 def test_it_is_told_from_other_errors(memory, error):
@@ -89,8 +89,8 @@ def small(comfy, monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_is_kept(comfy, monkeypatch):
     """So that every test draws and trains."""
-    for name in ("_drawing_store", "_training_store"):
-        monkeypatch.setattr(comfy.module(f"nodes.{name}"), "model_fingerprint", lambda model: None)
+    for name in ("drawing", "training_store"):
+        monkeypatch.setattr(comfy.module(f"nodes.work.{name}"), "model_fingerprint", lambda model: None)
 
 
 def test_pictures_are_drawn_in_smaller_batches(comfy, graph, small):
@@ -109,7 +109,7 @@ def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
 
 
 def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):
-    monkeypatch.setattr(comfy.module("nodes._host_attention").HostAttentionModel, "attention",
+    monkeypatch.setattr(comfy.module("nodes.host.network").HostAttentionModel, "attention",
                         lambda *_: (_ for _ in ()).throw(error()))
     with pytest.raises(ValueError, match="not enough memory to see where 'ship' is"):
         draw(comfy, graph)
@@ -124,7 +124,7 @@ def test_a_concept_that_cannot_be_trained_at_all_is_a_sentence(comfy, stage_2, s
 
 def test_a_single_concept_is_trained_with_activations_computed_again(comfy, stage_2, monkeypatch):  # noqa: F811
     """Where keeping them was planned and did not fit after all."""
-    attention = comfy.module("nodes._training").attention_model
+    attention = comfy.module("nodes.work.training").attention_model
     asked = []
 
     def limited(*given, low_memory=None, **named):
@@ -134,13 +134,13 @@ def test_a_single_concept_is_trained_with_activations_computed_again(comfy, stag
         return attention(*given, low_memory=low_memory, **named)
 
     expected = train(comfy, stage_2, [stage_2[2][0]])
-    monkeypatch.setattr(comfy.module("nodes._training"), "attention_model", limited)
+    monkeypatch.setattr(comfy.module("nodes.work.training"), "attention_model", limited)
     [(lora, losses)] = train(comfy, stage_2, [stage_2[2][0]])
     assert asked == [None, True] and losses == pytest.approx(expected[0][1], rel=1e-4)
 
 
 def test_the_text_encoder_reads_fewer_prompts_at_once(comfy, graph, monkeypatch):
-    text = comfy.module("nodes._host_text")
+    text = comfy.module("nodes.host.text_encoder")
     encoder, prompts = text.HostTextEncoder(graph[0]["clip"]), [f"a photo of {i} ships" for i in range(9)]
     expected, encode, seen = encoder.encode(prompts), text.HostTextEncoder._encode_batch, []
 
@@ -158,7 +158,7 @@ def test_the_text_encoder_reads_fewer_prompts_at_once(comfy, graph, monkeypatch)
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_attacks_that_learn_try_with_less_and_then_say_so(comfy, graph, monkeypatch, fits):
-    probe = comfy.module("nodes._host_probe")
+    probe = comfy.module("nodes.host.attacks")
     network, vae = graph
     attention, asked = probe.attention_model, []
 

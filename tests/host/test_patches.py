@@ -18,14 +18,14 @@ def model(comfy):
 @pytest.fixture(scope="module")
 def erasure(comfy, model):
     """Any T, and low-rank factors on two layers."""
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     generator = torch.Generator().manual_seed(0)
     d = layers[LAYER][1]
     U = {name: torch.randn(layers[name][0], 2, generator=generator) for name in (LAYER, OTHER)}
     D = {name: torch.randn(2, d, generator=generator) / d for name in U}
-    concept = comfy.module("mace_core.concepts").Concept("ship", "sea")
+    concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.randn(d, d, generator=generator) / d
-    return comfy.module("mace_core.erasure").Erasure(T, U, D, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(T, U, D, (concept,))
 
 
 def weight_in_force(model, layer: str) -> torch.Tensor:
@@ -53,7 +53,7 @@ def lora(comfy, model, layer: str):
 @pytest.mark.parametrize("layer", [LAYER, OTHER])
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, layer, strength):
-    edited_weight = comfy.module("mace_core.erasure").edited_weight
+    edited_weight = comfy.module("mace_core.erasure.erasure").edited_weight
     W = weight_in_force(model, layer)
     patched, delta = lora(comfy, model, layer)
     erased, = comfy.call("MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength)

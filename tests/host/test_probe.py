@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mini.judge import BUNDLED
+from mini.vocabulary import JUDGE
 from tests.host.graphs import CHECKPOINT
 
 BUNDLED_JUDGE = "bundled (for the miniature model)"
@@ -49,7 +49,7 @@ def probed(comfy, graph):
 def test_budget_prompts_and_judge_are_recorded(comfy, probed):
     record, settings = probed.record, probed.record["settings"]
     assert settings["budget"]["steps"] == 3 and settings["budget"]["seed"] == settings["seed"] == 5
-    weights = (BUNDLED / "model.safetensors").read_bytes()
+    weights = (JUDGE / "model.safetensors").read_bytes()
     assert record["judge"]["fingerprint"] == hashlib.sha256(weights).hexdigest()
     attacks = {each["attack"]: each for each in record["attacks"]}
     assert list(attacks["own prompts"]["prompts"]) == ["a hull on water", "a grey day"]
@@ -79,9 +79,9 @@ def test_what_an_attack_cannot_try_is_said(comfy, graph):
 
 def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
     """What they learned makes the erased network predict the noise of the concept's pictures better."""
-    module, attention = comfy.module("nodes._host_probe"), comfy.module("nodes._host_attention")
-    sampling, relearn = comfy.module("nodes._host_sampling"), comfy.module("mace_core.relearn")
-    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    module, attention = comfy.module("nodes.host.attacks"), comfy.module("nodes.host.network")
+    sampling, relearn = comfy.module("nodes.host.sampling"), comfy.module("mace_core.attacks.relearn")
+    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     concept, = graph.concepts
     with torch.inference_mode():
         plain = encoder.conditioning("a photo of the ship")
@@ -106,8 +106,8 @@ def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
 
 def test_the_noise_is_the_hosts_own(comfy, graph):
     """With a LoRA on activations as with the same LoRA as a patch on the weights."""
-    attention = comfy.module("nodes._host_attention")
-    encoder = comfy.module("nodes._host_text").HostTextEncoder(graph.clip)
+    attention = comfy.module("nodes.host.network")
+    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     g = torch.Generator().manual_seed(3)
     with torch.inference_mode():
         conditioning = encoder.conditioning("a photo of the ship")

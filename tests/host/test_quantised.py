@@ -102,13 +102,13 @@ def close(ours, theirs, name: str) -> bool:
 
 def test_weights_are_read_as_the_network_computes_with_them(comfy, graph):
     name, network, _, exact = graph
-    weights = comfy.module("nodes._host_weights")
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(network["model"])
+    weights = comfy.module("nodes.host.weights")
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(network["model"])
     for key, W in exact.items():
         read = weights.weight_in_force(network["model"], key)
         assert read.dtype == torch.float32 and close(read, W, name), key
         assert layers[key.removesuffix(".weight")] == tuple(W.shape)
-    assert comfy.module("nodes._host_fingerprint").model_fingerprint(network["model"])
+    assert comfy.module("nodes.host.fingerprints").model_fingerprint(network["model"])
 
 
 @pytest.mark.parametrize("method", ["fast", "exact"])
@@ -125,7 +125,8 @@ def test_all_stages_undo_and_export(comfy, graph, method):
     fused, = comfy.call("MACE_FuseLoRAs", clip=network["clip"], refined=stage_1, concept_loras=loras)
     erased, = comfy.call("MACE_ApplyErasedModel", model=network["model"], erasure=fused, strength=1.0)
     _, again = comfy.call("MACE_DrawConcepts", **network, vae=vae, concepts=concepts, seed=1, **DRAWING)
-    weights, edited = comfy.module("nodes._host_weights"), comfy.module("mace_core.erasure").edited_weight
+    weights = comfy.module("nodes.host.weights")
+    edited = comfy.module("mace_core.erasure.erasure").edited_weight
     for key, W in list(exact.items())[:2]:
         expected = edited(W, key.removesuffix(".weight"), fused)
         assert close(weights.weight_in_force(erased, key), expected, name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.client import InvalidPrompt
+from dev.host.client import InvalidPrompt
 from tests.host.graphs import CLIP, all_stages, apply, base, draw, node, picture
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.schema import inputs
+from dev.workflows.schema import inputs
 
 NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {f"MACE_{name}" for name in (
@@ -72,7 +72,7 @@ def test_a_fresh_install_without_the_folder_loads(comfy, monkeypatch, tmp_path):
     entry = [str(tmp_path / "mace")], {".safetensors"}
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", entry)
     monkeypatch.setattr(folder_paths, "filename_list_cache", {})
-    host = comfy.module("nodes._host")
+    host = comfy.module("nodes.host.folders")
     assert host.erasure_names() == []
     path = Path(host.new_erasure_path("sub/first"))
     path.touch()

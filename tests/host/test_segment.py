@@ -44,13 +44,13 @@ def places(monkeypatch, tmp_path, models):
 
 @pytest.fixture
 def segment(comfy):
-    return comfy.module("nodes._host_segment")
+    return comfy.module("nodes.host.segmenters")
 
 
 @pytest.fixture
 def images(comfy):
     """A concept's pictures as Draw Concepts passes them on."""
-    made = comfy.module("nodes._training_set").ConceptImages
+    made = comfy.module("nodes.training_set").ConceptImages
 
     def of(target="ship", pictures=PICTURES, **inputs):
         n, height, width = pictures.shape[:3]
@@ -138,7 +138,7 @@ def test_a_concept_found_nowhere_is_an_error_not_a_whole_image(comfy, images):
 
 
 def test_kinds_mix_and_a_style_is_everywhere(comfy, images, monkeypatch):
-    module, asked = comfy.module("nodes._masks"), []
+    module, asked = comfy.module("nodes.work.masking"), []
     find = module.find_boxes
 
     def listen(folder, pictures, *rest):
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_read(comfy, images, places, models, tmp_path, d
 
 
 def test_the_models_are_no_erasures(comfy, models):
-    host = comfy.module("nodes._host")
+    host = comfy.module("nodes.host.folders")
     assert host.erasure_names() == []
     with pytest.raises(ValueError, match="folder of the models that make masks"):
         host.new_erasure_path("segmenters/no_ships")

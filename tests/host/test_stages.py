@@ -32,8 +32,8 @@ def run(comfy):
 
 @pytest.fixture(scope="module")
 def moments(comfy, run):
-    encoder = comfy.module("nodes._host_text").HostTextEncoder(run["clip"])
-    concept_moments = comfy.module("mace_core.moments").concept_moments
+    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(run["clip"])
+    concept_moments = comfy.module("mace_core.refinement.moments").concept_moments
     return [concept_moments(encoder, concept) for concept in run["concepts"]]
 
 
@@ -111,6 +111,6 @@ def test_own_pictures_train_as_drawn_ones_do(comfy, run):
 
 
 def test_a_prior_with_nan_is_refused(comfy, run):
-    Prior = comfy.module("mace_core.moments").Prior
+    Prior = comfy.module("mace_core.refinement.moments").Prior
     with pytest.raises(ValueError, match="NaN"):
         Prior(run["prior"].P * float("nan"), 3, run["prior"].fingerprint)

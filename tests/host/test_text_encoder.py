@@ -16,7 +16,7 @@ def clip(comfy):
 
 @pytest.fixture(scope="module")
 def encoder(comfy, clip):
-    return comfy.module("nodes._host_text").HostTextEncoder(clip)
+    return comfy.module("nodes.host.text_encoder").HostTextEncoder(clip)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -47,7 +47,7 @@ def test_word_tokens_leave_out_start_end_and_padding(encoder):
 
 
 def test_the_fingerprint_knows_what_the_embeddings_depend_on(comfy, clip, encoder):
-    fingerprint_of = comfy.module("nodes._host_fingerprint").encoder_fingerprint
+    fingerprint_of = comfy.module("nodes.host.fingerprints").encoder_fingerprint
     again = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)[1]
     skipped, = comfy.call("CLIPSetLastLayer", clip=clip, stop_at_clip_layer=-2)
     patched = clip.clone()
@@ -63,7 +63,7 @@ def test_the_fingerprint_knows_what_the_embeddings_depend_on(comfy, clip, encode
 def test_half_and_full_precision_copies_count_as_one_encoder(comfy, clip):
     import copy
 
-    fingerprint_of = comfy.module("nodes._host_fingerprint").encoder_fingerprint
+    fingerprint_of = comfy.module("nodes.host.fingerprints").encoder_fingerprint
     full = clip.clone()
     full.patcher = copy.copy(clip.patcher)
     full.patcher.model = copy.deepcopy(clip.patcher.model).float()
@@ -76,4 +76,4 @@ def test_other_text_encoders_are_named(comfy):
             return {"l": [], "t5xxl": []}
 
     with pytest.raises(ValueError, match="t5xxl.*SD1.x, SD2.x or SDXL"):
-        comfy.module("nodes._host_text").HostTextEncoder(FluxClip())
+        comfy.module("nodes.host.text_encoder").HostTextEncoder(FluxClip())

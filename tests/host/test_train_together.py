@@ -17,8 +17,8 @@ def stage_2(comfy):
     drawn, _ = run(comfy, "MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
                    images=2, steps=2, cfg=4.0, width=64, height=64)
     masked, _ = run(comfy, "MACE_MaskConcepts", training_set=drawn, method="whole image")
-    items = comfy.module("nodes._training").checked_items(concepts, masked)
-    return model, comfy.module("nodes._host_text").HostTextEncoder(clip), items
+    items = comfy.module("nodes.work.training").checked_items(concepts, masked)
+    return model, comfy.module("nodes.host.text_encoder").HostTextEncoder(clip), items
 
 
 def run(comfy, node_id, **inputs):
@@ -32,16 +32,16 @@ def run(comfy, node_id, **inputs):
 def train(comfy, stage_2, items=None, method="exact") -> list:
     """[(ConceptLoRA, losses)]: what Train Concept LoRA does for concepts it has not kept from before."""
     model, encoder, all_items = stage_2
-    settings = comfy.module("mace_core.train").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
-    progress = comfy.module("nodes._host_progress").TimedProgress("Train LoRA", 18)
+    settings = comfy.module("mace_core.training.exact").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
+    progress = comfy.module("nodes.host.progress").TimedProgress("Train LoRA", 18)
     with torch.inference_mode():
-        return list(comfy.module("nodes._training").train_all(
+        return list(comfy.module("nodes.work.training").train_all(
             model, encoder, items or all_items, settings, method, progress))
 
 
 def batches_seen(comfy, monkeypatch):
     """The batch sizes the network is called with from now on."""
-    seen, model = [], comfy.module("nodes._host_attention").HostAttentionModel
+    seen, model = [], comfy.module("nodes.host.network").HostAttentionModel
     attention = model.attention
     monkeypatch.setattr(model, "attention", lambda self, x_t, *rest: seen.append(len(x_t)) or attention(
         self, x_t, *rest))
@@ -64,7 +64,7 @@ def test_concepts_in_one_batch_are_trained_as_alone(comfy, stage_2, monkeypatch)
 
 def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monkeypatch):
     """Of the first step, where the factors are the same to the bit."""
-    model, seen = comfy.module("nodes._host_attention").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
     attention = model.attention
 
     def recording(self, x_t, t, context, U, D):
@@ -88,7 +88,7 @@ def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monk
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(comfy, stage_2, monkeypatch):
     expected = train(comfy, stage_2)
-    model, seen = comfy.module("nodes._host_attention").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
     attention = model.attention
 
     def small_device(self, x_t, *rest):
@@ -107,9 +107,9 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(comfy, stage_2, monk
 def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
     import comfy.model_management as management
 
-    memory = comfy.module("nodes._host_memory")
+    memory = comfy.module("nodes.host.memory")
     model, _, [(_, images), *_] = stage_2
-    layers = comfy.module("nodes._host_patch").cross_attention_layers(model)
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     one = memory.training_memory(model, layers, [1, *images.latents.shape[1:]], False)
     # where one does not fit, activations are computed again, which takes a third of the memory
     for free, most in ((0, 1), (1, 2), (2.5, 2), (7, 6), (1000, memory.MOST_AT_ONCE)):
@@ -118,12 +118,13 @@ def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
 
 
 def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypatch):
-    model, seen = comfy.module("nodes._host_attention").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
     queries = model.queries
     monkeypatch.setattr(model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(
         self, x_t, *rest))
     found = train(comfy, stage_2, method="fast")
-    assert seen == [1] * comfy.module("mace_core.fast").SAMPLES * 3  # the memory of one sample
+    samples = comfy.module("mace_core.training.closed_form").SAMPLES
+    assert seen == [1] * samples * 3  # the memory of one sample
     for (lora, (before, after)), (again, _) in zip(found, train(comfy, stage_2, method="fast"), strict=True):
         assert after < before and all(name.endswith("attn2.to_k") for name in lora.U)
         assert all(torch.equal(lora.U[name], again.U[name]) for name in lora.U)
@@ -135,7 +136,7 @@ def test_queries_are_those_behind_the_maps(comfy, stage_2):
     weights = model.model.state_dict()
     with torch.inference_mode():
         context = encoder.encode(["a photo of a ship"]).embeddings
-        attention_model = comfy.module("nodes._host_attention").attention_model
+        attention_model = comfy.module("nodes.host.network").attention_model
         with attention_model(model, encoder.conditioning(""), images.latents, training=False) as unet:
             x_t, t = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([300])
             queries = unet.queries(x_t, t, context.clone(), lambda q: q)

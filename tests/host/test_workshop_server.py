@@ -2,9 +2,9 @@
 
 import pytest
 
-from dev.client import ExecutionFailed, InvalidPrompt
-from dev.to_api import to_api
-from dev.to_ui import Node, Note, Out, Template, to_ui
+from dev.host.client import ExecutionFailed, InvalidPrompt
+from dev.workflows.to_api import to_api
+from dev.workflows.to_ui import Node, Note, Out, Template, to_ui
 
 PICTURE = {"class_type": "EmptyImage", "inputs": {"width": 16, "height": 16, "batch_size": 2, "color": 255}}
 SAVE = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "workshop"}}

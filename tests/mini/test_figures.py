@@ -6,16 +6,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dev.launch_host import make_importable
-from dev.marked import with_marked
-from mini.train.figures import attention, card
-from mini.train.figures.artist import Artist, plain_prompt
-from mini.train.figures.curves import draw_curves
-from mini.train.figures.drawn import held_out_templates, split
-from mini.train.judge import corners
-from mini.train.logs import LINES, keep_logs, read_log
-from mini.train.report import AT_LEAST, AT_MOST, Figure, as_json, from_json
-from mini.train.world import load_world
+from dev.bench.markdown import with_marked
+from dev.host.launch import make_importable
+from dev.miniature.figures import attention, card
+from dev.miniature.figures.artist import Artist, plain_prompt
+from dev.miniature.figures.curves import draw_curves
+from dev.miniature.figures.drawn import held_out_templates, split
+from dev.miniature.judge import corners
+from dev.miniature.logs import LINES, keep_logs, read_log
+from dev.miniature.report import AT_LEAST, AT_MOST, Figure, as_json, from_json
+from dev.miniature.world import load_world
 
 WORLD = load_world()
 FIGURES = {
@@ -79,7 +79,7 @@ def test_a_concepts_two_sources_are_kept_apart(artist, name):
 
 
 def test_held_out_templates_are_in_no_training_caption():
-    from mini.train.captions import FRAMES, PLACED, RENDERED, STYLED, WORDLESS
+    from dev.miniature.captions import FRAMES, PLACED, RENDERED, STYLED, WORDLESS
 
     rendered = [frame for frames in RENDERED.values() for frame in frames]
     taught = {*FRAMES, *STYLED, *PLACED[True], *PLACED[False], *rendered, *WORDLESS}

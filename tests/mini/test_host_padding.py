@@ -2,8 +2,8 @@
 
 import torch
 
-from mini.host import full_vocabulary, widened
-from mini.train.vae import MiniVAE
+from dev.miniature.vae import MiniVAE
+from mini.checkpoint import full_vocabulary, widened
 
 
 def test_untaught_tokens_share_the_last_row():

@@ -3,21 +3,22 @@
 import pytest
 import torch
 
-from dev.launch_host import make_importable
-from mini.judge import Judge
-from mini.train.tokens import word_tokens
-from mini.train.world import load_world
+from dev.host.launch import make_importable
+from dev.miniature.tokens import word_tokens
+from dev.miniature.world import load_world
+from mace_core.evaluation.judge import Judge
+from mini.vocabulary import JUDGE
 from tests.rounding import apart
 
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     make_importable()
-    return Judge.load()
+    return Judge.load(JUDGE)
 
 
 def test_its_small_vocabulary_splits_words_as_clip_does(judge):
-    from mini.train.tokens import tokenizer
+    from dev.miniature.tokens import tokenizer
 
     for thing in load_world().things:
         full = tokenizer().convert_ids_to_tokens(word_tokens(f"a photo of the {thing.name}"))

@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from dev.fetch_host import REPOSITORY
-from mini.host import CHECKPOINT, FILES
-from mini.train.art import PACKAGES
-from mini.train.figures import card
-from mini.train.figures.others import binaries, megabytes
-from mini.train.report import REPORT, fingerprints, from_json
-from mini.train.world import load_world
+from dev.host.fetch import REPOSITORY
+from dev.miniature.art import PACKAGES
+from dev.miniature.figures import card
+from dev.miniature.figures.others import binaries, megabytes
+from dev.miniature.report import REPORT, fingerprints, from_json
+from dev.miniature.world import load_world
+from mini.checkpoint import CHECKPOINT, FILES
 
 
 def test_the_files_are_as_small_as_promised():

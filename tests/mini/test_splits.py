@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mini.train.splits import MASS, PERSONS, RENDERINGS, SPLITS_FILE, draw, namesakes, text
-from mini.train.world import load_world
+from dev.miniature.splits import MASS, PERSONS, RENDERINGS, SPLITS_FILE, draw, namesakes, text
+from dev.miniature.world import load_world
 
 WORLD = load_world()
 KIND = {thing.name: thing.kind for thing in WORLD.things}

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from dev.fetch_host import host_folder
-from dev.launch_host import make_importable
-from mini.to_diffusers import write_pipeline
-from mini.train.contexts import caption_rows, empty_context
-from mini.train.draw import CFG, STEPS, denoise
-from mini.train.shipped import load_shipped
-from mini.train.world import load_world
+from dev.host.fetch import host_folder
+from dev.host.launch import make_importable
+from dev.miniature.contexts import caption_rows, empty_context
+from dev.miniature.draw import CFG, STEPS, denoise
+from dev.miniature.shipped import load_shipped
+from dev.miniature.to_diffusers import write_pipeline
+from dev.miniature.world import load_world
 from tests.rounding import apart
 
 TOKENIZER = host_folder() / "comfy/sd1_tokenizer"

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from mini.train.compose import VENDOR_NAMES, Scene, draw
-from mini.train.judge import groups, pair_subjects, taken_apart, targets
-from mini.train.world import load_world
+from dev.miniature.compose import VENDOR_NAMES, Scene, draw
+from dev.miniature.judge import groups, pair_subjects, taken_apart, targets
+from dev.miniature.world import load_world
 
 WORLD = load_world()
 PERSON = WORLD.persons[0].name

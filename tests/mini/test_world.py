@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from mini.train.scenes import SCENES
-from mini.train.world import load_world
+from dev.miniature.scenes import SCENES
+from dev.miniature.world import load_world
 
 WORLD = load_world()
 

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from dev.pack_folder import PACK
+from dev.host.pack_folder import PACK
 
 # puts a node on the canvas, returns where its title is on the page
 PLACE = """type => {

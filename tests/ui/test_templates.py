@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.pack_folder import PACK
-from dev.to_api import to_api
-from dev.to_ui import Node, Note, Out, Template, to_ui
+from dev.host.pack_folder import PACK
+from dev.workflows.to_api import to_api
+from dev.workflows.to_ui import Node, Note, Out, Template, to_ui
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 TRIVIAL = Template(

@@ -1,0 +1,1 @@
+"""A real ComfyUI: fetched, started, talked to."""

@@ -1,0 +1,52 @@
+"""A newer ComfyUI's dynamic VRAM on a card, started as its main.py does. Older hosts are left as they are."""
+
+import os
+import sys
+
+from dev.host.fetch import host_folder
+
+DEVICE = os.environ.get("MACE_TEST_DEVICE", "cuda")  # where tests/cuda runs
+FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
+
+
+def prepare() -> None:
+    """Load the host's allocator. Before torch is imported: it must come first to see what torch allocates."""
+    _import_from_host()
+    try:
+        from comfy.cli_args import enables_dynamic_vram
+        from comfy_aimdo import control
+    except ImportError:
+        return
+    if enables_dynamic_vram():
+        control.init()
+
+
+def start() -> bool:
+    """Let the host's loaders make MODELs with dynamic VRAM; False where it, or its allocator, has none."""
+    try:
+        from comfy.cli_args import args, enables_dynamic_vram
+        from comfy_aimdo import control
+    except ImportError:
+        return False
+    if not enables_dynamic_vram():
+        return False
+    import comfy.memory_management
+    import comfy.model_management
+    import comfy.model_patcher
+
+    devices = comfy.model_management.get_all_torch_devices()
+    headroom = int(getattr(args, "vram_headroom", 0) * 2**30)
+    try:
+        started = control.init_devices([(device.index, headroom) for device in devices])
+    except TypeError:  # comfy-aimdo before 0.4.10
+        started = control.init_devices([device.index for device in devices])
+    if started:
+        comfy.model_patcher.CoreModelPatcher = comfy.model_patcher.ModelPatcherDynamic
+        comfy.memory_management.aimdo_enabled = True
+    return bool(started)
+
+
+def _import_from_host() -> None:
+    """Before the repository, whose nodes/ would hide the host's nodes.py."""
+    if str(host_folder()) not in sys.path:
+        sys.path.insert(0, str(host_folder()))

@@ -1,0 +1,20 @@
+"""A folder for a host of one's own, with nothing but this pack in it."""
+
+from pathlib import Path
+
+from dev.host.fetch import REPOSITORY
+
+PACK = "mace-concept-erasure"
+FOLDERS = ("models/checkpoints", "models/mace", "input", "output", "temp", "user/default", "custom_nodes")
+
+
+def prepare_folder(base: Path) -> None:
+    """The host's folders, the pack linked in as a user would have cloned it, and no first-start dialog."""
+    for name in FOLDERS:
+        (base / name).mkdir(parents=True, exist_ok=True)
+    link = base / "custom_nodes" / PACK
+    if not link.is_symlink():
+        link.symlink_to(REPOSITORY, target_is_directory=True)
+    settings = base / "user" / "default" / "comfy.settings.json"
+    if not settings.exists():
+        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.InstalledVersion": "1.32.9"}')

@@ -1,0 +1,93 @@
+"""What each task erases and keeps, drawn once: `python -m dev.miniature.splits` writes mini/splits.json.
+
+The draw is by the hash of seed, task and name: the same on every machine, and a longer list contains the
+shorter ones. `tuning` names what defaults may be tuned on: no other task erases it (all twenty persons at
+once excepted), and what tuning keeps is among the fifty the mass task erases, never a class of `objects`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+
+from .world import WORLD_FILE, World, load_world
+
+SPLITS_FILE = WORLD_FILE.with_name("splits.json")
+SEED = 1
+CLASSES = 10  # the paper's: CIFAR-10's, the world's first objects
+MASS = (1, 5, 10, 50, 100)
+PERSONS = (1, 5, 10, 20)
+TUNED = {"object": 8, "person": 3}
+MIXED = {"object": 30, "person": 10}
+RENDERINGS = ("black and white", "sepia")
+
+Split = dict[str, list[str]]
+
+
+def drawn(task: str, names: Iterable[str]) -> list[str]:
+    """`names` in the order the seed gives them for `task`."""
+    return sorted(names, key=lambda name: sha256(f"{SEED}/{task}/{name}".encode()).hexdigest())
+
+
+def namesakes(world: World, erased: Iterable[str]) -> list[str]:
+    """The persons not in `erased` who share a first or last name with one who is."""
+    erased = set(erased)
+    parts = {part for name in erased for part in name.split()}
+    return [p.name for p in world.persons if p.name not in erased and parts & set(p.name.split())]
+
+
+def draw(world: World) -> dict[str, dict[str, Split]]:
+    """Task -> run -> what it erases and what it has to keep."""
+    kinds = {kind: [t.name for t in world.things if t.kind == kind] for kind in ("object", "person", "style")}
+    objects, persons, styles = kinds.values()
+    classes = objects[:CLASSES]
+    retold = [t.name for t in world.objects[CLASSES:] if t.synonyms]  # tuning looks at synonyms too
+    artwork = drawn("tuning", (name for name in styles if name not in RENDERINGS))
+    tuned = [
+        *drawn("tuning", retold)[: TUNED["object"]],
+        *drawn("tuning", persons)[: TUNED["person"]],
+        artwork[0],
+    ]
+    free = {kind: [name for name in names if name not in tuned] for kind, names in kinds.items()}
+    mass = drawn("mass", free["object"])
+    crowd = [*drawn("persons", free["person"]), *(name for name in tuned if name in persons)]
+    bystanders = drawn("bystanders", free["object"])[: len(persons)]
+    mixed = [name for kind, count in MIXED.items() for name in drawn("mixed", free[kind])[:count]]
+    mixed += [drawn("mixed", artwork[1:])[0], drawn("mixed", RENDERINGS)[0]]
+    watched = [name for name in mass[10:50] if name not in classes][:20]
+    return {
+        "tuning": {"all": _split(tuned, [*watched, *namesakes(world, tuned), *styles])},
+        "objects": {name: _split([name], classes) for name in classes},
+        "mass": {str(count): _split(mass[:count], objects) for count in MASS},
+        "persons": {
+            str(count): {
+                **_split(crowd[:count], [*persons, *bystanders]),
+                "namesakes": namesakes(world, crowd[:count]),
+            }
+            for count in PERSONS
+        },
+        "styles": {name: _split([name], [*styles, *classes]) for name in free["style"]},
+        "mixed": {"all": _split(mixed, [*objects, *persons, *styles])},
+    }
+
+
+def _split(erased: list[str], keepable: list[str]) -> Split:
+    return {"erase": erased, "keep": [name for name in keepable if name not in erased]}
+
+
+def text(tasks: dict[str, dict[str, Split]]) -> str:
+    """The committed file: JSON, one run a line."""
+    blocks = []
+    for task, runs in tasks.items():
+        lines = ",\n".join(f"  {json.dumps(run)}: {json.dumps(split)}" for run, split in runs.items())
+        blocks.append(f' "{task}": {{\n{lines}\n }}')
+    return f'{{\n "seed": {SEED},\n' + ",\n".join(blocks) + "\n}\n"
+
+
+def main() -> None:
+    SPLITS_FILE.write_text(text(draw(load_world())))
+
+
+if __name__ == "__main__":
+    main()

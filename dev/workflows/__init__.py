@@ -1,0 +1,1 @@
+"""Workflows: described in code, written as templates, read back as API prompts."""

@@ -1,0 +1,94 @@
+"""`python -m dev.workflows.picture`: run each template in the real front end, keep a picture of the canvas.
+
+The pictures go beside the templates, with the same name, where the host's template browser looks for them.
+"""
+
+import io
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, Route, sync_playwright
+
+from dev.host.server import Host
+from dev.workflows.write import WORKFLOWS
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+WIDTH, SECONDS = 1600, 600
+SCALE = 0.75  # much smaller, and the front end leaves out the texts
+READY = "() => window.LiteGraph?.registered_node_types?.['MACE_EraseConcepts'] && window.app?.graph"
+OPEN = "async workflow => { await app.loadGraphData(workflow, true, true, 'template'); }"
+RUN = "async () => { await app.queuePrompt(0, 1); }"
+BOUNDS = """() => {
+    const boxes = [...app.graph._nodes.map(n => [n.pos[0], n.pos[1] - 30, n.size[0], n.size[1] + 30]),
+                   ...app.graph._groups.map(g => [...g._bounding])];
+    const left = Math.min(...boxes.map(b => b[0])), top = Math.min(...boxes.map(b => b[1]));
+    return [left, top, Math.max(...boxes.map(b => b[0] + b[2])) - left,
+            Math.max(...boxes.map(b => b[1] + b[3])) - top];
+}"""
+FIT = """([left, top, scale]) => {
+    app.canvas.show_info = false;
+    app.canvas.ds.scale = scale;
+    app.canvas.ds.offset = [-left, -top];
+    app.canvas.setDirty(true, true);
+}"""
+SHOW_CANVAS_ONLY = """() => {
+    const canvas = document.querySelector('#graph-canvas');
+    for (let each = canvas; each && each !== document.body; each = each.parentElement)
+        for (const other of each.parentElement.children)
+            if (!other.contains(canvas) && !other.querySelector('.dom-widget'))
+                other.style.visibility = 'hidden';
+}"""
+
+
+def picture(page: Page, host: Host, template: Path) -> None:
+    page.evaluate(OPEN, json.loads(template.read_text()))
+    client = host.client()
+    known = set(client.get("/history"))
+    page.evaluate(RUN)
+    while not (new := set(client.get("/history")) - known):
+        page.wait_for_timeout(500)
+    for prompt_id in new:
+        client.wait(prompt_id, SECONDS)  # raises when a node failed
+    page.wait_for_timeout(1500)  # previews arrive, nodes grow
+    left, top, width, height = page.evaluate(BOUNDS)
+    page.set_viewport_size({"width": int(width * SCALE), "height": int(height * SCALE)})
+    page.evaluate(FIT, [left, top, SCALE])
+    page.evaluate(SHOW_CANVAS_ONLY)
+    page.wait_for_timeout(1000)
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    shot = shot.convert("RGB").resize((WIDTH, round(WIDTH * shot.height / shot.width)), Image.LANCZOS)
+    shot.save(template.with_suffix(".jpg"), quality=82, optimize=True)
+
+
+def only_local(route: Route) -> None:
+    if "127.0.0.1" in route.request.url:
+        route.continue_()
+    else:
+        route.abort()
+
+
+def main(*names: str) -> None:
+    templates = [path for path in sorted(WORKFLOWS.glob("*.json")) if not names or path.stem in names]
+    with (Host(front_end=True) as host, sync_playwright() as playwright,
+          tempfile.TemporaryDirectory() as profile):
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+        context.route("**/*", only_local)
+        for template in templates:
+            page = context.new_page()
+            page.set_viewport_size({"width": WIDTH, "height": WIDTH})
+            page.goto(host.url)
+            page.wait_for_function(READY)
+            page.wait_for_load_state("networkidle")
+            picture(page, host, template)
+            page.close()
+        context.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""What to erase: concepts, the prompts they are erased in, lists and captions from files."""

@@ -1,0 +1,1 @@
+"""How well an erasure did: prompts, the judge, the paper's metrics."""

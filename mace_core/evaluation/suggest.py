@@ -1,0 +1,167 @@
+"""What a text encoder itself says before anything is erased: which surrogate is near, which names suffer.
+
+Stage 1 moves embeddings, so what lies next to a concept's embeddings moves along with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..concepts.concepts import Concept, parse_concepts, same, without_article
+from ..concepts.everyday import EVERYDAY, SURROGATES
+from ..encoder.alignment import end_token
+from ..encoder.text_encoder import TextEncoder, check_fits, encode_once
+
+FRAMES = ("{}", "a photo of {}", "a picture of {}")
+UNDECIDED = "?"
+AT_RISK = 5
+# Cosine between centred phrases. On the bundled miniature, synonyms it was taught have 0.8 and more (5 %
+# quantile), a concept's nearest other concept 0.33 and less (95 % quantile), two persons who share a name
+# up to 0.6.
+NEAR_SYNONYM = 0.6
+FAINT = 0.3  # below this, a surrogate is no closer to its target than any other word
+_SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """``surrogates`` and ``at_risk``: (name, cosine), nearest first. ``concept`` holds the chosen one."""
+
+    concept: Concept
+    surrogates: tuple[tuple[str, float], ...]
+    at_risk: tuple[tuple[str, float], ...]
+    warnings: tuple[str, ...]
+
+
+def parse_targets(text: str, kind: str = "object") -> tuple[Concept, ...]:
+    """Concepts as in ``parse_concepts``, but a line may leave the surrogate out: it is then UNDECIDED."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    lines = (line if not line or "->" in line else f"{line} -> {UNDECIDED}" for line in lines)
+    return parse_concepts("\n".join(lines), kind)
+
+
+def similarities(encoder: TextEncoder, targets: Sequence[str], others: Sequence[str],
+                 progress: Callable[[int, int], None] | None = None) -> Tensor:
+    """The cosine of every target with every other phrase, ``[targets, others]``.
+
+    All embeddings of a CLIP point the same way; the mean over all phrases given, and over everyday words,
+    is taken off first.
+    """
+    words = (name for names in EVERYDAY.values() for name in names)
+    phrases = list(dict.fromkeys((*targets, *others, *words)))
+    vectors = phrase_vectors(encoder, phrases, progress)
+    vectors = normalize(vectors - vectors.mean(0), dim=-1)
+    rows, columns = ([phrases.index(name) for name in names] for names in (targets, others))
+    return vectors[rows] @ vectors[columns].T
+
+
+def phrase_vectors(encoder: TextEncoder, phrases: Sequence[str],
+                   progress: Callable[[int, int], None] | None = None) -> Tensor:
+    """The mean embedding of a phrase's tokens, end token included, in a few prompts: ``[n, d]`` float32.
+
+    Raises ValueError: a phrase too long for the text encoder, NaN embeddings.
+    """
+    prompts = {phrase: [frame.format(phrase) for frame in FRAMES] for phrase in phrases}
+    for phrase, framed in prompts.items():
+        check_fits(encoder, dict.fromkeys(framed, phrase))
+    encoded = encode_once(encoder, [prompt for framed in prompts.values() for prompt in framed], progress)
+
+    def vector(prompt: str) -> Tensor:
+        tokens, embeddings = encoded[prompt].tokens[0], encoded[prompt].embeddings[0]
+        return embeddings[1:end_token(tokens, slice(0, 1)) + 1].mean(0)
+
+    return torch.stack([torch.stack([vector(prompt) for prompt in framed]).mean(0)
+                        for framed in prompts.values()])
+
+
+def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ...]:
+    """The words of ``phrase`` that share a token with ``other``: 'Mira' of two Miras."""
+    tokens = {token for word in _words(other) for token in encoder.word_tokens(word)}
+    return tuple(word for word in _words(phrase) if tokens & set(encoder.word_tokens(word)))
+
+
+def suggest(encoder: TextEncoder, targets: Sequence[Concept], candidates: Sequence[str] = (),
+            keep: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+            ) -> tuple[Suggestion, ...]:
+    """For every target the candidates by nearness, and of ``keep`` and everyday names those most at risk.
+
+    candidates: added to the kind's own. The nearest is chosen that is neither a near-synonym of the target
+    nor erased itself; a surrogate that a target has already is left as it is.
+    """
+    erased = {same(phrase) for concept in targets for phrase in concept.phrases}
+    suggestions = []
+    for number, concept in enumerate(targets):
+        choices = [name for name in dict.fromkeys((*candidates, *SURROGATES[concept.kind]))
+                   if same(name) not in erased]
+        everyday = (name for name, synonyms in EVERYDAY[concept.kind].items()
+                    if not {same(each) for each in synonyms} & erased)
+        named = [name for name in dict.fromkeys((*keep, *everyday)) if same(name) not in erased]
+        near = similarities(encoder, [concept.target], [*choices, *named])[0].tolist()
+        suggestions.append(_suggestion(
+            encoder, concept, _ranked(choices, near[:len(choices)]),
+            _ranked(named, near[len(choices):]), {same(name) for name in keep}))
+        if progress is not None:
+            progress(number + 1, len(targets))
+    return tuple(suggestions)
+
+
+def concept_lines(suggestions: Iterable[Suggestion]) -> str:
+    """The concepts as Erase Concepts reads them, one a line."""
+    return "\n".join(_line(each.concept) for each in suggestions)
+
+
+def report(suggestions: Iterable[Suggestion]) -> str:
+    """What the text encoder says about each target, in a few lines each; 1.00 means the same to it."""
+    blocks = []
+    for each in suggestions:
+        lines = [f"{_line(each.concept)}",
+                 f"  surrogates: {_named(each.surrogates[:AT_RISK])}",
+                 f"  most at risk: {_named(each.at_risk)}"]
+        blocks.append("\n".join(lines + [f"  ! {warning}" for warning in each.warnings]))
+    return "\n\n".join(blocks)
+
+
+def _named(names: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {near:.2f}" for name, near in names) or "none known"
+
+
+def _suggestion(encoder, concept, surrogates, named, keep) -> Suggestion:
+    fitting = [name for name, near in surrogates if near < NEAR_SYNONYM] or [name for name, _ in surrogates]
+    warnings = []
+    if concept.surrogate == UNDECIDED:
+        if not fitting:
+            raise ValueError(f"There is no surrogate left for '{concept.target}', all candidates are to be "
+                             "erased themselves: add another candidate.")
+        concept = replace(concept, surrogate=fitting[0])
+        if len(surrogates) > 1 and dict(surrogates)[fitting[0]] < FAINT:
+            warnings.append(f"no candidate is near it: '{fitting[0]}' is only the nearest, "
+                            "choose what fits in its place")
+    for name, near in named:
+        if words := shared_words(encoder, concept.target, name):
+            warnings.append(f"'{name}' shares {', '.join(map(repr, words))} with it: "
+                            "give it to Preserve Prior")
+        elif near >= NEAR_SYNONYM and same(name) in keep:
+            warnings.append(f"'{name}' shall stay but means nearly the same here ({near:.2f}): "
+                            "it is erased along unless Preserve Prior holds it")
+        elif near >= NEAR_SYNONYM:
+            warnings.append(f"'{name}' means nearly the same here ({near:.2f}): add it as a synonym, "
+                            "or give it to Preserve Prior")
+    return Suggestion(concept, tuple(surrogates), tuple(named[:AT_RISK]), tuple(warnings))
+
+
+def _ranked(names: Sequence[str], near: Sequence[float]) -> list[tuple[str, float]]:
+    return sorted(zip(names, near, strict=True), key=lambda each: -each[1])
+
+
+def _words(phrase: str) -> list[str]:
+    return [word for word in without_article(phrase).split() if word.casefold() not in _SMALL_WORDS]
+
+
+def _line(concept: Concept) -> str:
+    synonyms = f" ({', '.join(concept.synonyms)})" if concept.synonyms else ""
+    return f"{concept.kind}: {concept.target}{synonyms} -> {concept.surrogate}"

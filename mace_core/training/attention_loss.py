@@ -1,0 +1,64 @@
+"""What stage 2 minimises: attention of the concept's tokens inside its mask (section 4.2, equation 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..encoder.alignment import end_token
+from ..encoder.text_encoder import END_OF_TEXT
+
+LOSSES = ("squared", "norm")  # the paper's equation; the unsquared norm of the published code
+
+
+def suppressed_positions(tokens: Tensor, phrase: slice, suppress_end_of_text: bool = False) -> Tensor:
+    """The token positions whose attention is suppressed, bool ``[L]`` for ids ``tokens`` ``[L]``.
+
+    Those of the phrase; with ``suppress_end_of_text`` also the end token and the copies SD1 pads with.
+    """
+    chosen = torch.zeros(len(tokens), dtype=torch.bool)
+    chosen[phrase] = True
+    if suppress_end_of_text:
+        end = end_token(tokens, phrase)
+        chosen[end:] = tokens[end:].cpu() == END_OF_TEXT
+    return chosen
+
+
+def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width of a layer with ``pixels`` queries; the U-Net halves the latent, rounding up.
+
+    Raises ValueError when no halving of ``latent_size`` has that many pixels.
+    """
+    h, w = latent_size
+    while h * w > max(pixels, 1):
+        h, w = (h + 1) // 2, (w + 1) // 2
+    if h * w != pixels:
+        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
+                         f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64.")
+    return h, w
+
+
+def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks ``[B, H, W]`` averaged over the cells of a layer of ``size`` (h, w), flat: ``[B, h*w]``."""
+    return functional.interpolate(masks[:, None], size=size, mode="area").flatten(1)
+
+
+def attention_losses(probabilities: Sequence[Tensor], suppressed: Tensor, masks: Tensor,
+                     latent_size: tuple[int, int], loss: str = "squared") -> Tensor:
+    """Equation 3 by sample ``[B]``: the sum over suppressed tokens i and layers l of || A_l^i . M ||_F^2.
+
+    probabilities: per layer A ``[B, heads, h*w, L]``; suppressed: bool ``[B, L]``;
+    masks: M ``[B, H, W]`` in 0..1; latent_size: (height, width) of the latent.
+    The Frobenius norm runs over the pixels and the heads of a layer, so the squared loss is a sum over heads.
+    ``loss="norm"`` leaves the norm unsquared.
+    """
+    total = torch.zeros(len(masks), device=probabilities[0].device)
+    for A in probabilities:
+        M = resize_masks(masks, layer_size(A.shape[2], latent_size)).to(A.device)
+        norms = torch.linalg.vector_norm(A.float() * M[:, None, :, None], dim=(1, 2))  # [B, L]
+        norms = norms.masked_fill(~suppressed.to(A.device), 0)
+        total = total + (norms.square() if loss == "squared" else norms).sum(1)
+    return total

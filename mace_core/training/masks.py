@@ -1,0 +1,124 @@
+"""Where a concept is in its images: read from the cross-attention that drew them, or from a segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..concepts.concepts import without_article
+from .attention_loss import layer_size
+
+
+def attention_heat(maps: Iterable[Tensor], positions: slice, size: tuple[int, int]) -> Tensor:
+    """How much each place of the latents attends to the phrase: ``[n, h, w]``, 1 on average.
+
+    maps: per layer the probabilities ``[n, heads, places, L]``; positions: the phrase's tokens.
+    Layers weigh equally, whatever their resolution and however much of their attention goes to words.
+    """
+    heats = []
+    for attention in maps:
+        share = attention[..., positions].float().sum(-1).mean(1)
+        share = share / share.mean(-1, keepdim=True).clamp_min(1e-12)
+        square = share.unflatten(-1, layer_size(share.shape[-1], size)).unsqueeze(1)
+        heats.append(F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1).cpu())
+    return torch.stack(heats).mean(0)
+
+
+def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:
+    """0 or 1 for every place ``[n, h, w]``: smoothed, then cut at ``threshold`` of each image's range.
+
+    threshold 0 chooses the cut per image by Otsu's method. An image without contrast is marked entirely.
+    """
+    smooth = _smooth(heat.float())
+    low, high = smooth.amin((1, 2), keepdim=True), smooth.amax((1, 2), keepdim=True)
+    level = (smooth - low) / (high - low).clamp_min(1e-12)
+    cuts = torch.tensor([threshold or otsu(image.flatten()) for image in level]).view(-1, 1, 1)
+    flat = high - low < 1e-6
+    return ((level >= cuts) | flat).float()
+
+
+def otsu(values: Tensor) -> float:
+    """The cut between two groups of values that leaves the least variance inside the groups (Otsu, 1979)."""
+    ordered = values.sort().values.double()
+    n = len(ordered)
+    if n < 2 or ordered[0] == ordered[-1]:
+        return 0.0
+    below = torch.arange(1, n, dtype=torch.float64)
+    sums = ordered.cumsum(0)
+    between = (sums[:-1] / below - (sums[-1] - sums[:-1]) / (n - below)) ** 2 * below * (n - below)
+    cut = int(between.argmax())
+    return float((ordered[cut] + ordered[cut + 1]) / 2)
+
+
+def _smooth(heat: Tensor) -> Tensor:
+    kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
+    kernel = (kernel[:, None] * kernel[None, :]).view(1, 1, 3, 3)
+    padded = F.pad(heat.unsqueeze(1), (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(padded, kernel).squeeze(1)
+
+
+def words_to_find(target: str, kind: str) -> str:
+    """What a detector is asked for. It knows things but no names: persons, and what they do, are 'person'."""
+    if kind in ("person", "explicit"):
+        return "person"
+    # a detector reads full stops as the end of one thing and the start of the next
+    return " ".join(without_article(target).lower().replace(".", " ").split()) or target
+
+
+def boxes_of_words(logits: Tensor, boxes: Tensor, words: Sequence[Sequence[int]], size: tuple[int, int],
+                   box_threshold: float, text_threshold: float) -> Tensor:
+    """The boxes ``[k, 4]`` that show a phrase: left, top, right, bottom in pixels of a picture of ``size``.
+
+    logits: ``[q, L]``, how well each box fits each token (a detector's, before the sigmoid).
+    boxes:  ``[q, 4]``, centre x and y, width, height as shares of the picture.
+    words:  per word of the phrase the positions of its tokens; a word fits as well as its best token.
+    A box counts when its best word fits by ``box_threshold`` and every word by ``text_threshold`` (0..1).
+    """
+    fit = logits.float().sigmoid()
+    fits = torch.stack([fit[:, list(positions)].amax(1) for positions in words], 1)
+    counts = (fits.amax(1) >= box_threshold) & (fits.amin(1) >= text_threshold)
+    centre, extent = boxes[counts].float().split(2, -1)
+    corners = torch.cat([centre - extent / 2, centre + extent / 2], -1).clamp(0, 1)
+    height, width = size
+    return corners * corners.new_tensor([width, height, width, height])
+
+
+def union_of_masks(logits: Tensor, threshold: float = 0.5) -> Tensor:
+    """0 or 1 ``[H, W]`` from a segmenter's masks ``[k, H, W]`` before the sigmoid; 0 everywhere for none."""
+    return (logits.float().sigmoid() >= threshold).any(0).float()
+
+
+def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int]]]) -> list[Tensor]:
+    """One batch of masks ``[n, H, W]`` shared out: per concept ``[count, height, width]`` in 0..1.
+
+    sizes: per concept its name, its count of pictures and their height and width, in order.
+    Raises ValueError: another number of masks than of pictures, or masks of another shape.
+    """
+    masks = masks.reshape(-1, *masks.shape[-2:]).float()
+    pictures = sum(count for _, count, _ in sizes)
+    if len(masks) != pictures:
+        raise ValueError(f"There are {pictures} pictures in the training set and {len(masks)} masks: "
+                         "give one mask for every picture, in the order of the pictures.")
+    shared = []
+    for (name, _, (height, width)), part in zip(sizes, masks.split([count for _, count, _ in sizes])):
+        H, W = part.shape[-2:]
+        if abs(height * W - width * H) > 8 * max(H, W):
+            raise ValueError(f"The pictures of '{name}' are {width} x {height} and their masks {W} x {H}: "
+                             "give masks of the same shape as the pictures.")
+        resized = F.interpolate(part.unsqueeze(1), (height, width), mode="area").squeeze(1)
+        shared.append(resized.clamp(0, 1).cpu())
+    return shared
+
+
+def one_size(batches: Sequence[Tensor]) -> Tensor:
+    """Batches ``[n, H, W, ...]`` as one, at the size of the first."""
+    size = batches[0].shape[1:3]
+    resized = []
+    for batch in batches:
+        planes = batch.reshape(*batch.shape[:3], -1).movedim(-1, 1)
+        resized.append(F.interpolate(planes, size, mode="nearest").movedim(1, -1)
+                       .reshape(len(batch), *size, *batch.shape[3:]))
+    return torch.cat(resized)

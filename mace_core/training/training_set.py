@@ -1,0 +1,68 @@
+"""What one concept is trained on: images with masks, and the prompts that name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..concepts.concepts import Concept
+from ..concepts.prompts import prompt_pairs
+from ..encoder.alignment import locate
+from ..encoder.text_encoder import EncodedPrompts, TextEncoder, check_fits, encode_once
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """latents ``[n, channels, h, w]`` as the U-Net reads them; masks ``[n, H, W]`` in 0..1, 1 on the concept.
+
+    Raises ValueError: no images, different counts or shapes of images and masks, a mask out of range, only
+    empty masks, NaN latents.
+    """
+
+    latents: Tensor
+    masks: Tensor
+
+    def __post_init__(self) -> None:
+        if self.latents.ndim != 4 or len(self.latents) == 0:
+            raise ValueError("The training set has no images: "
+                             "draw at least one with the node 'Draw Concepts' or give your own.")
+        if self.masks.ndim != 3 or len(self.masks) != len(self.latents):
+            raise ValueError(f"The training set has {len(self.latents)} images and masks of shape "
+                             f"{list(self.masks.shape)}: give one mask [height, width] per image.")
+        (h, w), (H, W) = self.latents.shape[-2:], self.masks.shape[-2:]
+        if abs(h * W - w * H) > max(W, H):  # one latent cell of rounding
+            raise ValueError(f"The masks are {W} x {H} and the latents {w} x {h}, which differ in shape: "
+                             "give masks of the same size as the images.")
+        if not torch.isfinite(self.latents).all():
+            raise ValueError("The latents contain NaN or infinity: run the VAE in float32.")
+        if not (self.masks.min() >= 0 and self.masks.max() <= 1):
+            raise ValueError("The masks have values outside 0 to 1: give 1 on the concept, 0 elsewhere.")
+        if self.masks.max() == 0:
+            raise ValueError("All masks are empty, so nothing would be trained: mask the concept with the "
+                             "node 'Mask Concepts' or choose the method 'whole image'.")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPrompts:
+    """A concept's target prompts: ``encoded`` and, for each of them, the positions of the phrase."""
+
+    encoded: EncodedPrompts
+    phrases: tuple[slice, ...]
+    fingerprint: str
+
+
+def training_prompts(encoder: TextEncoder, concept: Concept) -> TrainingPrompts:
+    """Encode the target prompts of a concept, synonyms included, before the U-Net needs the memory.
+
+    Raises ValueError: a phrase too long for the text encoder, or not found in its prompts.
+    """
+    pairs = {pair.target: pair for pair in prompt_pairs(concept)}
+    check_fits(encoder, {prompt: pair.phrase for prompt, pair in pairs.items()})
+    encoded = encode_once(encoder, pairs)
+    phrases = tuple(locate(encoder, encoded[prompt].tokens[0], prompt, pair.phrase, pair.before)
+                    for prompt, pair in pairs.items())
+    tokens = torch.cat([e.tokens for e in encoded.values()])
+    embeddings = torch.cat([e.embeddings for e in encoded.values()])
+    return TrainingPrompts(EncodedPrompts(tokens, embeddings), phrases, encoder.fingerprint)

@@ -1,0 +1,44 @@
+"""Attacks that learn, inside the host: the network with gradients, and drawing with what was learned."""
+
+from ...mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
+from ...mace_core.concepts.drawing import drawing_prompt
+from ...mace_core.encoder.alignment import locate
+from .memory import may_be_tried_with_less, told_in_a_sentence
+from .network import attention_model
+
+
+def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
+    """The model itself, the concept's CONDITIONING with learned vectors in place of its words, the losses."""
+    pair = drawing_prompt(concept)
+    tokens = encoder.encode([pair.target]).tokens[0]
+    places = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
+    conditioning = encoder.conditioning(pair.target)
+    [[context, settings], *_] = conditioning
+    learned, losses = _learned(
+        model, conditioning, latents, budget,
+        lambda unet: learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step))
+    return model, [[learned.to(context), settings]], losses
+
+
+def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
+    """A clone of the model with a LoRA on top of all it carries, the concept's CONDITIONING, the losses."""
+    conditioning = encoder.conditioning(drawing_prompt(concept).target)
+    U, D, losses = _learned(
+        model, conditioning, latents, budget,
+        lambda unet: retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step))
+    clone = model.clone()
+    clone.add_patches({f"{layer}.weight": (U[layer] @ D[layer],) for layer in U})
+    return clone, conditioning, losses
+
+
+def _learned(model, conditioning, latents, budget: Budget, learn):
+    """What `learn` makes of the network; once more with as little memory as can be when memory runs out."""
+    try:
+        with attention_model(model, conditioning * budget.batch, latents) as unet:
+            return learn(unet)
+    except Exception as error:
+        if not may_be_tried_with_less(error):
+            raise
+    with told_in_a_sentence("to carry out an attack that learns"):
+        with attention_model(model, conditioning * budget.batch, latents, low_memory=True) as unet:
+            return learn(unet)

@@ -1,0 +1,146 @@
+"""Fingerprints: what decides that two networks, text encoders or VAEs are the same.
+
+What one covers is decided here alone: the numbers the network computes with, patches included. Whatever else
+can change what a network does (hooks, injections, wrappers, replaced objects) has no numbers to hash. Such a
+network has no fingerprint, or one that only the object on this wire has, and nothing is kept of it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+import comfy.sd
+import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from .patch import PREFIX, cross_attention_layers
+from .weights import is_weight, plain_weight, stored, weight_in_force
+
+NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then left to chance
+UNTOLD = "untold-"
+COMPUTE_DTYPE = "manual_cast_dtype"  # an object patch of the host's own on every CLIP
+REMEMBERED = 8  # sets of patches per network
+
+_known: WeakKeyDictionary = WeakKeyDictionary()  # network -> {(what, patches): (fingerprint, those patches)}
+_untold: WeakKeyDictionary = WeakKeyDictionary()  # patcher -> its own fingerprint
+
+
+def model_fingerprint(model) -> str | None:
+    """A hash of what the network computes with, LoRAs included; None where that cannot be told."""
+    if model.model_options != {"transformer_options": {}} or model.object_patches or _is_changed(model):
+        return None
+    return _remembered(model, "network", lambda: _network_hash(model))
+
+
+def base_fingerprint(model) -> str:
+    """Which checkpoint an erasure was made on (for the record: it does not depend on it)."""
+    return _remembered(model, "base", lambda: _projections_hash(model, plain_weight), patches={})
+
+
+def fingerprint_in_force(model) -> str:
+    """A hash of the text projections as they are in force, LoRAs and erasures included."""
+    return _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
+
+
+def vae_fingerprint(vae) -> str | None:
+    """None for a VAE of another pack, which may decode as it likes."""
+    if type(vae) is not comfy.sd.VAE:
+        return None
+
+    def compute():
+        digest = hashlib.sha256()
+        for key, weight in sorted(vae.get_sd().items()):
+            _add(digest, key, weight)
+        return digest.hexdigest()
+
+    return _remembered(vae.patcher, "vae", compute)
+
+
+def encoder_fingerprint(clip) -> str:
+    """A hash of what the embeddings depend on: the weights on the wire, LoRAs included, and the layer read.
+
+    Weights are hashed as fp16, so that fp16 and fp32 copies of one text encoder count as the same.
+    """
+    patcher = clip.patcher
+    hooked = clip.apply_hooks_to_conds or clip.use_clip_schedule or getattr(clip, "tokenizer_options", None)
+    if hooked or set(patcher.object_patches) - {COMPUTE_DTYPE} or _is_changed(patcher):
+        return _untold.setdefault(patcher, f"{UNTOLD}{uuid.uuid4().hex}")
+    return _remembered(patcher, f"layer {clip.layer_idx}", lambda: _encoder_hash(clip))
+
+
+def is_told(fingerprint: str) -> bool:
+    """Whether another run, or another machine, would give the same network the same fingerprint."""
+    return not fingerprint.startswith(UNTOLD)
+
+
+def _is_changed(patcher) -> bool:
+    """Whether something that is no weight patch may change what the network computes."""
+    return any((patcher.injections, patcher.hook_patches, patcher.forced_hooks, patcher.attachments,
+                patcher.weight_wrapper_patches, patcher.additional_models,
+                *(some for kinds in (patcher.wrappers, patcher.callbacks) for kind in kinds.values()
+                  for some in kind.values())))
+
+
+def _remembered(patcher, what: str, compute: Callable[[], str], patches=None) -> str:
+    """A fingerprint is computed once for each set of patches on a network: SDXL's has 6.7 GB to read.
+
+    Weights change by patches alone (the host keeps a backup of what it patches in place). Patches are
+    compared by identity, and held, so that no other object can take the place of one that is gone.
+    """
+    patches = patcher.patches if patches is None else patches
+    held = [patch for key in sorted(patches) for patch in patches[key]]
+    which = (what, tuple((key, *map(_identity, patches[key])) for key in sorted(patches)))
+    known = _known.setdefault(patcher.model, {})
+    if which not in known:
+        fingerprint = compute()
+        while len(known) >= REMEMBERED:
+            known.pop(next(iter(known)))
+        known[which] = fingerprint, held
+    return known[which][0]
+
+
+def _identity(patch: tuple) -> tuple:
+    strength, value, strength_model, offset, function = patch
+    return strength, id(value), strength_model, str(offset), id(function)
+
+
+def _network_hash(model) -> str:
+    digest = hashlib.sha256(f"{type(model.model).__name__} {model.model.model_type}".encode())
+    state = model.model_state_dict(PREFIX)
+    for key in sorted(state):
+        weight, _, patches = stored(model, key) if is_weight(model.model, key) else (state[key], None, ())
+        _add(digest, key, weight_in_force(model, key) if patches else weight)
+    return digest.hexdigest()
+
+
+def _projections_hash(model, weight_of) -> str:
+    digest = hashlib.sha256()
+    for layer in cross_attention_layers(model):
+        digest.update(_as_fp16(weight_of(model, f"{layer}.weight")))
+    return digest.hexdigest()[:32]
+
+
+def _encoder_hash(clip) -> str:
+    digest = hashlib.sha256(f"layer {clip.layer_idx}".encode())
+    patcher = clip.patcher
+    for key in sorted(patcher.model_state_dict()):
+        if any(name in key for name in NOT_IN_EMBEDDINGS) or not is_weight(patcher.model, key):
+            continue
+        digest.update(key.encode())
+        digest.update(_as_fp16(weight_in_force(patcher, key)))
+    return digest.hexdigest()[:32]
+
+
+def _as_fp16(weight: torch.Tensor):
+    return weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes()
+
+
+def _add(digest, key: str, weight) -> None:
+    if is_traceable_wrapper_subclass(weight):  # quantised: the numbers in storage and their scales
+        for name in weight.__tensor_flatten__()[0]:
+            _add(digest, f"{key} {name}", getattr(weight, name))
+        return
+    weight = weight.detach().to("cpu").contiguous()
+    digest.update(f"{key} {weight.dtype} {list(weight.shape)}".encode())
+    digest.update(weight.reshape(-1).view(torch.uint8).numpy())

@@ -1,0 +1,150 @@
+"""Memory of a pass: what it needs, how to need less, and what is said when there is not enough."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+
+import comfy.model_management
+import torch
+from comfy.ldm.modules.attention import BasicTransformerBlock
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
+from torch.utils.checkpoint import checkpoint
+
+from ...mace_core.training.batches import in_groups
+from .patch import cross_attention_layers
+
+log = logging.getLogger(__name__)
+
+# How many tensors of a transformer block's size [places, width] a pass holds at its peak, per block, the
+# convolutions' share included: the largest of the three families, measured by `make fullsize`
+HELD, HELD_LOW = 38, 12
+IN_USE = 0.1  # the share of a device's memory that is never ours
+MOST_AT_ONCE = 16  # concepts trained together: more gain little, and a killed run loses those in training
+# of errors that have no type of their own
+SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
+TOKENS = 77
+
+
+def training_memory(patcher, layers, shape, low_memory: bool) -> int:
+    """Bytes a forward and backward pass needs beside the weights, for latents of `shape` [B, c, h, w]."""
+    model = patcher.model
+    dtype = model.manual_cast_dtype or model.get_dtype()
+    itemsize = comfy.model_management.dtype_size(dtype)
+    # a block of width o works at a resolution of (channels / o) times the latent's, on each side
+    channels = model.diffusion_model.model_channels
+    widths = [o for name, (o, _) in layers.items() if name.endswith(".to_k")]
+    block = sum(channels**2 / o for o in widths) * shape[0] * shape[-2] * shape[-1]
+    held = block * itemsize * (HELD_LOW if low_memory else HELD)
+    if not low_memory and dtype != model.get_dtype():  # the weights as they are computed with are kept too
+        held += patcher.model_size() * itemsize / comfy.model_management.dtype_size(model.get_dtype())
+    return int(held)
+
+
+def maps_memory(patcher, layers, shape) -> int:
+    """Bytes of the attention maps of one pass, float32, for latents of `shape` [B, c, h, w]."""
+    config = patcher.model.model_config.unet_config
+    channels, places, total = patcher.model.diffusion_model.model_channels, shape[-2] * shape[-1], 0.0
+    for name, (o, _) in layers.items():
+        if name.endswith(".to_k"):
+            heads = config.get("num_heads", -1)
+            heads = heads if heads > 0 else o / config["num_head_channels"]
+            total += heads * places * (channels / o)**2
+    return int(total * shape[0] * TOKENS * 4)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """On a card or on the processor, whose allocator raises a plain RuntimeError."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
+
+
+def may_be_tried_with_less(error: Exception) -> bool:
+    """Whether it was memory that ran out; if so, what the failed attempt held is given back first."""
+    if not is_out_of_memory(error):
+        return False
+    comfy.model_management.soft_empty_cache()
+    return True
+
+
+@contextmanager
+def told_in_a_sentence(what: str):
+    """Out of memory inside ends in a ValueError that says what to do and clears the device."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        comfy.model_management.unload_all_models()
+        comfy.model_management.soft_empty_cache()
+        raise ValueError(f"There is not enough memory {what}, though as little as possible was used at once: "
+                         "use a smaller size of picture, close other programs that use the card, or start "
+                         "ComfyUI with --lowvram or --cpu.") from error
+
+
+def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: str) -> list:
+    """The results of `work(start, number)` for `count` things, `most` at once or fewer when short of it."""
+    def part(start, group):
+        return work(start, len(group))
+
+    with told_in_a_sentence(what):
+        return list(in_groups(range(count), most, lambda _: None, part, may_be_tried_with_less))
+
+
+def concepts_at_once(patcher, latents) -> int:
+    """How many concepts fit into one training batch: of `MOST_AT_ONCE` as many as keep their activations."""
+    layers, room = cross_attention_layers(patcher), _room(patcher)
+    for low_memory in (False, True):
+        for count in range(MOST_AT_ONCE, 0, -1):
+            if training_memory(patcher, layers, [count, *latents.shape[1:]], low_memory) <= room:
+                return count
+    return 1
+
+
+def _room(patcher) -> float:
+    """Bytes of the device for activations, once everything but this model has been moved out of the way."""
+    device = patcher.load_device
+    if comfy.model_management.is_device_cpu(device):  # nothing can be moved, and the model is there already
+        return comfy.model_management.get_free_memory(device) * (1 - IN_USE)
+    return comfy.model_management.get_total_memory(device) * (1 - IN_USE) - patcher.model_size()
+
+
+def is_short_of_memory(patcher, layers, shape) -> bool:
+    """Whether the device has no room for the activations of a training pass. Says so in the log."""
+    needed, room = training_memory(patcher, layers, shape, low_memory=False), _room(patcher)
+    if needed > room:
+        log.info("training needs %.1f GB beside the weights and there are %.1f: activations are computed "
+                 "again instead of kept", needed / 2**30, max(room, 0) / 2**30)
+    return needed > room
+
+
+@contextmanager
+def checkpointed_blocks(network, layers):
+    """While it lasts, blocks keep their inputs alone and are computed again for the backward pass.
+
+    The block of the last map is left out: the network stops within it.
+    """
+    last = next(reversed(layers)).rpartition(".attn2")[0]
+    blocks = [module for name, module in network.named_modules()
+              if isinstance(module, (BasicTransformerBlock, ResBlock)) and name != last]
+    try:
+        for block in blocks:
+            block.forward = _computed_again(block.forward)
+        yield
+    finally:
+        for block in blocks:
+            block.__dict__.pop("forward", None)
+
+
+def _computed_again(forward):
+    def run(*inputs, **named):
+        # the network goes on writing into its options: a block that runs again must find its own
+        inputs = [_own(value) for value in inputs]
+        named = {name: _own(value) for name, value in named.items()}
+        return checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False, **named)
+
+    return run
+
+
+def _own(value):
+    return dict(value) if isinstance(value, dict) else value

@@ -1,0 +1,132 @@
+"""An Erasure as patches on a clone of a MODEL: undone by bypassing the node, on top of LoRAs before it."""
+
+import re
+from weakref import WeakKeyDictionary
+
+import torch
+from comfy.model_base import Stable_Zero123, SVD_img2vid
+from comfy.model_patcher import get_key_weight
+from comfy.weight_adapter import WeightAdapterBase
+
+from ...mace_core.concepts.concepts import same
+from ...mace_core.erasure.erasure import Erasure, check_fits, edited
+
+PREFIX = "diffusion_model."
+# U-Nets only: some video transformers have an attn2 too, but read text through encoders MACE does not know
+PROJECTION = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight")
+FAMILIES = "SD1.x, SD2.x and SDXL checkpoints"
+READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads a picture in place of text
+
+
+_T: WeakKeyDictionary[Erasure, dict[torch.device, torch.Tensor]] = WeakKeyDictionary()
+
+
+class ErasurePatch(WeightAdapterBase):
+    """One projection's share of an erasure. It edits the weight as patched so far, LoRAs included.
+
+    weights: the erasure, the layer, and the layer's U and D (or None). A host with dynamic VRAM makes a
+    second adapter of these keys and weights, whose tensors it has brought to the device. T is not among
+    them: all layers share it, and the host would copy it for each.
+    """
+
+    name = "mace"
+
+    def __init__(self, loaded_keys: set[str], weights: tuple):
+        self.loaded_keys = loaded_keys
+        self.weights = weights
+
+    @classmethod
+    def of(cls, erasure: Erasure, layer: str) -> "ErasurePatch":
+        return cls(set(), (erasure, layer, erasure.U.get(layer), erasure.D.get(layer)))
+
+    @property
+    def erasure(self) -> Erasure:
+        return self.weights[0]
+
+    def calculate_weight(self, weight, key, strength, strength_model, offset, function,
+                         intermediate_dtype=torch.float32, original_weight=None):
+        erasure, layer, U, D = self.weights
+        check_fits(weight, layer, erasure)
+        return edited(weight, T_on(erasure, weight.device), U, D, strength).to(weight.dtype)
+
+
+def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:
+    """T on a device, brought there once for all layers and kept for as long as the erasure."""
+    copies = _T.setdefault(erasure, {})
+    if device not in copies:
+        copies[device] = erasure.T.to(device)
+    return copies[device]
+
+
+def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
+    """The text projections of a MODEL: layer name -> (o, d), in the order of the network."""
+    layers = {}
+    for key in model.model_state_dict(PREFIX):
+        if PROJECTION.fullmatch(key):  # the state dict has packed shapes where weights are quantised
+            layers[key.removesuffix(".weight")] = tuple(get_key_weight(model.model, key)[0].shape)
+    if not layers or isinstance(model.model, READ_PICTURES):
+        family = type(model.model).__name__.replace("_", " ")
+        raise ValueError(f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
+                         f"MACE erases concepts: it works with {FAMILIES}.")
+    return layers
+
+
+def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
+    """A clone of `model` with the erasure in force. Strength 0 is the model itself, to the bit."""
+    layers = cross_attention_layers(model)
+    _check_fits(layers, erasure)
+    refuse_erased(model, erasure.concepts,
+                  "connect the MODEL from before that erasure, a fused one contains both steps")
+    clone = model.clone()
+    if strength == 0.0:
+        return clone
+    patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in layers}
+    refused = set(patches) - set(clone.add_patches(patches, strength))
+    if refused:
+        raise ValueError(f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
+                         "this MODEL is wrapped in a way MACE does not know, "
+                         f"use one of {FAMILIES} from a plain loader.")
+    return clone
+
+
+def erased_targets(model, beneath: bool = True) -> set[str]:
+    """The concepts that patches on this MODEL erase already, with those of MODELs merged into it (which the
+    host keeps as patches within a patch) or without."""
+    patches = [patch for key in model.patches for patch in model.patches[key]]
+    found = {}  # all layers share one erasure
+    while patches:
+        patch = patches.pop()[1]
+        if isinstance(patch, ErasurePatch):
+            found[id(patch.erasure)] = patch.erasure
+        elif isinstance(patch, list) and beneath:
+            patches += patch[1:]  # the first is the merged weight itself
+    return {concept.target for erasure in found.values() for concept in erasure.concepts}
+
+
+def refuse_erased(model, concepts, advice: str) -> None:
+    erased = set(map(same, erased_targets(model)))
+    if already := {concept.target for concept in concepts if same(concept.target) in erased}:
+        raise ValueError(f"This MODEL already erases {_quoted(already)}: {advice}.")
+
+
+def require_refined(model, concepts) -> None:
+    erased = set(map(same, erased_targets(model, beneath=False)))
+    if missing := {concept.target for concept in concepts if same(concept.target) not in erased}:
+        raise ValueError(f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
+                         "Cross-Attention Refinement.")
+
+
+def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
+    width = next(iter(layers.values()))[1]
+    if erasure.T.shape[0] != width:
+        raise ValueError(f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, this "
+                         f"MODEL reads width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one "
+                         "with this model's own CLIP.")
+    for layer, U in erasure.U.items():
+        if layer not in layers or layers[layer][0] != U.shape[0]:
+            raise ValueError(f"This erasure edits the layer {layer}, which this MODEL does not have in "
+                             "that shape: use a MODEL of the family the erasure was made on.")
+
+
+def _quoted(names) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))

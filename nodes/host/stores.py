@@ -1,0 +1,38 @@
+"""models/mace/concepts, drawn and cache: finished results, found again by the next run.
+
+Each may be deleted at any time; what is missing is made again.
+"""
+
+import uuid
+from pathlib import Path
+
+import folder_paths
+
+from ...mace_core.concepts.concepts import same
+from ...mace_core.files.store import Store
+from .folders import FOLDER
+from .patch import ErasurePatch
+
+GB = 2**30
+# beyond it, the files used longest ago are removed
+BOUNDS = {"concepts": 8 * GB, "drawn": 8 * GB, "cache": 4 * GB}
+
+
+def store_of(what: str) -> Store:
+    """One of the three, in the first folder for models/mace."""
+    return Store(Path(folder_paths.get_folder_paths(FOLDER)[0]) / what, BOUNDS[what])
+
+
+def without_refinement(model, concepts):
+    """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
+    targets = {same(concept.target) for concept in concepts}
+    clone = model.clone()
+    clone.patches = {key: [patch for patch in patches if not _refines(patch[1], targets)]
+                     for key, patches in model.patches.items()}
+    clone.patches_uuid = uuid.uuid4()  # the host compares it to see whether weights must be patched anew
+    return clone
+
+
+def _refines(patch, targets: set[str]) -> bool:
+    return (isinstance(patch, ErasurePatch) and not patch.erasure.U
+            and not targets.isdisjoint(same(concept.target) for concept in patch.erasure.concepts))

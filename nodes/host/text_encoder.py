@@ -1,0 +1,129 @@
+"""The host's CLIP in the shape mace_core asks of a text encoder."""
+
+import torch
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from ...mace_core.encoder.text_encoder import EncodedPrompts
+from .fingerprints import encoder_fingerprint, is_told
+from .memory import in_parts
+from .weights import is_weight, stored
+
+KNOWN_ENCODERS = {"l", "g", "h"}
+FINE = (torch.float16, torch.float32, torch.float64)
+BATCH = 32
+
+
+class HostTextEncoder:
+    """Wraps a CLIP. Prompts are taken literally: brackets, weights and backslashes mean nothing here."""
+
+    def __init__(self, clip):
+        self._clip = clip
+        self._fingerprint = None
+        self._words: dict[str, tuple[int, ...]] = {}  # tokenizers are slow, and phrases come again and again
+        empty = self._chunks("")[0]
+        self._end = _ids(empty)[1]
+        self.context_length = len(empty)
+
+    @property
+    def fingerprint(self) -> str:
+        if self._fingerprint is None:
+            self._fingerprint = encoder_fingerprint(self._clip)
+        return self._fingerprint
+
+    @property
+    def device(self) -> torch.device:
+        """Where the text encoder computes, and products of its embeddings are quickest."""
+        return self._clip.patcher.load_device
+
+    def word_tokens(self, phrase: str) -> tuple[int, ...]:
+        if phrase not in self._words:
+            words = []
+            for chunk in self._chunks(phrase):
+                ids = _ids(chunk, phrase)[1:]
+                words += ids[:ids.index(self._end)] if self._end in ids else ids
+            self._words[phrase] = tuple(words)
+        return self._words[phrase]
+
+    def encode(self, prompts) -> EncodedPrompts:
+        def encode(start, number):
+            batch = self._tokenize_batch(prompts[start:start + number])
+            tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
+            return list(zip(tokens, self._encode_batch(batch), strict=True))
+
+        rows = in_parts(len(prompts), BATCH, encode, "for the text encoder to read a prompt")
+        return EncodedPrompts(*map(torch.stack, zip(*rows, strict=True)))
+
+    def conditioning(self, prompt: str) -> list:
+        """The CONDITIONING a sampler takes, from the same literal reading of the prompt."""
+        return self._clip.encode_from_tokens_scheduled(self._tokenize_batch([prompt]), show_pbar=False)
+
+    def _tokenize(self, text: str) -> dict:
+        tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
+        if not set(tokens) <= KNOWN_ENCODERS:
+            raise ValueError(f"This CLIP holds the text encoders {sorted(tokens)}, but MACE edits models "
+                             "that read CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint.")
+        return tokens
+
+    def _chunks(self, text: str) -> list:
+        tokens = self._tokenize(text)
+        return tokens["l"] if "l" in tokens else next(iter(tokens.values()))
+
+    def _tokenize_batch(self, prompts) -> dict:
+        """One chunk a prompt, all prompts as the chunks of one long one: the host encodes them in one go."""
+        batch: dict[str, list] = {}
+        for prompt in prompts:
+            tokens = self._tokenize(prompt)
+            for name in sorted(tokens, reverse=True):  # l before g: SDXL's ids are told from l's
+                if len(tokens[name]) != 1:
+                    raise ValueError(f"'{_short(prompt)}' does not fit into the text encoder's context of "
+                                     f"{self.context_length} tokens: shorten the concept or the caption.")
+                batch.setdefault(name, []).extend(tokens[name])
+        return batch
+
+    def _encode_batch(self, batch: dict) -> torch.Tensor:
+        joined = self._clip.encode_from_tokens(batch)
+        count = len(next(iter(batch.values())))
+        return joined.reshape(count, -1, joined.shape[-1]).float().cpu()
+
+
+def doubt_about(clip, erasure) -> str:
+    """Empty when a CLIP is the text encoder an erasure was made for, a sentence where nobody can tell.
+
+    ValueError when it is another one.
+    """
+    fingerprint = encoder_fingerprint(clip)
+    if fingerprint == erasure.text_encoder:
+        return ""
+    if not (is_told(fingerprint) and is_told(erasure.text_encoder)):
+        return ("Whether the text encoder is the same cannot be told: this CLIP, or the one the erasure was "
+                "made with, carries hooks or other changes that are not weights.")
+    if coarse := _coarse_dtype(clip):
+        return (f"Whether the text encoder is the same cannot be told: this CLIP is stored as {coarse}, "
+                "which rounds its weights. An erasure made with an fp16 or fp32 copy of it works.")
+    raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
+                     "another text encoder than this CLIP: use it with a checkpoint that has the same "
+                     "one (LoRAs on CLIP, clip skip and bf16 or fp8 storage count), or make a new one here.")
+
+
+def _coarse_dtype(clip) -> str:
+    """The storage format of a CLIP that holds fewer digits than fp16; empty for fp16 and fp32."""
+    patcher = clip.patcher
+    for key in patcher.model_state_dict():
+        weight = stored(patcher, key)[0] if is_weight(patcher.model, key) else None
+        if weight is not None and is_traceable_wrapper_subclass(weight):
+            return "a quantised format"
+        if weight is not None and weight.ndim == 2 and weight.dtype not in FINE:
+            return str(weight.dtype).removeprefix("torch.")
+    return ""
+
+
+def _ids(chunk, text: str = "") -> list[int]:
+    ids = [pair[0] for pair in chunk]
+    if not all(isinstance(token, int) for token in ids):
+        raise ValueError(f"'{_short(text)}' contains a textual-inversion embedding, which has no words "
+                         "to find in the prompts: write the concept in plain words.")
+    return ids
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

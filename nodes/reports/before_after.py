@@ -1,0 +1,43 @@
+"""A sheet with a row for each prompt set or attack: its label, its pictures before, its pictures after."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ...mace_core.evaluation.scores import SIDES
+from .canvas import INK, SOFT, canvas, font, shortened, tile
+
+SHOWN, SIDE, GAP = 4, 112, 6  # pictures per cell, their size, the space between them
+MARGIN, BETWEEN = 28, 40
+ROW = SIDE + 3 * GAP
+
+
+@dataclass(frozen=True)
+class Layout:
+    """headings: over the pictures before and after; note: under the title; sizes in pixels."""
+
+    headings: tuple[str, str]
+    label: int
+    header: int
+    note: str = ""
+    width: int = 0  # at least
+
+
+def draw_sheet(title: str, rows, pictures_of, draw_label, layout: Layout) -> Image.Image:
+    """pictures_of(side, row) -> [n, H, W, 3], of which the first few are shown; draw_label(pen, row, y)."""
+    shown = min(SHOWN, *(len(pictures_of(side, each)) for side in SIDES for each in rows))
+    block = shown * SIDE + (shown - 1) * GAP
+    width = max(2 * MARGIN + layout.label + 2 * block + BETWEEN, layout.width)
+    sheet, pen = canvas(width, MARGIN + layout.header + len(rows) * ROW + MARGIN)
+    pen.text((MARGIN, MARGIN), shortened(title, 28, width - 2 * MARGIN), INK, font(28))
+    pen.text((MARGIN, MARGIN + 40), layout.note, SOFT, font(18))
+    left = {side: MARGIN + layout.label + place * (block + BETWEEN) for place, side in enumerate(SIDES)}
+    for (side, x), heading in zip(left.items(), layout.headings, strict=True):
+        pen.text((x, MARGIN + layout.header - 34), heading, SOFT, font(22))
+    for number, each in enumerate(rows):
+        y = MARGIN + layout.header + number * ROW
+        draw_label(pen, each, y)
+        for side, x in left.items():
+            for place, picture in enumerate(pictures_of(side, each)[:shown]):
+                sheet.paste(tile(picture, SIDE), (x + place * (SIDE + GAP), y))
+    return sheet

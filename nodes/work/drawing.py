@@ -1,0 +1,34 @@
+"""Drawn pictures with a memory: a longer list draws only what is new, a killed run only what it lacks."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from ...mace_core.files.store import find, keep, key_of
+from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
+from ..host.stores import store_of
+from ..training_set import ConceptImages
+
+DRAWING = 2  # raise it when the same settings draw other pictures, or their heat is another
+
+
+def drawing_key(model, vae, encoder, **settings) -> dict | None:
+    """What all pictures of a run depend on; None where any of it cannot be told apart."""
+    network, decoder = model_fingerprint(model), vae_fingerprint(vae)
+    if network is None or decoder is None or not is_told(encoder.fingerprint):
+        return None
+    return {"drawing": DRAWING, "network": network, "vae": decoder,
+            "encoder": encoder.fingerprint, **settings}
+
+
+def drawn_once(key: dict | None, concept, prompt, draw: Callable[[], ConceptImages],
+               report: Callable[[str], None]) -> ConceptImages:
+    """The pictures of one concept, from the store or from `draw`, whose result is kept."""
+    if key is None:
+        return draw()
+    store, own = store_of("drawn"), key_of(**key, prompt=asdict(prompt))
+    if kept := find(store, concept.target, own, report):
+        return ConceptImages(concept.target, kind=concept.kind, **kept[0])
+    images = draw()
+    tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
+    keep(store, concept.target, own, tensors, {"prompt": prompt.target})
+    return images
