@@ -66,7 +66,7 @@ templates: setup
 	@$(HOST_PY) -m dev.workflows.write
 
 hosts: setup browser
-	@$(PY) -m dev.host.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
+	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
 
 # On a machine with a card, by an interpreter whose torch knows it; pytest is all it needs beside the host's own.
 test-cuda:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from demo.plan import Plan
+from dev.bench.plan import Plan, names
 
 SIDES = ("before", "after")
 
@@ -23,12 +23,6 @@ def erasure_graph(template: Mapping, plan: Plan) -> dict:
     find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] = plan.target.prompt
     find(graph, "MACE_SaveErasure")["inputs"]["name"] = re.sub(r"\W+", "_", plan.target.phrase)
     return graph
-
-
-def names(plan: Plan, line: str) -> bool:
-    """Does a caption speak of the target, or of a synonym?"""
-    return any(re.search(rf"\b{re.escape(each.phrase)}s?\b", line, re.IGNORECASE)
-               for each in (plan.target, *plan.synonyms))
 
 
 def find(graph: Mapping, class_type: str, title: str = "") -> dict:

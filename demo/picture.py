@@ -5,8 +5,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from demo.plan import Plan
-from demo.score import Pictures
+from dev.bench.plan import Plan
+from dev.bench.score import Pictures
 
 SHOWN, SIDE, GAP = 4, 112, 6  # pictures per cell, their size enlarged, the space between them
 LABEL, HEADER, MARGIN, BETWEEN = 190, 88, 28, 40

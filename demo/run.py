@@ -17,9 +17,9 @@ from PIL import Image
 
 from demo.graph import SIDES, Drawing, erasure_graph, find, output_id, scoring_graph
 from demo.picture import draw_before_after
-from demo.plan import Plan, load_world, make_plan
 from demo.progress import Progress
-from demo.score import score, table
+from dev.bench.plan import Plan, load_world, make_plan
+from dev.bench.score import score, table
 from dev.host.client import Client
 from dev.host.launch import make_importable
 from dev.host.server import Host

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .concepts.concepts import KINDS, Concept
 from .erasure.fuse import FuseSettings
-from .refinement.moments import PAPER_CAPTIONS
+from .refinement.prior import PAPER_CAPTIONS
 from .refinement.refine import RefineSettings
 from .training.exact import TrainSettings
 

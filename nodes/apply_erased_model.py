@@ -4,8 +4,8 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.transfer import NOT_CHECKED, transferred
 from .host.fingerprints import base_fingerprint
-from .host.folders import Progress
 from .host.patch import apply_erasure
+from .host.progress import Progress
 from .host.text_encoder import doubt_about
 from .sockets import CATEGORY, Erasure, found_as
 

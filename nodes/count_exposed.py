@@ -4,8 +4,8 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.exposed import as_json, as_text, counted
 from .host.checks import listed, only
+from .host.folders import write_result
 from .host.nudenet import find_parts
-from .host.progress import write_result
 from .sockets import CATEGORY, found_as
 
 

@@ -8,8 +8,8 @@ from ..mace_core.presets import OWN, PRESETS, own_kind_weights, own_weight, refi
 from ..mace_core.refinement.moments import MomentSum
 from ..mace_core.refinement.refine import RefineSettings
 from .host.fingerprints import base_fingerprint
-from .host.folders import Progress, check_interrupted, labelled
 from .host.patch import apply_erasure, cross_attention_layers
+from .host.progress import Progress, check_interrupted, labelled
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, PRESET, Concepts, Erasure, Prior, expert, found_as
 

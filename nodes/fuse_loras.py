@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..mace_core.erasure.erasure import fused_erasure
 from ..mace_core.erasure.fuse import FuseSettings
 from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_kind_weights, own_weight
-from .host.folders import Progress
+from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert, found_as
 

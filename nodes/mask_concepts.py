@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.training.masks import one_size
-from .host.folders import Progress
+from .host.progress import Progress
 from .host.segmenters import DETECTOR, SEGMENTER, choices
 from .sockets import CATEGORY, TrainingSet, expert, found_as
 from .work.masking import attention_masks, given_masks, segmented_masks, whole_images, with_masks

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..mace_core.concepts.captions import FORMATS, captions_of_names, everyday_captions, read_captions
 from ..mace_core.presets import domain_weight
-from ..mace_core.refinement.moments import add_priors, weighted
+from ..mace_core.refinement.prior import add_priors, weighted
 from .host.checks import listed, only
 from .host.files import NONE, read_file, text_file_version, text_files
 from .host.progress import TimedProgress

@@ -3,7 +3,8 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.erasure_file import PRECISIONS, save_erasure
-from .host.folders import Progress, check_new_name, new_erasure_path, relative_to_folder
+from .host.folders import check_new_name, new_erasure_path, relative_to_folder
+from .host.progress import Progress
 from .sockets import CATEGORY, Erasure, found_as
 
 

@@ -5,12 +5,13 @@ import time
 from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.scores import summary
+from .host.folders import write_result
+from .host.images import to_image
 from .host.judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
 from .host.patch import cross_attention_layers
-from .host.progress import TimedProgress, write_result
+from .host.progress import TimedProgress
 from .host.sampling import check_vae, size_of
 from .host.text_encoder import HostTextEncoder
-from .reports.canvas import to_image
 from .reports.score_chart import draw_chart
 from .reports.score_grid import draw_grid
 from .reports.score_text import notes_of, report, title_of

@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.concepts import KINDS
 from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
-from .host.folders import Progress
+from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, found_as
 

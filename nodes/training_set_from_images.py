@@ -5,11 +5,11 @@ from comfy_api.latest import io
 
 from ..mace_core.concepts.concepts import split_kind
 from .host.checks import listed, only, require_finite
-from .host.folders import check_interrupted
+from .host.images import as_bytes
+from .host.progress import check_interrupted
 from .host.sampling import encode
-from .reports.canvas import as_bytes
 from .sockets import CATEGORY, TrainingSet, found_as
-from .training_set import ConceptImages, join
+from .work.training_set import ConceptImages, join
 
 
 class TrainingSetFromImages(io.ComfyNode):

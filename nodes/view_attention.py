@@ -2,13 +2,13 @@
 
 from comfy_api.latest import io, ui
 
+from .host.attention_maps import word_maps
+from .host.images import to_image
 from .host.patch import cross_attention_layers
 from .host.progress import TimedProgress, blocked
 from .host.sampling import check_vae, decode, draw_latents, drawn_latents, size_of
 from .host.text_encoder import HostTextEncoder
-from .host.word_maps import word_maps
 from .reports.attention_sheet import Row, attention_sheet, mask_sheet, require_masks
-from .reports.canvas import to_image
 from .sockets import CATEGORY, TrainingSet, expert, found_as
 
 NO_MASKS = "View Attention has no training set, so it shows no masks: connect the one of Mask Concepts."

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from demo.plan import choices, load_world
+from dev.bench.plan import choices, load_world
 from dev.host.in_process import InProcess, load_host
 from mace_core.concepts.drawing import DRAWN_WITH
 from mace_core.evaluation.judge import WEIGHTS, Judge

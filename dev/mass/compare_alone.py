@@ -67,7 +67,7 @@ class Bench:
     @torch.inference_mode()
     def attention_to(self, model, concept) -> float:
         core, train = self.host.module, self.host.module("mace_core.training.exact")
-        images = core("nodes.training_set").images_of(self.training_set, concept.target)
+        images = core("nodes.work.training_set").images_of(self.training_set, concept.target)
         prompts = core("mace_core.training.training_set").training_prompts(self.encoder, concept)
         trained_on = core("mace_core.training.training_set").TrainingImages(images.latents, images.masks)
         examples = train.examples_of(prompts, trained_on, self.settings)

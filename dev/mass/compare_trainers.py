@@ -14,11 +14,10 @@ from pathlib import Path
 
 import torch
 
-from demo.graph import names
-from demo.plan import Plan, load_world, make_plan
-from demo.score import accuracies_of
 from dev.bench.bench import Bench
 from dev.bench.erasures import pictures
+from dev.bench.plan import Plan, load_world, make_plan, names
+from dev.bench.score import accuracies_of
 
 CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
 TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "2_erase_one_concept.json"

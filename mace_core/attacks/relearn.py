@@ -8,30 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..training.lora import initial_factors
+from ..training.network import NoiseModel
 
 TIMESTEPS = 1000
 OnStep = Callable[[int, int, float], None]  # step, steps, loss; may raise to cancel
-
-
-class NoiseModel(Protocol):
-    """A U-Net. Tensors arrive on the CPU; the model moves them."""
-
-    layers: Mapping[str, tuple[int, int]]  # name of a to_k or to_v of an attn2 -> (o, d)
-
-    def noise(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-        """x_t of the model's own schedule at the timesteps t ``[B]``."""
-        ...
-
-    def predicted_noise(self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor],
-                        D: Mapping[str, Tensor]) -> Tensor:
-        """eps_hat ``[B, channels, h, w]`` with W + U D in place of W, differentiable in context, U and D."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor
 from ..concepts.concepts import Concept, same
 from ..concepts.prompts import templates_naming
 from ..encoder.text_encoder import TextEncoder
-from ..refinement.moments import ConceptMoments, Prior, check_same_encoder
+from ..refinement.moments import ConceptMoments, check_same_encoder
+from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, refine
 from ..training.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
 from ..version import VERSION

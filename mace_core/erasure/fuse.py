@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..refinement.moments import Prior, check_same_encoder
+from ..refinement.moments import check_same_encoder
+from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, kept_term, right_divide
 from ..training.lora import ConceptLoRA
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
-
-from ..concepts.concepts import Concept, parse_concepts, same, without_article
+from ..concepts.concepts import Concept, parse_concepts, same
 from ..concepts.everyday import EVERYDAY, SURROGATES
-from ..encoder.alignment import end_token
-from ..encoder.text_encoder import TextEncoder, check_fits, encode_once
+from ..encoder.similarity import shared_words, similarities
+from ..encoder.text_encoder import TextEncoder
 
-FRAMES = ("{}", "a photo of {}", "a picture of {}")
 UNDECIDED = "?"
 AT_RISK = 5
 # Cosine between centred phrases. On the bundled miniature, synonyms it was taught have 0.8 and more (5 %
@@ -25,7 +20,6 @@ AT_RISK = 5
 # up to 0.6.
 NEAR_SYNONYM = 0.6
 FAINT = 0.3  # below this, a surrogate is no closer to its target than any other word
-_SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
 
 
 @dataclass(frozen=True)
@@ -43,46 +37,6 @@ def parse_targets(text: str, kind: str = "object") -> tuple[Concept, ...]:
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     lines = (line if not line or "->" in line else f"{line} -> {UNDECIDED}" for line in lines)
     return parse_concepts("\n".join(lines), kind)
-
-
-def similarities(encoder: TextEncoder, targets: Sequence[str], others: Sequence[str],
-                 progress: Callable[[int, int], None] | None = None) -> Tensor:
-    """The cosine of every target with every other phrase, ``[targets, others]``.
-
-    All embeddings of a CLIP point the same way; the mean over all phrases given, and over everyday words,
-    is taken off first.
-    """
-    words = (name for names in EVERYDAY.values() for name in names)
-    phrases = list(dict.fromkeys((*targets, *others, *words)))
-    vectors = phrase_vectors(encoder, phrases, progress)
-    vectors = normalize(vectors - vectors.mean(0), dim=-1)
-    rows, columns = ([phrases.index(name) for name in names] for names in (targets, others))
-    return vectors[rows] @ vectors[columns].T
-
-
-def phrase_vectors(encoder: TextEncoder, phrases: Sequence[str],
-                   progress: Callable[[int, int], None] | None = None) -> Tensor:
-    """The mean embedding of a phrase's tokens, end token included, in a few prompts: ``[n, d]`` float32.
-
-    Raises ValueError: a phrase too long for the text encoder, NaN embeddings.
-    """
-    prompts = {phrase: [frame.format(phrase) for frame in FRAMES] for phrase in phrases}
-    for phrase, framed in prompts.items():
-        check_fits(encoder, dict.fromkeys(framed, phrase))
-    encoded = encode_once(encoder, [prompt for framed in prompts.values() for prompt in framed], progress)
-
-    def vector(prompt: str) -> Tensor:
-        tokens, embeddings = encoded[prompt].tokens[0], encoded[prompt].embeddings[0]
-        return embeddings[1:end_token(tokens, slice(0, 1)) + 1].mean(0)
-
-    return torch.stack([torch.stack([vector(prompt) for prompt in framed]).mean(0)
-                        for framed in prompts.values()])
-
-
-def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ...]:
-    """The words of ``phrase`` that share a token with ``other``: 'Mira' of two Miras."""
-    tokens = {token for word in _words(other) for token in encoder.word_tokens(word)}
-    return tuple(word for word in _words(phrase) if tokens & set(encoder.word_tokens(word)))
 
 
 def suggest(encoder: TextEncoder, targets: Sequence[Concept], candidates: Sequence[str] = (),
@@ -156,10 +110,6 @@ def _suggestion(encoder, concept, surrogates, named, keep) -> Suggestion:
 
 def _ranked(names: Sequence[str], near: Sequence[float]) -> list[tuple[str, float]]:
     return sorted(zip(names, near, strict=True), key=lambda each: -each[1])
-
-
-def _words(phrase: str) -> list[str]:
-    return [word for word in without_article(phrase).split() if word.casefold() not in _SMALL_WORDS]
 
 
 def _line(concept: Concept) -> str:

@@ -6,7 +6,6 @@ the prompts only, are additive over concepts, and are summed in float64.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,11 +15,8 @@ from torch import LongTensor, Tensor
 from ..concepts.concepts import Concept
 from ..concepts.prompts import PromptPair, prompt_pairs, templates_naming
 from ..encoder.alignment import align, locate
-from ..encoder.text_encoder import BATCH, EncodedPrompts, TextEncoder, check_finite, check_fits, encode_once
+from ..encoder.text_encoder import BATCH, EncodedPrompts, TextEncoder, check_fits, encode_once
 
-# The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
-# that many, so that the paper's preserve weights (l1, l2) mean the same thing whatever the captions.
-PAPER_CAPTIONS = 616_767
 STRIPE = 96  # columns of a symmetric product that are calculated at once
 PAIRS = 4  # pairs whose tokens are multiplied at once: few enough to stay in fast memory
 WAITING = 2 * BATCH  # surrogate prompts whose targets are added up before they are multiplied
@@ -42,26 +38,6 @@ class ConceptMoments:
     def times(self, weight: float) -> ConceptMoments:
         """The moments of a concept that counts ``weight`` times."""
         return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C)
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """What to preserve: P = sum e_p e_p^T ``[d, d]`` float64, scaled to ``PAPER_CAPTIONS`` and weighted.
-
-    Raises ValueError when P is not square or contains NaN or infinity.
-    """
-
-    P: Tensor
-    captions: int
-    fingerprint: str
-
-    def __post_init__(self) -> None:
-        if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
-            raise ValueError(f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
-                             "expected: make it again with the node 'Preserve Prior'.")
-        if not torch.isfinite(self.P).all():
-            raise ValueError("The prior contains NaN or infinity: make it again with the node "
-                             "'Preserve Prior', with the text encoder in float32.")
 
 
 def matching_positions(encoder: TextEncoder, pair: PromptPair,
@@ -131,8 +107,8 @@ class MomentSum:
     def moments(self) -> ConceptMoments:
         """The sums so far; C has the tokens of F, once a prompt, and those that match nothing."""
         self._multiply()
-        F = _whole(self._F)
-        return ConceptMoments(self._G.clone(), F, F + _whole(self._rest), self._encoder.fingerprint)
+        F = whole(self._F)
+        return ConceptMoments(self._G.clone(), F, F + whole(self._rest), self._encoder.fingerprint)
 
     def _wait(self, prompt: str, surrogate: Tensor, g: Tensor, e_f: Tensor) -> None:
         if prompt not in self._waiting:
@@ -154,7 +130,7 @@ def second_moment(embeddings: Iterable[Tensor]) -> Tensor:
         rows = e.flatten(0, -2).double()
         total = torch.zeros(rows.shape[1], rows.shape[1], dtype=torch.float64) if total is None else total
         _add_gram(total, rows)
-    return _whole(total)
+    return whole(total)
 
 
 def _add_gram(total: Tensor, X: Tensor, sign: int = 1) -> None:
@@ -164,7 +140,7 @@ def _add_gram(total: Tensor, X: Tensor, sign: int = 1) -> None:
         total[start:end, start:].addmm_(X[:, start:end].T, X[:, start:], alpha=sign)
 
 
-def _whole(upper: Tensor) -> Tensor:
+def whole(upper: Tensor) -> Tensor:
     """A symmetric matrix from what is on and above its diagonal."""
     return upper.triu() + upper.triu(1).T
 
@@ -176,57 +152,11 @@ def _others(positions: Tensor, length: int) -> Tensor:
     return others
 
 
-def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,
-                        progress: Callable[[int, int], None] | None = None,
-                        device: torch.device | str = "cpu") -> Prior:
-    """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
-
-    A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
-    captions: weight 1 preserves these captions as strongly as the paper preserves COCO. Products are summed
-    on ``device``: in float64, or on a card, where that is slow, in float32 by batch and in float64 over them.
-    ``progress(done, total)`` is called after each batch. Raises ValueError: no captions, a weight that is
-    not positive, NaN embeddings.
-    """
-    counts = Counter(caption.strip() for caption in captions if caption.strip())
-    if not counts:
-        raise ValueError("The prior has no captions: give at least one caption or name to preserve.")
-    if not weight > 0:
-        raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    texts, total = list(counts), counts.total()
-    P: Tensor | None = None
-    for start in range(0, len(texts), BATCH):
-        batch = texts[start:start + BATCH]
-        e = encoder.encode(batch).embeddings  # [B, L, d]
-        check_finite(e, f"the caption '{batch[0]}' and those after it")
-        if P is None:
-            P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
-        root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
-        rows = (e.double() * root[:, None, None]).flatten(0, 1)
-        P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
-        if progress is not None:
-            progress(min(start + BATCH, len(texts)), len(texts))
-    P = _whole(P.cpu())
-    return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
-
-
 def block_moment(X: Tensor) -> Tensor:
     """X^T X ``[d, d]`` of a block X ``[n, d]``, in its dtype and on its device; above the diagonal only."""
     total = torch.zeros(X.shape[1], X.shape[1], dtype=X.dtype, device=X.device)
     _add_gram(total, X)
     return total
-
-
-def weighted(prior: Prior, weight: float) -> Prior:
-    """The prior counted ``weight`` times. Raises ValueError for a weight that is not positive and finite."""
-    if not 0 < weight < float("inf"):
-        raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    return Prior(prior.P * weight, prior.captions, prior.fingerprint)
-
-
-def add_priors(a: Prior, b: Prior) -> Prior:
-    """The sum of two priors of the same text encoder; ValueError when the encoders differ."""
-    check_same_encoder("the two priors", [a.fingerprint, b.fingerprint], [a.P.shape[0], b.P.shape[0]])
-    return Prior(a.P + b.P, a.captions + b.captions, a.fingerprint)
 
 
 def check_same_encoder(what: str, fingerprints: Iterable[str], widths: Iterable[int]) -> None:

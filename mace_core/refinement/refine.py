@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .moments import ConceptMoments, Prior, check_same_encoder
+from .moments import ConceptMoments, check_same_encoder
+from .prior import Prior
 
 
 @dataclass(frozen=True)

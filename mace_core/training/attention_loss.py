@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..encoder.alignment import end_token
 from ..encoder.text_encoder import END_OF_TEXT
+from .attention_maps import layer_size, resize_masks
 
 LOSSES = ("squared", "norm")  # the paper's equation; the unsquared norm of the published code
 
@@ -25,25 +25,6 @@ def suppressed_positions(tokens: Tensor, phrase: slice, suppress_end_of_text: bo
         end = end_token(tokens, phrase)
         chosen[end:] = tokens[end:].cpu() == END_OF_TEXT
     return chosen
-
-
-def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
-    """The height and width of a layer with ``pixels`` queries; the U-Net halves the latent, rounding up.
-
-    Raises ValueError when no halving of ``latent_size`` has that many pixels.
-    """
-    h, w = latent_size
-    while h * w > max(pixels, 1):
-        h, w = (h + 1) // 2, (w + 1) // 2
-    if h * w != pixels:
-        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
-                         f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64.")
-    return h, w
-
-
-def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks ``[B, H, W]`` averaged over the cells of a layer of ``size`` (h, w), flat: ``[B, h*w]``."""
-    return functional.interpolate(masks[:, None], size=size, mode="area").flatten(1)
 
 
 def attention_losses(probabilities: Sequence[Tensor], suppressed: Tensor, masks: Tensor,

@@ -24,18 +24,11 @@ from torch import Tensor
 from ..concepts.concepts import Concept
 from ..refinement.moments import second_moment
 from ..version import VERSION
-from .attention_loss import attention_losses, layer_size, resize_masks
-from .exact import (
-    AttentionModel,
-    OnStep,
-    Sample,
-    TrainSettings,
-    check_width,
-    draw,
-    examples_of,
-    timesteps_of,
-)
+from .attention_loss import attention_losses
+from .attention_maps import layer_size, resize_masks
+from .exact import OnStep, Sample, TrainSettings, draw, examples_of, timesteps_of
 from .lora import ConceptLoRA
+from .network import AttentionModel, check_width
 from .training_set import TrainingImages, TrainingPrompts
 
 SAMPLES = 8  # pictures, each with a prompt, a timestep and noise, one after the other

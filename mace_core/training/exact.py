@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,34 +15,10 @@ from ..version import VERSION
 from .attention_loss import LOSSES, attention_losses, suppressed_positions
 from .importance import timestep_probabilities, uniform_probabilities
 from .lora import ConceptLoRA, initial_factors
+from .network import AttentionModel, check_width
 from .training_set import TrainingImages, TrainingPrompts
 
-Result = TypeVar("Result")
 BETAS, WEIGHT_DECAY, GRADIENT_CLIP = (0.9, 0.999), 0.01, 1.0  # the authors' AdamW settings
-
-
-class AttentionModel(Protocol):
-    """The refined U-Net, seen from its cross-attentions. Tensors arrive on the CPU; the model moves them."""
-
-    layers: Mapping[str, tuple[int, int]]  # name of a to_k or to_v of an attn2 -> (o, d)
-
-    def attention(self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor],
-                  D: Mapping[str, Tensor]) -> list[Tensor]:
-        """Per cross-attention layer the probabilities ``[B, heads, h*w, L]`` with W + U D in place of W.
-
-        x_t ``[B, channels, h, w]``; t ``[B]`` int64; context ``[B, L, d]``. U ``[o, r]`` and D ``[r, d]`` are
-        one LoRA for all samples, U ``[B, o, r]`` and D ``[B, r, d]`` each sample's own.
-        """
-        ...
-
-    def queries(self, x_t: Tensor, t: Tensor, context: Tensor,
-                of: Callable[[Tensor], Result]) -> list[Result]:
-        """Per cross-attention layer what ``of`` makes of its queries ``[B, heads, h*w, dh]``; no gradient."""
-        ...
-
-    def noise(self, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-        """x_t of the model's own schedule at the timesteps t ``[B]``."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -233,9 +208,3 @@ def _check_jobs(model: AttentionModel, jobs: Sequence[TrainingJob]) -> None:
         check_width(model, job.prompts)
 
 
-def check_width(model: AttentionModel, prompts: TrainingPrompts) -> None:
-    """Raise ValueError unless the model reads embeddings as wide as the prompts'."""
-    widths, d = sorted({width for _, width in model.layers.values()}), prompts.encoded.embeddings.shape[-1]
-    if widths != [d]:
-        raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the model "
-                         f"read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL checkpoint.")

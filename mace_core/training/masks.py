@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..concepts.concepts import without_article
-from .attention_loss import layer_size
-
-
-def attention_heat(maps: Iterable[Tensor], positions: slice, size: tuple[int, int]) -> Tensor:
-    """How much each place of the latents attends to the phrase: ``[n, h, w]``, 1 on average.
-
-    maps: per layer the probabilities ``[n, heads, places, L]``; positions: the phrase's tokens.
-    Layers weigh equally, whatever their resolution and however much of their attention goes to words.
-    """
-    heats = []
-    for attention in maps:
-        share = attention[..., positions].float().sum(-1).mean(1)
-        share = share / share.mean(-1, keepdim=True).clamp_min(1e-12)
-        square = share.unflatten(-1, layer_size(share.shape[-1], size)).unsqueeze(1)
-        heats.append(F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1).cpu())
-    return torch.stack(heats).mean(0)
 
 
 def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:

@@ -1,1 +1,1 @@
-"""The only place that touches comfy.* beyond schema types."""
+"""The only room that touches comfy.* beyond schema types."""

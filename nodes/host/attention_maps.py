@@ -3,11 +3,11 @@
 import torch
 
 from ...mace_core.encoder.alignment import locate
-from ...mace_core.training.masks import attention_heat
+from ...mace_core.training.attention_maps import attention_heat, word_heat, words_of
 from .checks import require_finite
-from .folders import check_interrupted
 from .memory import told_in_a_sentence
 from .network import attention_model
+from .progress import check_interrupted
 from .sampling import NAN_DRAWN
 
 TIMESTEPS = (300, 500, 700)  # objects are laid out in the middle of the schedule
@@ -33,3 +33,19 @@ def concept_heat(model, encoder, conditioning, prompt, latents: torch.Tensor) ->
     heat = torch.stack(heats).mean(0)
     require_finite(heat, NAN_DRAWN)
     return heat
+
+
+def word_maps(model, encoder, prompt: str, latents: torch.Tensor) -> tuple[tuple[str, ...], torch.Tensor]:
+    """The words and their heat [words, h, w] in the first picture of `latents`."""
+    encoded = encoder.encode([prompt])
+    words = words_of(encoder, prompt, encoded.tokens[0])
+    latents = latents[:1]
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    opened = attention_model(model, encoder.conditioning(prompt), latents, training=False)
+    with told_in_a_sentence("to see what each word attends to"), opened as unet:
+        x_0, heats = unet.scaled(latents.clone()), []
+        for t in TIMESTEPS:
+            check_interrupted()
+            maps = unet.attention(unet.noise(x_0, t, noise), t, encoded.embeddings.clone(), {}, {})
+            heats.append(word_heat(maps, [place for _, place in words], tuple(latents.shape[-2:])))
+    return tuple(word for word, _ in words), torch.cat(heats).mean(0)

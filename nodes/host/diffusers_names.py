@@ -1,29 +1,13 @@
 """What an export needs of the host: a place in its output folder, effective weights, diffusers' names."""
 
-import os
 from collections.abc import Iterator
 
 import comfy.utils
-import folder_paths
 import torch
 
 from .checks import require_finite
-from .folders import EXTENSION, FOLDER, base_inside, free_path
 from .patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
 from .weights import weight_in_force
-
-
-def check_export_name(name: str) -> str:
-    """The path of a new export without number and extension, inside output/mace."""
-    return base_inside(name, os.path.join(folder_paths.get_output_directory(), FOLDER), f"output/{FOLDER}")
-
-
-def new_export_path(name: str, is_folder: bool) -> str:
-    return free_path(check_export_name(name), "" if is_folder else EXTENSION)
-
-
-def relative_to_output(path: str) -> str:
-    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))
 
 
 def projections(model, erasure) -> dict[str, str]:

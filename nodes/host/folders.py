@@ -1,17 +1,10 @@
-"""The host's services every node needs: the models/mace folder, progress, cancelling.
+"""Places of files: models/mace and output/mace, and names that stay inside them."""
 
-Together with the other `_host_*.py` files this is the only place that touches comfy.* beyond schema types.
-"""
-
-import logging
 import os
 
-import comfy.model_management
-import comfy.utils
 import folder_paths
-from comfy_execution.utils import get_executing_context
 
-log = logging.getLogger(__name__)
+from ...mace_core.files.atomic import written_whole
 
 FOLDER = "mace"
 MODELS = f"models/{FOLDER}"
@@ -97,48 +90,22 @@ def _inside(path: str, folder: str) -> bool:
     return os.path.commonpath([os.path.abspath(path), folder]) == folder
 
 
-def check_interrupted() -> None:
-    comfy.model_management.throw_exception_if_processing_interrupted()
+def write_result(name: str, extension: str, text: str) -> str:
+    """A new numbered file output/mace/NAME_00001.json, whole or not at all; returns its name in output."""
+    path = free_path(os.path.join(folder_paths.get_output_directory(), FOLDER, name), extension)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    return os.path.relpath(path, folder_paths.get_output_directory())
 
 
-def labelled(concepts) -> list[tuple]:
-    """Each concept with what the progress calls it: its name, and which of how many it is."""
-    count = len(concepts)
-    return [(concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
-            for number, concept in enumerate(concepts, 1)]
+def check_export_name(name: str) -> str:
+    """The path of a new export without number and extension, inside output/mace."""
+    return base_inside(name, os.path.join(folder_paths.get_output_directory(), FOLDER), f"output/{FOLDER}")
 
 
-class Progress:
-    """The bar on the node, a line of text under it, and the point where a cancelled run stops."""
-
-    def __init__(self, stage: str, total: int):
-        self.stage = stage
-        self._bar = comfy.utils.ProgressBar(max(total, 1))
-        self._said = None
-
-    def step(self, what: str = "", amount: int = 1) -> None:
-        check_interrupted()
-        self.say(what)
-        self._bar.update(amount)
-
-    def say(self, what: str) -> None:
-        text = f"{self.stage}: {what}" if what else self.stage
-        if text != self._said:
-            self._said = text
-            log.info(text)
-            send_text(text)
-
-    def warn(self, what: str) -> None:
-        log.warning("%s: %s", self.stage, what)
-        send_text(f"{self.stage}: {what}")
+def new_export_path(name: str, is_folder: bool) -> str:
+    return free_path(check_export_name(name), "" if is_folder else EXTENSION)
 
 
-def send_text(text: str) -> None:
-    context = get_executing_context()
-    if context is None:
-        return
-    from server import PromptServer  # here, because the module exists only where the host runs as a server
-
-    server = getattr(PromptServer, "instance", None)
-    if hasattr(server, "send_progress_text"):
-        server.send_progress_text(text, context.node_id)
+def relative_to_output(path: str) -> str:
+    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))

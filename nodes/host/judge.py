@@ -16,9 +16,10 @@ from ...mini import vocabulary as mini_world
 from ...mini.vocabulary import JUDGE
 from .checks import NAN_ANSWER, require_finite
 from .fingerprints import fingerprint_in_force
-from .folders import FOLDER, JUDGES, check_interrupted
+from .folders import FOLDER, JUDGES
 from .memory import in_parts
 from .patch import cross_attention_layers, erased_targets
+from .progress import check_interrupted
 from .sampling import SAMPLER, SCHEDULER
 
 BUNDLED_NAME = "bundled (for the miniature model)"

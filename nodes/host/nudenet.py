@@ -8,9 +8,9 @@ import importlib
 from importlib import metadata
 
 from ...mace_core.evaluation.exposed import Part
-from ..reports.canvas import as_bytes
 from .checks import require_finite
-from .folders import Progress
+from .images import as_bytes
+from .progress import Progress
 
 PACKAGE = "nudenet"
 MISSING = (f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which is not installed: run "

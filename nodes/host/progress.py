@@ -1,15 +1,52 @@
-"""Progress with the time that is left, and files of results in the host's output folder."""
+"""Progress with the time that is left, and the points where a cancelled run stops."""
 
-import os
+import logging
 import time
 
-import folder_paths
+import comfy.model_management
+import comfy.utils
 from comfy_execution.graph_utils import ExecutionBlocker
+from comfy_execution.utils import get_executing_context
 
-from ...mace_core.files.atomic import written_whole
-from .folders import FOLDER, Progress, check_interrupted, free_path, send_text
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0
+
+
+def check_interrupted() -> None:
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def labelled(concepts) -> list[tuple]:
+    """Each concept with what the progress calls it: its name, and which of how many it is."""
+    count = len(concepts)
+    return [(concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
+            for number, concept in enumerate(concepts, 1)]
+
+
+class Progress:
+    """The bar on the node, a line of text under it, and the point where a cancelled run stops."""
+
+    def __init__(self, stage: str, total: int):
+        self.stage = stage
+        self._bar = comfy.utils.ProgressBar(max(total, 1))
+        self._said = None
+
+    def step(self, what: str = "", amount: int = 1) -> None:
+        check_interrupted()
+        self.say(what)
+        self._bar.update(amount)
+
+    def say(self, what: str) -> None:
+        text = f"{self.stage}: {what}" if what else self.stage
+        if text != self._said:
+            self._said = text
+            log.info(text)
+            send_text(text)
+
+    def warn(self, what: str) -> None:
+        log.warning("%s: %s", self.stage, what)
+        send_text(f"{self.stage}: {what}")
 
 
 class TimedProgress(Progress):
@@ -38,12 +75,15 @@ class TimedProgress(Progress):
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 
-def write_result(name: str, extension: str, text: str) -> str:
-    """A new numbered file output/mace/NAME_00001.json, whole or not at all; returns its name in output."""
-    path = free_path(os.path.join(folder_paths.get_output_directory(), FOLDER, name), extension)
-    with written_whole(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    return os.path.relpath(path, folder_paths.get_output_directory())
+def send_text(text: str) -> None:
+    context = get_executing_context()
+    if context is None:
+        return
+    from server import PromptServer  # here, because the module exists only where the host runs as a server
+
+    server = getattr(PromptServer, "instance", None)
+    if hasattr(server, "send_progress_text"):
+        server.send_progress_text(text, context.node_id)
 
 
 def blocked(why: str) -> ExecutionBlocker:

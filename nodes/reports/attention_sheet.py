@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
-from ..training_set import TrainingSet
+from ..work.training_set import TrainingSet
 from .canvas import INK, SOFT, canvas, font, shortened, tile
 
 SIDE, GAP, MARGIN = 128, 8, 28

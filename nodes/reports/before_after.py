@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ...mace_core.evaluation.scores import SIDES
+from ..work.scoring import SHOWN
 from .canvas import INK, SOFT, canvas, font, shortened, tile
 
-SHOWN, SIDE, GAP = 4, 112, 6  # pictures per cell, their size, the space between them
+SIDE, GAP = 112, 6  # of a picture, between pictures
 MARGIN, BETWEEN = 28, 40
 ROW = SIDE + 3 * GAP
 

@@ -1,10 +1,12 @@
-"""What the pack's own pictures are made of: a font, colours, tiles, and the way back to an IMAGE."""
+"""What the reports are drawn with: a font, colours, tiles."""
 
 from functools import cache
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from ..host.images import as_bytes
 
 PAPER, INK, SOFT, LINE = "#ffffff", "#1c2430", "#77808c", "#d9dde3"
 GONE, STAYS = "#b3402a", "#2f7d4f"  # what shall be gone, what shall stay
@@ -20,11 +22,6 @@ def canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return sheet, ImageDraw.Draw(sheet)
 
 
-def as_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in 0..1 as uint8 on the CPU, a quarter of the memory."""
-    return (pictures * 255).round().clamp(0, 255).to("cpu", torch.uint8)
-
-
 def tile(picture: Tensor, side: int) -> Image.Image:
     """A picture [H, W, 3], uint8 or in 0..1, fitted into a square."""
     if picture.dtype != torch.uint8:
@@ -37,12 +34,6 @@ def tile(picture: Tensor, side: int) -> Image.Image:
     square = Image.new("RGB", (side, side), PAPER)
     square.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
     return square
-
-
-def to_image(sheet: Image.Image) -> Tensor:
-    """[1, H, W, 3] in 0..1, as pictures travel between nodes."""
-    pixels = torch.frombuffer(bytearray(sheet.convert("RGB").tobytes()), dtype=torch.uint8)
-    return pixels.view(1, sheet.height, sheet.width, 3).float() / 255
 
 
 def shortened(text: str, size: int, width: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from ...mace_core.files.store import find, keep, key_of
 from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
 from ..host.stores import store_of
-from ..training_set import ConceptImages
+from .training_set import ConceptImages
 
 DRAWING = 2  # raise it when the same settings draw other pictures, or their heat is another
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ...mace_core.training.masks import heat_to_mask, masks_in_order, words_to_find
 from ..host.checks import require_finite
-from ..host.folders import Progress, check_interrupted
+from ..host.progress import Progress, check_interrupted
 from ..host.segmenters import chosen, cut_masks, find_boxes
-from ..training_set import ConceptImages
+from .training_set import ConceptImages
 
 Masks = dict[str, Tensor]
 

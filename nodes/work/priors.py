@@ -1,9 +1,9 @@
 """Priors with a memory: captions are read by a text encoder once."""
 
 from ...mace_core.files.store import find, keep, key_of
-from ...mace_core.refinement.moments import Prior, prior_from_captions
+from ...mace_core.refinement.prior import Prior, prior_from_captions
 from ..host.fingerprints import is_told
-from ..host.folders import Progress
+from ..host.progress import Progress
 from ..host.stores import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior

@@ -22,10 +22,9 @@ from ...mace_core.attacks.relearn import Budget
 from ...mace_core.evaluation.prompt_sets import PromptSet, prompt_sets
 from ...mace_core.evaluation.scores import SIDES
 from ..host.attacks import with_learned_embedding, with_retrained_lora
+from ..host.images import as_bytes
 from ..host.sampling import decode, draw_latents
-from ..reports.before_after import SHOWN
-from ..reports.canvas import as_bytes
-from .scoring import Drawing
+from .scoring import SHOWN, Drawing
 
 CARRIED_OUT = {EMBEDDING: with_learned_embedding, LORA: with_retrained_lora}
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from ...mace_core.concepts.concepts import with_synonyms
+from ...mace_core.encoder.similarity import similarities
 from ...mace_core.evaluation.prompt_sets import (
     LITERAL,
     Keep,
@@ -17,10 +18,10 @@ from ...mace_core.evaluation.prompt_sets import (
     prompt_sets,
 )
 from ...mace_core.evaluation.scores import SIDES, SetScore, drift, summary
-from ...mace_core.evaluation.suggest import similarities
+from ..host.images import as_bytes
 from ..host.sampling import decode, draw_latents
-from ..reports.before_after import SHOWN
-from ..reports.canvas import as_bytes
+
+SHOWN = 4  # pictures kept for each cell of a report
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ...mace_core.training.exact import TrainingJob, train_concept_loras
 from ...mace_core.training.training_set import TrainingImages
 from ..host.memory import concepts_at_once, may_be_tried_with_less, told_in_a_sentence
 from ..host.network import attention_model
-from ..training_set import images_of
+from .training_set import images_of
 
 EXACT, FAST = METHODS = "exact", "fast"
 

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from ...mace_core.files.store import Finished, find, keep_together, key_of
 from ...mace_core.training.lora_file import pack_lora, unpack_lora
 from ..host.fingerprints import is_told, model_fingerprint
-from ..host.folders import Progress
-from ..host.progress import TimedProgress
+from ..host.progress import Progress, TimedProgress
 from ..host.stores import store_of, without_refinement
 from .training import steps_of, train_all
 

@@ -12,13 +12,8 @@ from mace_core.concepts.concepts import Concept
 from mace_core.concepts.prompts import prompt_pairs
 from mace_core.encoder.text_encoder import encode_once
 from mace_core.erasure.fuse import FuseSettings, fuse
-from mace_core.refinement.moments import (
-    ConceptMoments,
-    add_priors,
-    concept_moments,
-    matching_positions,
-    prior_from_captions,
-)
+from mace_core.refinement.moments import ConceptMoments, concept_moments, matching_positions
+from mace_core.refinement.prior import add_priors, prior_from_captions
 from mace_core.refinement.refine import RefineSettings, refine
 from tests.core.toy import random_loras
 

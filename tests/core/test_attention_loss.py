@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from mace_core.encoder.text_encoder import END_OF_TEXT
-from mace_core.training.attention_loss import attention_losses, layer_size, resize_masks, suppressed_positions
+from mace_core.training.attention_loss import attention_losses, suppressed_positions
+from mace_core.training.attention_maps import layer_size, resize_masks
 
 
 def random_layers(batch=2, heads=3, L=5, sizes=(16, 4), seed=0):

@@ -7,7 +7,7 @@ import torch
 
 from mace_core.concepts.captions import captions_of_names, everyday_captions, read_captions
 from mace_core.concepts.prompts import TEMPLATES
-from mace_core.refinement.moments import prior_from_captions, weighted
+from mace_core.refinement.prior import prior_from_captions, weighted
 from tests.core.toy import ToyTextEncoder
 
 COCO = {"images": [], "annotations": [{"id": 1, "caption": "A dog\nruns."}, {"id": 2, "caption": "A cat. "}]}

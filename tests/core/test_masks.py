@@ -5,8 +5,8 @@ import torch
 
 from mace_core.concepts.concepts import KINDS, Concept
 from mace_core.concepts.drawing import drawing_prompt
+from mace_core.training.attention_maps import attention_heat
 from mace_core.training.masks import (
-    attention_heat,
     boxes_of_words,
     heat_to_mask,
     masks_in_order,

@@ -6,17 +6,8 @@ import torch
 from mace_core.concepts.concepts import Concept
 from mace_core.concepts.prompts import prompt_pairs
 from mace_core.encoder.text_encoder import REMEMBERED, EncodedPrompts, RememberingEncoder, encode_once
-from mace_core.refinement.moments import (
-    PAPER_CAPTIONS,
-    WAITING,
-    MomentSum,
-    Prior,
-    add_priors,
-    block_moment,
-    concept_moments,
-    prior_from_captions,
-    second_moment,
-)
+from mace_core.refinement.moments import WAITING, MomentSum, block_moment, concept_moments, second_moment
+from mace_core.refinement.prior import PAPER_CAPTIONS, Prior, add_priors, prior_from_captions
 from tests.core.properties import pair_embeddings
 from tests.core.toy import ToyTextEncoder
 

@@ -16,7 +16,8 @@ from mace_core.presets import (
     shared_preset,
     train_settings,
 )
-from mace_core.refinement.moments import PAPER_CAPTIONS, concept_moments, prior_from_captions
+from mace_core.refinement.moments import concept_moments
+from mace_core.refinement.prior import PAPER_CAPTIONS, prior_from_captions
 from mace_core.refinement.refine import RefineSettings, refine
 from mace_core.training.exact import train_concept_lora
 from mace_core.training.training_set import TrainingImages, training_prompts

@@ -10,7 +10,8 @@ from mace_core.concepts.prompts import prompt_pairs, templates_naming
 from mace_core.encoder.text_encoder import encode_once
 from mace_core.erasure.erasure import closed_form_erasure, edited_weight, fused_erasure
 from mace_core.erasure.fuse import FuseSettings, fuse
-from mace_core.refinement.moments import concept_moments, prior_from_captions, second_moment
+from mace_core.refinement.moments import concept_moments, second_moment
+from mace_core.refinement.prior import prior_from_captions
 from mace_core.refinement.refine import RefineSettings, refine
 from mace_core.training.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
 from tests.core.properties import relative, weight

@@ -4,16 +4,9 @@ import pytest
 import torch
 
 from mace_core.concepts.concepts import Concept
+from mace_core.encoder.similarity import shared_words, similarities
 from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
-from mace_core.evaluation.suggest import (
-    UNDECIDED,
-    concept_lines,
-    parse_targets,
-    report,
-    shared_words,
-    similarities,
-    suggest,
-)
+from mace_core.evaluation.suggest import UNDECIDED, concept_lines, parse_targets, report, suggest
 
 GROUPS = (({"ship", "boat", "vessel"}, 2.0), ({"sea", "ship", "boat", "vessel"}, 1.0), ({"cat", "mat"}, 0.7))
 LENGTH = 16

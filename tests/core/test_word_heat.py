@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mace_core.encoder.text_encoder import END_OF_TEXT
-from mace_core.training.word_heat import END, word_heat, words_of
+from mace_core.training.attention_maps import END, word_heat, words_of
 
 
 class Letters:

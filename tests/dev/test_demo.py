@@ -6,9 +6,9 @@ from PIL import Image
 
 from demo.graph import Drawing, erasure_graph, find, scoring_graph
 from demo.picture import draw_before_after
-from demo.plan import make_plan
 from demo.progress import Progress
-from demo.score import score, table
+from dev.bench.plan import make_plan
+from dev.bench.score import score, table
 from dev.host.client import Event
 
 NAMES = ("ship", "cat", "dog", "bird")

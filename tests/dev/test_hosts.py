@@ -7,8 +7,7 @@ from importlib import metadata
 
 import pytest
 
-from dev import run_tests
-from dev.host import hosts
+from dev import hosts, run_tests
 from dev.host.fetch import REPOSITORY
 
 ROOM = {"passed": 1, "failed": 0, "skipped": 0, "seconds": 7, "exit_code": 0}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from demo.plan import load_world, make_plan
 from demo.run import erase_and_draw
-from demo.score import Scores, score
+from dev.bench.plan import load_world, make_plan
+from dev.bench.score import Scores, score
 
 IMAGES = 8  # per prompt set
 

@@ -1,8 +1,8 @@
 """The bundled miniature draws what it is asked for, through the stock nodes."""
 
 from demo.graph import node
-from demo.plan import load_world, make_plan
 from demo.run import fetch
+from dev.bench.plan import load_world, make_plan
 from mace_core.evaluation.metrics import top1_accuracy
 
 CONCEPTS = ("airplane", "cat", "ship", "lion", "penguin", "pizza", "tree", "house", "umbrella", "guitar")

@@ -90,7 +90,7 @@ def test_training_takes_the_refinement_off_whatever_its_spelling(comfy, graph):
 
 
 def test_a_training_set_is_found_whatever_its_spelling(comfy):
-    sets = comfy.module("nodes.training_set")
+    sets = comfy.module("nodes.work.training_set")
     images = sets.ConceptImages("the Ship", torch.zeros(1, 4, 8, 8))
     assert sets.images_of((images,), "ship") is images
     with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):

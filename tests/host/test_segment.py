@@ -50,7 +50,7 @@ def segment(comfy):
 @pytest.fixture
 def images(comfy):
     """A concept's pictures as Draw Concepts passes them on."""
-    made = comfy.module("nodes.training_set").ConceptImages
+    made = comfy.module("nodes.work.training_set").ConceptImages
 
     def of(target="ship", pictures=PICTURES, **inputs):
         n, height, width = pictures.shape[:3]

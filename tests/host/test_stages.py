@@ -111,6 +111,6 @@ def test_own_pictures_train_as_drawn_ones_do(comfy, run):
 
 
 def test_a_prior_with_nan_is_refused(comfy, run):
-    Prior = comfy.module("mace_core.refinement.moments").Prior
+    Prior = comfy.module("mace_core.refinement.prior").Prior
     with pytest.raises(ValueError, match="NaN"):
         Prior(run["prior"].P * float("nan"), 3, run["prior"].fingerprint)

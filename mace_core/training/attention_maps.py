@@ -1,4 +1,4 @@
-"""What each word of a prompt attends to: the maps of the paper's figure 2."""
+"""Cross-attention maps: their sizes, and the heat of a concept or a word in them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,45 @@ from collections.abc import Iterable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from ..encoder.alignment import end_token
 from ..encoder.text_encoder import TextEncoder
-from .attention_loss import layer_size
+
+
+def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width of a layer with ``pixels`` queries; the U-Net halves the latent, rounding up.
+
+    Raises ValueError when no halving of ``latent_size`` has that many pixels.
+    """
+    h, w = latent_size
+    while h * w > max(pixels, 1):
+        h, w = (h + 1) // 2, (w + 1) // 2
+    if h * w != pixels:
+        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
+                         f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64.")
+    return h, w
+
+
+def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks ``[B, H, W]`` averaged over the cells of a layer of ``size`` (h, w), flat: ``[B, h*w]``."""
+    return functional.interpolate(masks[:, None], size=size, mode="area").flatten(1)
+
+
+def attention_heat(maps: Iterable[Tensor], positions: slice, size: tuple[int, int]) -> Tensor:
+    """How much each place of the latents attends to the phrase: ``[n, h, w]``, 1 on average.
+
+    maps: per layer the probabilities ``[n, heads, places, L]``; positions: the phrase's tokens.
+    Layers weigh equally, whatever their resolution and however much of their attention goes to words.
+    """
+    heats = []
+    for attention in maps:
+        share = attention[..., positions].float().sum(-1).mean(1)
+        share = share / share.mean(-1, keepdim=True).clamp_min(1e-12)
+        square = share.unflatten(-1, layer_size(share.shape[-1], size)).unsqueeze(1)
+        heats.append(F.interpolate(square, size, mode="bilinear", align_corners=False).squeeze(1).cpu())
+    return torch.stack(heats).mean(0)
+
 
 END = "(end)"  # the end token and the padding after it, which repeats what the prompt said
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-from demo.plan import Plan, PromptSet
+from dev.bench.plan import Plan, PromptSet
 from mace_core.evaluation.metrics import h_o, top1_accuracy
 
 Pictures = Mapping[tuple[str, str], Tensor]  # ("before" or "after", phrase) -> [B, H, W, 3] in 0..1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..mace_core.concepts.concepts import same
+from ...mace_core.concepts.concepts import same
 
 
 @dataclass(frozen=True)

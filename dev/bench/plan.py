@@ -1,6 +1,7 @@
 """What one run of the demo erases, what it draws to find out, and what the judge may answer."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,3 +69,9 @@ def choices(world: Mapping, concept: Mapping) -> tuple[tuple[str, ...], str]:
         return RENDERINGS, name
     styles = (each["name"] for each in world["concepts"] if each["kind"] == "style")
     return tuple(f"{each} style" for each in styles if each not in RENDERINGS), f"{name} style"
+
+
+def names(plan: Plan, line: str) -> bool:
+    """Does a caption speak of the target, or of a synonym?"""
+    return any(re.search(rf"\b{re.escape(each.phrase)}s?\b", line, re.IGNORECASE)
+               for each in (plan.target, *plan.synonyms))

@@ -1,0 +1,83 @@
+"""What must stay as it is, as one matrix: the prior of equation 2."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..encoder.text_encoder import BATCH, TextEncoder, check_finite
+from .moments import block_moment, check_same_encoder, whole
+
+# The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
+# that many, so that the paper's preserve weights (l1, l2) mean the same thing whatever the captions.
+PAPER_CAPTIONS = 616_767
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What to preserve: P = sum e_p e_p^T ``[d, d]`` float64, scaled to ``PAPER_CAPTIONS`` and weighted.
+
+    Raises ValueError when P is not square or contains NaN or infinity.
+    """
+
+    P: Tensor
+    captions: int
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
+            raise ValueError(f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
+                             "expected: make it again with the node 'Preserve Prior'.")
+        if not torch.isfinite(self.P).all():
+            raise ValueError("The prior contains NaN or infinity: make it again with the node "
+                             "'Preserve Prior', with the text encoder in float32.")
+
+
+def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,
+                        progress: Callable[[int, int], None] | None = None,
+                        device: torch.device | str = "cpu") -> Prior:
+    """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
+
+    A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
+    captions: weight 1 preserves these captions as strongly as the paper preserves COCO. Products are summed
+    on ``device``: in float64, or on a card, where that is slow, in float32 by batch and in float64 over them.
+    ``progress(done, total)`` is called after each batch. Raises ValueError: no captions, a weight that is
+    not positive, NaN embeddings.
+    """
+    counts = Counter(caption.strip() for caption in captions if caption.strip())
+    if not counts:
+        raise ValueError("The prior has no captions: give at least one caption or name to preserve.")
+    if not weight > 0:
+        raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
+    texts, total = list(counts), counts.total()
+    P: Tensor | None = None
+    for start in range(0, len(texts), BATCH):
+        batch = texts[start:start + BATCH]
+        e = encoder.encode(batch).embeddings  # [B, L, d]
+        check_finite(e, f"the caption '{batch[0]}' and those after it")
+        if P is None:
+            P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
+        root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
+        rows = (e.double() * root[:, None, None]).flatten(0, 1)
+        P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
+        if progress is not None:
+            progress(min(start + BATCH, len(texts)), len(texts))
+    P = whole(P.cpu())
+    return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
+
+
+def weighted(prior: Prior, weight: float) -> Prior:
+    """The prior counted ``weight`` times. Raises ValueError for a weight that is not positive and finite."""
+    if not 0 < weight < float("inf"):
+        raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
+    return Prior(prior.P * weight, prior.captions, prior.fingerprint)
+
+
+def add_priors(a: Prior, b: Prior) -> Prior:
+    """The sum of two priors of the same text encoder; ValueError when the encoders differ."""
+    check_same_encoder("the two priors", [a.fingerprint, b.fingerprint], [a.P.shape[0], b.P.shape[0]])
+    return Prior(a.P + b.P, a.captions + b.captions, a.fingerprint)
