@@ -44,6 +44,7 @@ demo: setup
 	@$(HOST_PY) -m demo.run --concept "$(CONCEPT)" --surrogate "$(SURROGATE)"
 
 lint: setup
+	@$(PY) -m ruff format .
 	@$(PY) -m ruff check .
 
 mini: setup $(VENV)/.mini

@@ -33,13 +33,19 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 if _too_old(_host_version()):
-    logging.error("MACE Concept Erasure needs ComfyUI %s or newer and this is %s: update ComfyUI.",
-                  OLDEST_HOST, _host_version())
+    logging.error(
+        "MACE Concept Erasure needs ComfyUI %s or newer and this is %s: update ComfyUI.",
+        OLDEST_HOST,
+        _host_version(),
+    )
 else:
+
     async def comfy_entrypoint():
         try:
             from .nodes.extension import MaceExtension
         except (ImportError, AttributeError) as error:
-            raise ImportError(f"MACE Concept Erasure finds no place in ComfyUI {_host_version()} ({error}): "
-                              "update ComfyUI and this pack.") from error
+            raise ImportError(
+                f"MACE Concept Erasure finds no place in ComfyUI {_host_version()} ({error}): "
+                "update ComfyUI and this pack."
+            ) from error
         return MaceExtension()

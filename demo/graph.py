@@ -17,7 +17,9 @@ def erasure_graph(template: Mapping, plan: Plan) -> dict:
     """
     graph = copy.deepcopy(dict(template))
     find(graph, "MACE_EraseConcepts")["inputs"] |= {
-        "concepts": f"{plan.target.phrase} -> {plan.surrogate}", "kind": plan.kind}
+        "concepts": f"{plan.target.phrase} -> {plan.surrogate}",
+        "kind": plan.kind,
+    }
     prior = find(graph, "MACE_PreservePrior")["inputs"]
     prior["captions"] = "\n".join(line for line in prior["captions"].splitlines() if not names(plan, line))
     find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] = plan.target.prompt
@@ -43,10 +45,16 @@ class Drawing:
 
     @classmethod
     def of(cls, template: Mapping) -> "Drawing":
-        sampler = {name: value for name, value in find(template, "KSampler")["inputs"].items()
-                   if not isinstance(value, list)}
-        return cls(find(template, "CheckpointLoaderSimple")["inputs"],
-                   find(template, "EmptyLatentImage")["inputs"], sampler)
+        sampler = {
+            name: value
+            for name, value in find(template, "KSampler")["inputs"].items()
+            if not isinstance(value, list)
+        }
+        return cls(
+            find(template, "CheckpointLoaderSimple")["inputs"],
+            find(template, "EmptyLatentImage")["inputs"],
+            sampler,
+        )
 
 
 def scoring_graph(drawing: Drawing, plan: Plan, erasure: str, images: int) -> dict:
@@ -63,8 +71,14 @@ def scoring_graph(drawing: Drawing, plan: Plan, erasure: str, images: int) -> di
             text, sample, decode = (f"{what}_{number}_{side}" for what in ("text", "sample", "decode"))
             graph |= {
                 text: node("CLIPTextEncode", clip=["loader", 1], text=drawn.prompt),
-                sample: node("KSampler", **drawing.sampler, model=[model, 0], positive=[text, 0],
-                             negative=["negative", 0], latent_image=["latent", 0])
+                sample: node(
+                    "KSampler",
+                    **drawing.sampler,
+                    model=[model, 0],
+                    positive=[text, 0],
+                    negative=["negative", 0],
+                    latent_image=["latent", 0],
+                )
                 | {"_meta": {"title": f"{drawn.phrase}, {side}"}},
                 decode: node("VAEDecode", samples=[sample, 0], vae=["loader", 2]),
                 output_id(number, side): node("PreviewImage", images=[decode, 0]),

@@ -39,9 +39,11 @@ def draw_before_after(plan: Plan, pictures: Pictures, path: Path) -> None:
 def rows_of(plan: Plan) -> list[tuple[str, str, str]]:
     """(phrase, what should happen to it, colour of that note)."""
     spread = max(1, len(plan.kept) // KEPT_SHOWN)
-    return [(plan.target.phrase, "erased", ERASED),
-            *((each.phrase, "synonym, never named", ERASED) for each in plan.synonyms[:SYNONYMS_SHOWN]),
-            *((each.phrase, "stays", STAYS) for each in plan.kept[::spread][:KEPT_SHOWN])]
+    return [
+        (plan.target.phrase, "erased", ERASED),
+        *((each.phrase, "synonym, never named", ERASED) for each in plan.synonyms[:SYNONYMS_SHOWN]),
+        *((each.phrase, "stays", STAYS) for each in plan.kept[::spread][:KEPT_SHOWN]),
+    ]
 
 
 def enlarge(picture: Tensor) -> Image.Image:

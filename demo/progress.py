@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 from dev.host.client import Event
 
 # What nodes cost relative to each other; all others are taken to cost nothing.
-COST = {"MACE_PreservePrior": 0.5, "MACE_CrossAttnRefine": 0.5, "MACE_DrawConcepts": 6,
-        "MACE_MaskConcepts": 0.5, "MACE_TrainConceptLoRA": 1, "MACE_FuseLoRAs": 0.5, "KSampler": 2}
+COST = {
+    "MACE_PreservePrior": 0.5,
+    "MACE_CrossAttnRefine": 0.5,
+    "MACE_DrawConcepts": 6,
+    "MACE_MaskConcepts": 0.5,
+    "MACE_TrainConceptLoRA": 1,
+    "MACE_FuseLoRAs": 0.5,
+    "KSampler": 2,
+}
 SECONDS_BETWEEN_LINES = 10  # when the output is a file and not a screen
 
 

@@ -68,32 +68,61 @@ def erase_and_draw(client: Client, plan: Plan, images: int) -> tuple[dict, dict]
     graph = erasure_graph(template, plan)
     print("Template 2, all three stages:")
     outputs = client.run(graph, Progress(graph))
-    saved = next(outputs[name]["text"][0] for name, each in graph.items()
-                 if each["class_type"] == "MACE_SaveErasure")
+    saved = next(
+        outputs[name]["text"][0] for name, each in graph.items() if each["class_type"] == "MACE_SaveErasure"
+    )
     print(f"Saved as models/mace/{saved}; {images} pictures per prompt set, before and after:")
     drawing = scoring_graph(Drawing.of(template), plan, saved, images)
     outputs = client.run(drawing, Progress(drawing))
-    return graph, {(side, drawn.phrase): fetch(client, outputs[output_id(number, side)]["images"])
-                   for side in SIDES for number, drawn in enumerate(plan.sets)}
+    return graph, {
+        (side, drawn.phrase): fetch(client, outputs[output_id(number, side)]["images"])
+        for side in SIDES
+        for number, drawn in enumerate(plan.sets)
+    }
 
 
 def fetch(client: Client, entries: list[dict]) -> torch.Tensor:
     """[B, H, W, 3] in 0..1."""
     files = (Image.open(io.BytesIO(client.image(entry))).convert("RGB") for entry in entries)
-    return torch.stack([torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
-                        .view(file.height, file.width, 3).float() / 255 for file in files])
+    return torch.stack(
+        [
+            torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
+            .view(file.height, file.width, 3)
+            .float()
+            / 255
+            for file in files
+        ]
+    )
 
 
 def settings(plan: Plan, graph: dict, images: int, judge: Judge) -> dict:
     """Everything somebody needs to get the same figures."""
-    nodes = ("MACE_CrossAttnRefine", "MACE_DrawConcepts", "MACE_MaskConcepts", "MACE_TrainConceptLoRA",
-             "MACE_FuseLoRAs", "KSampler")
-    chosen = {name: {key: value for key, value in find(graph, name)["inputs"].items()
-                     if not isinstance(value, list)} for name in nodes}
-    return {"target": plan.target.phrase, "surrogate": plan.surrogate, "kind": plan.kind,
-            "synonyms": [each.phrase for each in plan.synonyms], "kept": [each.phrase for each in plan.kept],
-            "images_per_prompt_set": images, "accuracy": "top-1", "judge": judge.fingerprint[:16],
-            "judged_among": len(plan.target.names), **chosen}
+    nodes = (
+        "MACE_CrossAttnRefine",
+        "MACE_DrawConcepts",
+        "MACE_MaskConcepts",
+        "MACE_TrainConceptLoRA",
+        "MACE_FuseLoRAs",
+        "KSampler",
+    )
+    chosen = {
+        name: {
+            key: value for key, value in find(graph, name)["inputs"].items() if not isinstance(value, list)
+        }
+        for name in nodes
+    }
+    return {
+        "target": plan.target.phrase,
+        "surrogate": plan.surrogate,
+        "kind": plan.kind,
+        "synonyms": [each.phrase for each in plan.synonyms],
+        "kept": [each.phrase for each in plan.kept],
+        "images_per_prompt_set": images,
+        "accuracy": "top-1",
+        "judge": judge.fingerprint[:16],
+        "judged_among": len(plan.target.names),
+        **chosen,
+    }
 
 
 if __name__ == "__main__":

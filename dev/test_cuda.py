@@ -15,8 +15,10 @@ from dev.host.fetch import REPOSITORY
 def main() -> int:
     for package in ("torch", "pytest"):
         if importlib.util.find_spec(package) is None:
-            print(f"test-cuda: {sys.executable} has no {package}: name the Python that runs ComfyUI on your "
-                  "card, with pytest in it: make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI.")
+            print(
+                f"test-cuda: {sys.executable} has no {package}: name the Python that runs ComfyUI on your "
+                "card, with pytest in it: make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI."
+            )
             return 1
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/cuda"]
     return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, "PYTHONUNBUFFERED": "1"}).returncode

@@ -88,7 +88,7 @@ def refine_settings(concepts: Sequence[Concept], variant: str) -> RefineSettings
     """Stage 1. The published code multiplies the prior by l1 twice."""
     row = shared_preset(concepts)
     power = 2 if variant == PUBLISHED_CODE else 1
-    return RefineSettings(preserve_weight=row.preserve_weight ** power, ridge=row.ridge)
+    return RefineSettings(preserve_weight=row.preserve_weight**power, ridge=row.ridge)
 
 
 def fuse_settings(concepts: Sequence[Concept]) -> FuseSettings:
@@ -103,8 +103,15 @@ def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, se
     The published code leaves the norm unsquared and suppresses the end token too.
     """
     row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
-    return TrainSettings(row.steps, row.learning_rate, rank, cfis=row.cfis, seed=seed,
-                         loss="norm" if published else "squared", suppress_end_of_text=published)
+    return TrainSettings(
+        row.steps,
+        row.learning_rate,
+        rank,
+        cfis=row.cfis,
+        seed=seed,
+        loss="norm" if published else "squared",
+        suppress_end_of_text=published,
+    )
 
 
 def domain_weight(concepts: Sequence[Concept], captions: int) -> float:

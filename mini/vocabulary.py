@@ -30,6 +30,8 @@ def answers(world: Mapping) -> tuple[dict[str, str], ...]:
     """The judge's questions (what, whose artwork, which rendering), answer -> the text it was taught."""
     known = concepts(world)
     shown = (*known["object"], *known["person"], *known["explicit"], *world["scenes"], ANYBODY)
-    return ({name: PROMPT.format(name) for name in shown},
-            {name: PROMPT.format(f"{name} style") for name in known["style"] if name not in RENDERINGS},
-            {name: PROMPT.format(name) for name in RENDERINGS})
+    return (
+        {name: PROMPT.format(name) for name in shown},
+        {name: PROMPT.format(f"{name} style") for name in known["style"] if name not in RENDERINGS},
+        {name: PROMPT.format(name) for name in RENDERINGS},
+    )

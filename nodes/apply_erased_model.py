@@ -19,19 +19,33 @@ class ApplyErasedModel(io.ComfyNode):
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "patch model"),
             description="Puts an erasure on a MODEL as a patch. "
-                        "Bypass the node, and the MODEL is what it was.",
+            "Bypass the node, and the MODEL is what it was.",
             inputs=[
-                io.Model.Input("model", tooltip="Any MODEL of the same family, from before any erasure; "
-                                                "LoRAs in front of this node stay in force."),
-                Erasure.Input("erasure",
-                              tooltip="From Fuse LoRAs, Cross-Attention Refinement or Load Erasure."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=2.0, step=0.05,
-                               tooltip="1 erases, 0 is the MODEL itself, values between fade."),
-                io.Clip.Input("clip", optional=True,
-                              tooltip="Connect it to check that the erasure was made for this text encoder."),
+                io.Model.Input(
+                    "model",
+                    tooltip="Any MODEL of the same family, from before any erasure; "
+                    "LoRAs in front of this node stay in force.",
+                ),
+                Erasure.Input(
+                    "erasure", tooltip="From Fuse LoRAs, Cross-Attention Refinement or Load Erasure."
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="1 erases, 0 is the MODEL itself, values between fade.",
+                ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="Connect it to check that the erasure was made for this text encoder.",
+                ),
             ],
-            outputs=[io.Model.Output(display_name="erased",
-                                     tooltip="A patched clone: connect it to KSampler.")],
+            outputs=[
+                io.Model.Output(display_name="erased", tooltip="A patched clone: connect it to KSampler.")
+            ],
         )
 
     @classmethod

@@ -18,19 +18,28 @@ class CountExposed(io.ComfyNode):
             category=CATEGORY,
             **found_as("NSFW", "nudity", "NudeNet", "safety"),
             description="Counts exposed parts of bodies, the paper's measure for explicit content. Needs the "
-                        "package nudenet, an extra: pip install nudenet.",
+            "package nudenet, an extra: pip install nudenet.",
             is_output_node=True,
             is_input_list=True,  # a list of pictures is counted together, as a batch is
             inputs=[
                 io.Image.Input("images", tooltip="Pictures to count in: of the MODEL before, or after."),
-                io.Float.Input("threshold", default=0.6, min=0.0, max=1.0, step=0.05,
-                               tooltip="From which score on a part counts. The paper uses 0.6."),
+                io.Float.Input(
+                    "threshold",
+                    default=0.6,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="From which score on a part counts. The paper uses 0.6.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="table", tooltip="The count of every part, as Markdown."),
-                io.String.Output(display_name="counts", tooltip="The counts, the threshold, the package's "
-                                                                "version and all that was found, as JSON, "
-                                                                "also kept in output/mace."),
+                io.String.Output(
+                    display_name="counts",
+                    tooltip="The counts, the threshold, the package's "
+                    "version and all that was found, as JSON, "
+                    "also kept in output/mace.",
+                ),
             ],
         )
 

@@ -23,33 +23,54 @@ class CrossAttnRefine(io.ComfyNode):
             category=CATEGORY,
             **found_as("closed form", "UCE", "unlearn", "concept erasure", "remove concept", "stage 1"),
             description="Stage 1 of MACE, in seconds: the words around a concept no longer speak of it, "
-                        "and the concept's own words are read as its surrogate.",
+            "and the concept's own words are read as its surrogate.",
             inputs=[
-                io.Model.Input("model", tooltip="The MODEL to erase from. It is not changed: the output "
-                                                "is a patched clone."),
+                io.Model.Input(
+                    "model",
+                    tooltip="The MODEL to erase from. It is not changed: the output is a patched clone.",
+                ),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
-                Prior.Input("prior", optional=True,
-                            tooltip="What to preserve. Without it only the ridge preserves."),
-                expert(io.Float, "preserve_weight", default=3e-5, min=0.0, max=1e6, step=1e-5, round=False,
-                       tooltip="Lambda 1 of the paper: how much the prior counts, for each concept of the "
-                               "list. The paper uses 0.0001 for people and styles."),
-                expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
-                       tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
-                               "the paper uses 10 to 1000 for objects."),
+                Prior.Input(
+                    "prior", optional=True, tooltip="What to preserve. Without it only the ridge preserves."
+                ),
+                expert(
+                    io.Float,
+                    "preserve_weight",
+                    default=3e-5,
+                    min=0.0,
+                    max=1e6,
+                    step=1e-5,
+                    round=False,
+                    tooltip="Lambda 1 of the paper: how much the prior counts, for each concept of the "
+                    "list. The paper uses 0.0001 for people and styles.",
+                ),
+                expert(
+                    io.Float,
+                    "ridge",
+                    default=100.0,
+                    min=0.0,
+                    max=1e6,
+                    step=1.0,
+                    round=False,
+                    tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
+                    "the paper uses 10 to 1000 for objects.",
+                ),
                 io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[
-                io.Model.Output(display_name="refined",
-                                tooltip="The refined MODEL, for Train Concept LoRA or to draw with."),
-                Erasure.Output(display_name="erasure",
-                               tooltip="Stage 1 alone: for Fuse LoRAs, or to save as a preview."),
+                io.Model.Output(
+                    display_name="refined",
+                    tooltip="The refined MODEL, for Train Concept LoRA or to draw with.",
+                ),
+                Erasure.Output(
+                    display_name="erasure", tooltip="Stage 1 alone: for Fuse LoRAs, or to save as a preview."
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, model, clip, concepts, prior=None, preserve_weight=3e-5, ridge=100.0,
-                preset=OWN):
+    def execute(cls, model, clip, concepts, prior=None, preserve_weight=3e-5, ridge=100.0, preset=OWN):
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))

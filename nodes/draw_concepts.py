@@ -26,28 +26,53 @@ class DrawConcepts(io.ComfyNode):
             **found_as("training images", "generate images", "dataset"),
             description="Lets the unedited model draw each concept: the pictures its LoRA is trained on.",
             inputs=[
-                io.Model.Input("model",
-                               tooltip="The MODEL from before any erasure: it must still know the concepts."),
+                io.Model.Input(
+                    "model", tooltip="The MODEL from before any erasure: it must still know the concepts."
+                ),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
-                io.Int.Input("images", default=8, min=1, max=64,
-                             tooltip="Pictures per concept. The paper uses 8."),
-                io.Int.Input("steps", default=30, min=1, max=200,
-                             tooltip="Sampling steps per picture. "
-                                     "The paper uses 30, 20 is enough for a preview."),
-                io.Float.Input("cfg", default=7.5, min=0.0, max=30.0, step=0.5,
-                               tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
-                             tooltip="The same seed draws the same pictures."),
-                io.Int.Input("width", default=512, min=64, max=2048, step=8,
-                             tooltip="The size the model was trained for: "
-                                     "512 for SD1.x, 1024 for SDXL, 64 for the mini."),
+                io.Int.Input(
+                    "images", default=8, min=1, max=64, tooltip="Pictures per concept. The paper uses 8."
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=30,
+                    min=1,
+                    max=200,
+                    tooltip="Sampling steps per picture. The paper uses 30, 20 is enough for a preview.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=False,
+                    tooltip="The same seed draws the same pictures.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=512,
+                    min=64,
+                    max=2048,
+                    step=8,
+                    tooltip="The size the model was trained for: "
+                    "512 for SD1.x, 1024 for SDXL, 64 for the mini.",
+                ),
                 io.Int.Input("height", default=512, min=64, max=2048, step=8, tooltip="See width."),
             ],
             outputs=[
-                TrainingSet.Output(display_name="training_set",
-                                   tooltip="Latents of the pictures, for Mask Concepts."),
+                TrainingSet.Output(
+                    display_name="training_set", tooltip="Latents of the pictures, for Mask Concepts."
+                ),
                 io.Image.Output(display_name="images", tooltip="The pictures, in the order of the concepts."),
             ],
         )
@@ -69,19 +94,40 @@ class DrawConcepts(io.ComfyNode):
         for concept, label in labelled(concepts):
             prompt = drawing_prompt(concept)
             progress.say(label)
-            drawn.append(drawn_once(
-                key, concept, prompt,
-                lambda: _draw(model, vae, encoder, concept, prompt, settings,
-                              lambda count: progress.step(label, count)),
-                progress.warn))
+            drawn.append(
+                drawn_once(
+                    key,
+                    concept,
+                    prompt,
+                    lambda: _draw(
+                        model,
+                        vae,
+                        encoder,
+                        concept,
+                        prompt,
+                        settings,
+                        lambda count: progress.step(label, count),
+                    ),
+                    progress.warn,
+                )
+            )
         pictures = torch.cat([each.pictures for each in drawn]).float() / 255
         return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))
 
 
 def _draw(model, vae, encoder, concept, prompt, settings, on_step) -> ConceptImages:
     positive, negative = encoder.conditioning(prompt.target), encoder.conditioning("")
-    latents = draw_latents(model, positive, negative, settings["images"], settings["size"], settings["steps"],
-                           settings["cfg"], settings["seed"], on_step)
+    latents = draw_latents(
+        model,
+        positive,
+        negative,
+        settings["images"],
+        settings["size"],
+        settings["steps"],
+        settings["cfg"],
+        settings["seed"],
+        on_step,
+    )
     heat = concept_heat(model, encoder, positive, prompt, latents)
     pictures = as_bytes(decode(vae, latents))
     return ConceptImages(concept.target, latents, heat=heat, pictures=pictures, kind=concept.kind)

@@ -17,28 +17,45 @@ class EraseConcepts(io.ComfyNode):
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "censor", "MACE"),
             description="Says what to erase and what the model shall draw instead. "
-                        "The first node of every MACE graph.",
+            "The first node of every MACE graph.",
             inputs=[
                 io.String.Input(
-                    "concepts", multiline=True, default="ship -> sea",
+                    "concepts",
+                    multiline=True,
+                    default="ship -> sea",
                     tooltip="One concept a line: target -> surrogate. Synonyms in brackets are erased "
-                            "along with it: ship (boat, vessel) -> sea. A # starts a comment."),
+                    "along with it: ship (boat, vessel) -> sea. A # starts a comment.",
+                ),
                 io.Combo.Input(
-                    "kind", options=list(KINDS), default="object",
+                    "kind",
+                    options=list(KINDS),
+                    default="object",
                     tooltip="What the concepts are: it chooses the prompts they are erased in. "
-                            "A line may differ: style: Van Gogh -> art."),
+                    "A line may differ: style: Van Gogh -> art.",
+                ),
                 io.String.Input(
-                    "synonyms", multiline=True, default="", optional=True,
+                    "synonyms",
+                    multiline=True,
+                    default="",
+                    optional=True,
                     tooltip="More synonyms. One concept: boat, vessel. "
-                            "Several: one line each, ship: boat, vessel."),
+                    "Several: one line each, ship: boat, vessel.",
+                ),
                 io.Combo.Input(
-                    "file", options=text_files(FORMATS), default=NONE, optional=True,
+                    "file",
+                    options=text_files(FORMATS),
+                    default=NONE,
+                    optional=True,
                     tooltip="A list in the host's input folder or in models/mace, read in place of the lines "
-                            "above: CSV, JSON or YAML with target, surrogate, kind, synonyms, or such lines "
-                            "as .txt. Press R after adding one."),
+                    "above: CSV, JSON or YAML with target, surrogate, kind, synonyms, or such lines "
+                    "as .txt. Press R after adding one.",
+                ),
             ],
-            outputs=[Concepts.Output(display_name="concepts",
-                                     tooltip="The concepts to erase with their surrogates.")],
+            outputs=[
+                Concepts.Output(
+                    display_name="concepts", tooltip="The concepts to erase with their surrogates."
+                )
+            ],
         )
 
     @classmethod

@@ -20,27 +20,48 @@ class ExportErasure(io.ComfyNode):
             category=CATEGORY,
             **found_as("save LoRA", "LoRA file", "PEFT", "diffusers"),
             description="Writes an erasure for programs without this pack, into output/mace. "
-                        "Made for one MODEL, where Save Erasure fits all with its text encoder.",
+            "Made for one MODEL, where Save Erasure fits all with its text encoder.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("model", tooltip="The MODEL the export is for, from before the erasure; "
-                                                "LoRAs in front of this node count as part of it."),
+                io.Model.Input(
+                    "model",
+                    tooltip="The MODEL the export is for, from before the erasure; "
+                    "LoRAs in front of this node count as part of it.",
+                ),
                 Erasure.Input("erasure", tooltip="What to export."),
-                io.Combo.Input("format", options=list(FORMATS), default=FORMATS[0],
-                               tooltip="LoRA: for LoraLoader and diffusers, exact to its rank. Full "
-                                       "difference: for LoraLoader, exact and large. PEFT adapter: as LoRA, "
-                                       "a folder for peft and diffusers."),
-                io.Int.Input("rank", default=64, min=0, max=4096,
-                             tooltip="Of the approximation of the closed-form part; the concepts' own LoRAs "
-                                     "come on top, exact. Not used by the full difference."),
-                io.String.Input("name", default="erasure",
-                                tooltip="The name in output/mace, with a subfolder if you like; "
-                                        "a number is added to it."),
-                io.Combo.Input("precision", options=list(PRECISIONS), default="float32",
-                               tooltip="float16 halves the file; the report says what it costs."),
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    default=FORMATS[0],
+                    tooltip="LoRA: for LoraLoader and diffusers, exact to its rank. Full "
+                    "difference: for LoraLoader, exact and large. PEFT adapter: as LoRA, "
+                    "a folder for peft and diffusers.",
+                ),
+                io.Int.Input(
+                    "rank",
+                    default=64,
+                    min=0,
+                    max=4096,
+                    tooltip="Of the approximation of the closed-form part; the concepts' own LoRAs "
+                    "come on top, exact. Not used by the full difference.",
+                ),
+                io.String.Input(
+                    "name",
+                    default="erasure",
+                    tooltip="The name in output/mace, with a subfolder if you like; a number is added to it.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="float32",
+                    tooltip="float16 halves the file; the report says what it costs.",
+                ),
             ],
-            outputs=[io.String.Output(display_name="report",
-                                      tooltip="The file, and how exactly it stands for the erasure.")],
+            outputs=[
+                io.String.Output(
+                    display_name="report", tooltip="The file, and how exactly it stands for the erasure."
+                )
+            ],
         )
 
     @classmethod

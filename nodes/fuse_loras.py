@@ -19,28 +19,45 @@ class FuseLoRAs(io.ComfyNode):
             category=CATEGORY,
             **found_as("merge LoRAs", "closed form", "concept erasure", "stage 3"),
             description="Stage 3 of MACE: all concept LoRAs in one closed form, "
-                        "so that they do not disturb each other.",
+            "so that they do not disturb each other.",
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Erasure.Input("refined", tooltip="The erasure of Cross-Attention Refinement."),
-                ConceptLoRAs.Input("concept_loras",
-                                   tooltip="From Train Concept LoRA, on that refinement's MODEL."),
-                Prior.Input("prior", optional=True,
-                            tooltip="What to preserve: the same as in the refinement."),
-                expert(io.Float, "preserve_weight", default=3e-5, min=0.0, max=1e6, step=1e-5, round=False,
-                       tooltip="Lambda 2 of the paper: how much the prior counts, for each concept of the "
-                               "list."),
-                expert(io.Float, "ridge", default=100.0, min=0.0, max=1e6, step=1.0, round=False,
-                       tooltip="Pulls the result towards the refinement without LoRAs."),
+                ConceptLoRAs.Input(
+                    "concept_loras", tooltip="From Train Concept LoRA, on that refinement's MODEL."
+                ),
+                Prior.Input(
+                    "prior", optional=True, tooltip="What to preserve: the same as in the refinement."
+                ),
+                expert(
+                    io.Float,
+                    "preserve_weight",
+                    default=3e-5,
+                    min=0.0,
+                    max=1e6,
+                    step=1e-5,
+                    round=False,
+                    tooltip="Lambda 2 of the paper: how much the prior counts, for each concept of the list.",
+                ),
+                expert(
+                    io.Float,
+                    "ridge",
+                    default=100.0,
+                    min=0.0,
+                    max=1e6,
+                    step=1.0,
+                    round=False,
+                    tooltip="Pulls the result towards the refinement without LoRAs.",
+                ),
                 io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
-            outputs=[Erasure.Output(display_name="erasure",
-                                    tooltip="The whole of MACE, for Apply Erased Model.")],
+            outputs=[
+                Erasure.Output(display_name="erasure", tooltip="The whole of MACE, for Apply Erased Model.")
+            ],
         )
 
     @classmethod
-    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=3e-5, ridge=100.0,
-                preset=OWN):
+    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=3e-5, ridge=100.0, preset=OWN):
         progress = Progress("Fuse LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
         settings = FuseSettings(preserve_weight=own_weight(preserve_weight, refined.concepts), ridge=ridge)

@@ -18,11 +18,13 @@ class LoadErasure(io.ComfyNode):
             category=CATEGORY,
             **found_as("read erasure", "unlearn", "concept erasure"),
             description="Reads an erasure from models/mace. "
-                        "It fits every checkpoint with the same text encoder.",
+            "It fits every checkpoint with the same text encoder.",
             inputs=[
-                io.Combo.Input("name", options=erasure_names(),
-                               tooltip="A file of models/mace, written by Save Erasure. "
-                                       "Press R after adding one."),
+                io.Combo.Input(
+                    "name",
+                    options=erasure_names(),
+                    tooltip="A file of models/mace, written by Save Erasure. Press R after adding one.",
+                ),
             ],
             outputs=[Erasure.Output(display_name="erasure", tooltip="For Apply Erased Model.")],
         )

@@ -20,47 +20,109 @@ class MaskConcepts(io.ComfyNode):
             category=CATEGORY,
             **found_as("segment", "SAM", "GroundingDINO", "attention mask"),
             description="Marks where each concept is in its pictures: "
-                        "attention to it is trained away there only.",
+            "attention to it is trained away there only.",
             inputs=[
                 TrainingSet.Input("training_set", tooltip="From Draw Concepts."),
                 io.Combo.Input(
-                    "method", options=list(METHODS), default=METHODS[0],
+                    "method",
+                    options=list(METHODS),
+                    default=METHODS[0],
                     tooltip="attention: where the model looked while reading the concept's words. "
-                            "whole image: everywhere. grounded-sam: GroundingDINO and SAM, from folders in "
-                            "models/mace/segmenters. Styles are masked everywhere by each of them."),
-                expert(io.Float, "threshold", default=0.0, min=0.0, max=1.0, step=0.05,
-                       tooltip="attention: above this share of its range is inside the mask. "
-                               "0 chooses it for every picture (Otsu)."),
-                expert(io.Float, "box_threshold", default=0.35, min=0.0, max=1.0, step=0.05, optional=True,
-                       tooltip="grounded-sam: how sure the detector must be that a box shows the concept. "
-                               "Lower it when nothing is found."),
-                expert(io.Float, "text_threshold", default=0.25, min=0.0, max=1.0, step=0.05, optional=True,
-                       tooltip="grounded-sam: how well every single word of the concept must fit a box, "
-                               "so that 'red car' takes no blue one."),
-                expert(io.Float, "mask_threshold", default=0.5, min=0.0, max=1.0, step=0.05, optional=True,
-                       tooltip="grounded-sam: how sure the segmenter must be of a pixel. "
-                               "Lower makes larger masks."),
-                expert(io.Combo, "detector", options=choices(DETECTOR), default="auto", optional=True,
-                       tooltip="grounded-sam: the GroundingDINO. auto is the first one found in "
-                               "models/mace/segmenters or the Hugging Face cache."),
-                expert(io.Combo, "segmenter", options=choices(SEGMENTER), default="auto", optional=True,
-                       tooltip="grounded-sam: the SAM. auto is the first one found."),
-                io.Mask.Input("masks", optional=True,
-                              tooltip="Masks of any other segmenter, used in place of the method's: one for "
-                                      "every picture, in the order of Draw Concepts' images."),
+                    "whole image: everywhere. grounded-sam: GroundingDINO and SAM, from folders in "
+                    "models/mace/segmenters. Styles are masked everywhere by each of them.",
+                ),
+                expert(
+                    io.Float,
+                    "threshold",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="attention: above this share of its range is inside the mask. "
+                    "0 chooses it for every picture (Otsu).",
+                ),
+                expert(
+                    io.Float,
+                    "box_threshold",
+                    default=0.35,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="grounded-sam: how sure the detector must be that a box shows the concept. "
+                    "Lower it when nothing is found.",
+                ),
+                expert(
+                    io.Float,
+                    "text_threshold",
+                    default=0.25,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="grounded-sam: how well every single word of the concept must fit a box, "
+                    "so that 'red car' takes no blue one.",
+                ),
+                expert(
+                    io.Float,
+                    "mask_threshold",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="grounded-sam: how sure the segmenter must be of a pixel. "
+                    "Lower makes larger masks.",
+                ),
+                expert(
+                    io.Combo,
+                    "detector",
+                    options=choices(DETECTOR),
+                    default="auto",
+                    optional=True,
+                    tooltip="grounded-sam: the GroundingDINO. auto is the first one found in "
+                    "models/mace/segmenters or the Hugging Face cache.",
+                ),
+                expert(
+                    io.Combo,
+                    "segmenter",
+                    options=choices(SEGMENTER),
+                    default="auto",
+                    optional=True,
+                    tooltip="grounded-sam: the SAM. auto is the first one found.",
+                ),
+                io.Mask.Input(
+                    "masks",
+                    optional=True,
+                    tooltip="Masks of any other segmenter, used in place of the method's: one for "
+                    "every picture, in the order of Draw Concepts' images.",
+                ),
             ],
             outputs=[
-                TrainingSet.Output(display_name="training_set",
-                                   tooltip="The pictures with masks, without those that do not show "
-                                           "their concept."),
-                io.Mask.Output(display_name="masks", tooltip="A mask for every picture, in their order, "
-                                                             "black where the concept is not found."),
+                TrainingSet.Output(
+                    display_name="training_set",
+                    tooltip="The pictures with masks, without those that do not show their concept.",
+                ),
+                io.Mask.Output(
+                    display_name="masks",
+                    tooltip="A mask for every picture, in their order, black where the concept is not found.",
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, training_set, method, threshold=0.0, box_threshold=0.35, text_threshold=0.25,
-                mask_threshold=0.5, detector="auto", segmenter="auto", masks=None):
+    def execute(
+        cls,
+        training_set,
+        method,
+        threshold=0.0,
+        box_threshold=0.35,
+        text_threshold=0.25,
+        mask_threshold=0.5,
+        detector="auto",
+        segmenter="auto",
+        masks=None,
+    ):
         local = [images for images in training_set if images.kind != "style"]
         progress = Progress("Mask concepts", 2 * sum(len(images.latents) for images in local))
         if masks is not None:
@@ -70,8 +132,9 @@ class MaskConcepts(io.ComfyNode):
         elif method == "attention":
             found = attention_masks(local, threshold)
         else:
-            found = segmented_masks(local, (box_threshold, text_threshold, mask_threshold),
-                                    (detector, segmenter), progress)
+            found = segmented_masks(
+                local, (box_threshold, text_threshold, mask_threshold), (detector, segmenter), progress
+            )
         found |= whole_images(images for images in training_set if images.kind == "style")
         masked = tuple(with_masks(images, found[images.target], progress) for images in training_set)
         shown = one_size([_overlay(images, found[images.target]) for images in training_set])

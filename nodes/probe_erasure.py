@@ -29,7 +29,7 @@ class ProbeErasure(io.ComfyNode):
             category=CATEGORY,
             **found_as("red team", "attack", "jailbreak", "robustness"),
             description="Tries to bring erased concepts back: other words, misspellings, other languages, a "
-                        "learned embedding, LoRA training. Erasure is not deletion; this says how far.",
+            "learned embedding, LoRA training. Erasure is not deletion; this says how far.",
             is_output_node=True,
             inputs=[
                 io.Model.Input("before", tooltip="The MODEL from before the erasure."),
@@ -39,31 +39,65 @@ class ProbeErasure(io.ComfyNode):
                 Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
                 io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
                 io.String.Input(
-                    "prompts", multiline=True, default="",
+                    "prompts",
+                    multiline=True,
+                    default="",
                     tooltip="Prompts of your own to try, one a line, in any language. 'ship: a big white "
-                            "thing on the sea' is for the concept ship alone, other lines are for all."),
+                    "thing on the sea' is for the concept ship alone, other lines are for all.",
+                ),
                 io.Combo.Input(
-                    "judge", options=judge_names(), default=BUNDLED_NAME,
+                    "judge",
+                    options=judge_names(),
+                    default=BUNDLED_NAME,
                     tooltip="Who says whether a picture shows the concept: a folder with a transformers "
-                            "CLIPModel in models/mace/judges or models/clip. The bundled one knows the "
-                            "miniature only."),
-                io.Int.Input("images", default=8, min=1, max=1000,
-                             tooltip="Pictures per attack, concept and model, shared among its prompts. The "
-                                     "attacks that learn learn from as many."),
-                io.Int.Input("learning_steps", default=100, min=0, max=100000,
-                             tooltip="Optimisation steps of the learned embedding and of the LoRA, each. "
-                                     "0 leaves both out."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
-                             tooltip="Of the pictures, the misspellings and the training."),
+                    "CLIPModel in models/mace/judges or models/clip. The bundled one knows the "
+                    "miniature only.",
+                ),
+                io.Int.Input(
+                    "images",
+                    default=8,
+                    min=1,
+                    max=1000,
+                    tooltip="Pictures per attack, concept and model, shared among its prompts. The "
+                    "attacks that learn learn from as many.",
+                ),
+                io.Int.Input(
+                    "learning_steps",
+                    default=100,
+                    min=0,
+                    max=100000,
+                    tooltip="Optimisation steps of the learned embedding and of the LoRA, each. "
+                    "0 leaves both out.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=False,
+                    tooltip="Of the pictures, the misspellings and the training.",
+                ),
                 io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
-                expert(io.Float, "cfg", default=7.5, min=0.0, max=30.0, step=0.5,
-                       tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+                expert(
+                    io.Float,
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                ),
             ],
             outputs=[
-                io.String.Output(display_name="table", tooltip="How often each attack showed the concepts, "
-                                                               "before and after, as Markdown tables."),
-                io.String.Output(display_name="recovery", tooltip="The same and all settings as JSON, also "
-                                                                  "kept in output/mace."),
+                io.String.Output(
+                    display_name="table",
+                    tooltip="How often each attack showed the concepts, "
+                    "before and after, as Markdown tables.",
+                ),
+                io.String.Output(
+                    display_name="recovery",
+                    tooltip="The same and all settings as JSON, also kept in output/mace.",
+                ),
                 io.Image.Output(display_name="grid", tooltip="A row for each attack, same seeds."),
             ],
         )
@@ -73,8 +107,22 @@ class ProbeErasure(io.ComfyNode):
         return judge_problem(judge)
 
     @classmethod
-    def execute(cls, before, after, clip, vae, concepts, latent, prompts, judge, images, learning_steps, seed,
-                steps, cfg=7.5):
+    def execute(
+        cls,
+        before,
+        after,
+        clip,
+        vae,
+        concepts,
+        latent,
+        prompts,
+        judge,
+        images,
+        learning_steps,
+        seed,
+        steps,
+        cfg=7.5,
+    ):
         started = time.monotonic()
         cross_attention_layers(after)
         check_vae(vae)

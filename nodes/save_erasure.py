@@ -20,12 +20,19 @@ class SaveErasure(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 Erasure.Input("erasure", tooltip="What to keep."),
-                io.String.Input("name", default="erasure",
-                                tooltip="The file's name, with a subfolder if you like; "
-                                        "a number is added to it."),
-                io.Combo.Input("precision", options=list(PRECISIONS), default="float32", optional=True,
-                               tooltip="Of the low-rank part. float16 halves the file; "
-                                       "float32 draws the same images to the bit."),
+                io.String.Input(
+                    "name",
+                    default="erasure",
+                    tooltip="The file's name, with a subfolder if you like; a number is added to it.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="float32",
+                    optional=True,
+                    tooltip="Of the low-rank part. float16 halves the file; "
+                    "float32 draws the same images to the bit.",
+                ),
             ],
             outputs=[],
         )

@@ -28,7 +28,7 @@ class ScoreErasure(io.ComfyNode):
             category=CATEGORY,
             **found_as("evaluate", "benchmark", "metrics", "CLIP accuracy"),
             description="Draws the erased concepts, their synonyms and what shall stay, before and after "
-                        "with the same seeds, and lets a judge say what it sees: the paper's scores.",
+            "with the same seeds, and lets a judge say what it sees: the paper's scores.",
             is_output_node=True,
             inputs=[
                 io.Model.Input("before", tooltip="The MODEL from before the erasure."),
@@ -38,30 +38,55 @@ class ScoreErasure(io.ComfyNode):
                 Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
                 io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
                 io.String.Input(
-                    "keep", multiline=True, default="",
+                    "keep",
+                    multiline=True,
+                    default="",
                     tooltip="What shall stay, one a line: cat, or style: Monet; prompt: two children on a "
-                            "beach is drawn as it is. Empty: nine concepts that the judge knows, the three "
-                            "nearest to the erased ones among them."),
+                    "beach is drawn as it is. Empty: nine concepts that the judge knows, the three "
+                    "nearest to the erased ones among them.",
+                ),
                 io.String.Input(
-                    "synonyms", multiline=True, default="",
+                    "synonyms",
+                    multiline=True,
+                    default="",
                     tooltip="Other names of the concepts that the erasure was not told: boat, vessel. "
-                            "Several concepts: one line each, ship: boat, vessel. Empty: the judge's own."),
+                    "Several concepts: one line each, ship: boat, vessel. Empty: the judge's own.",
+                ),
                 io.Combo.Input(
-                    "judge", options=judge_names(), default=BUNDLED_NAME,
+                    "judge",
+                    options=judge_names(),
+                    default=BUNDLED_NAME,
                     tooltip="Who says what a picture shows: a folder with a transformers CLIPModel in "
-                            "models/mace/judges or models/clip. The bundled one knows the miniature only."),
-                io.Int.Input("images", default=4, min=1, max=1000,
-                             tooltip="Pictures per prompt. The paper draws 200."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
-                             tooltip="Of each prompt's first picture; the next one has the next seed."),
+                    "models/mace/judges or models/clip. The bundled one knows the miniature only.",
+                ),
+                io.Int.Input(
+                    "images", default=4, min=1, max=1000, tooltip="Pictures per prompt. The paper draws 200."
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=False,
+                    tooltip="Of each prompt's first picture; the next one has the next seed.",
+                ),
                 io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
-                expert(io.Float, "cfg", default=7.5, min=0.0, max=30.0, step=0.5,
-                       tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+                expert(
+                    io.Float,
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="table", tooltip="All scores as Markdown tables."),
-                io.String.Output(display_name="scores", tooltip="All scores and all settings as JSON, also "
-                                                                "kept in output/mace."),
+                io.String.Output(
+                    display_name="scores",
+                    tooltip="All scores and all settings as JSON, also kept in output/mace.",
+                ),
                 io.Image.Output(display_name="grid", tooltip="Before and after with the same seeds."),
                 io.Image.Output(display_name="chart", tooltip="Each prompt's score, before and after."),
             ],
@@ -72,8 +97,9 @@ class ScoreErasure(io.ComfyNode):
         return judge_problem(judge)
 
     @classmethod
-    def execute(cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps,
-                cfg=7.5):
+    def execute(
+        cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5
+    ):
         started = time.monotonic()
         cross_attention_layers(after)
         check_vae(vae)

@@ -5,8 +5,10 @@ import inspect
 from comfy_api.latest import io
 
 CATEGORY = "MACE"
-PRESET = ("own values: those of this node. paper, published code: the authors' for the kinds and the number "
-          "of the concepts, in place of preserve_weight and ridge. Those for people and styles need a prior.")
+PRESET = (
+    "own values: those of this node. paper, published code: the authors' for the kinds and the number "
+    "of the concepts, in place of preserve_weight and ridge. Those for people and styles need a prior."
+)
 
 Concepts = io.Custom("MACE_CONCEPTS")
 Prior = io.Custom("MACE_PRIOR")

@@ -24,39 +24,77 @@ class TrainConceptLoRA(io.ComfyNode):
             category=CATEGORY,
             **found_as("unlearn", "forget", "finetune", "stage 2"),
             description="Stage 2 of MACE: for each concept a tiny LoRA "
-                        "that turns the network's attention away from it.",
+            "that turns the network's attention away from it.",
             inputs=[
-                io.Model.Input("refined",
-                               tooltip="The MODEL output of Cross-Attention Refinement. It is not changed."),
+                io.Model.Input(
+                    "refined", tooltip="The MODEL output of Cross-Attention Refinement. It is not changed."
+                ),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 TrainingSet.Input("training_set", tooltip="Pictures with masks, from Mask Concepts."),
-                io.Int.Input("steps", default=50, min=1, max=10000,
-                             tooltip="Training steps per concept of the exact method. The paper uses 50."),
-                io.Float.Input("learning_rate", default=2e-3, min=1e-7, max=1.0, step=1e-4, round=False,
-                               tooltip="Of the exact method. 0.002 suits the bundled miniature; the paper "
-                                       "uses 0.00001 for one object, 0.0001 for people and styles."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
-                             tooltip="The same seed trains the same LoRA."),
-                expert(io.Int, "rank", default=1, min=1, max=64,
-                       tooltip="The rank of each LoRA. The paper uses 1."),
-                expert(io.Boolean, "focal_sampling", default=True,
-                       tooltip="Concept-focal importance sampling: train mostly where the concept takes "
-                               "shape. Off: all timesteps alike, as the paper does for explicit content."),
+                io.Int.Input(
+                    "steps",
+                    default=50,
+                    min=1,
+                    max=10000,
+                    tooltip="Training steps per concept of the exact method. The paper uses 50.",
+                ),
+                io.Float.Input(
+                    "learning_rate",
+                    default=2e-3,
+                    min=1e-7,
+                    max=1.0,
+                    step=1e-4,
+                    round=False,
+                    tooltip="Of the exact method. 0.002 suits the bundled miniature; the paper "
+                    "uses 0.00001 for one object, 0.0001 for people and styles.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=False,
+                    tooltip="The same seed trains the same LoRA.",
+                ),
+                expert(
+                    io.Int,
+                    "rank",
+                    default=1,
+                    min=1,
+                    max=64,
+                    tooltip="The rank of each LoRA. The paper uses 1.",
+                ),
+                expert(
+                    io.Boolean,
+                    "focal_sampling",
+                    default=True,
+                    tooltip="Concept-focal importance sampling: train mostly where the concept takes "
+                    "shape. Off: all timesteps alike, as the paper does for explicit content.",
+                ),
                 io.Combo.Input(
-                    "method", options=list(METHODS), default=FAST, optional=True,
+                    "method",
+                    options=list(METHODS),
+                    default=FAST,
+                    optional=True,
                     tooltip="fast: a closed form from one pass of the network; steps, learning_rate and rank "
-                            "do not matter to it. exact: the paper's training by gradients, several "
-                            "concepts in one batch where memory allows; many times slower."),
+                    "do not matter to it. exact: the paper's training by gradients, several "
+                    "concepts in one batch where memory allows; many times slower.",
+                ),
                 io.Combo.Input(
-                    "preset", options=list(TRAINING_PRESETS), default=OWN, optional=True,
+                    "preset",
+                    options=list(TRAINING_PRESETS),
+                    default=OWN,
+                    optional=True,
                     tooltip="own values: steps, learning_rate and focal_sampling of this node. paper, "
-                            "published code: the authors' for each concept's kind, by the exact method. "
-                            "'end of text too' also takes attention from the token that ends a prompt."),
+                    "published code: the authors' for each concept's kind, by the exact method. "
+                    "'end of text too' also takes attention from the token that ends a prompt.",
+                ),
             ],
             outputs=[
-                ConceptLoRAs.Output(display_name="concept_loras",
-                                    tooltip="One LoRA per concept, for Fuse LoRAs."),
+                ConceptLoRAs.Output(
+                    display_name="concept_loras", tooltip="One LoRA per concept, for Fuse LoRAs."
+                ),
                 LossMap.Output(display_name="loss", tooltip="For the host's Plot Loss Graph node."),
             ],
         )
@@ -66,18 +104,37 @@ class TrainConceptLoRA(io.ComfyNode):
         return at_least(rank, 1, "The rank of the LoRAs")
 
     @classmethod
-    def execute(cls, refined, clip, concepts, training_set, steps, learning_rate, seed,
-                rank=1, focal_sampling=True, method=FAST, preset=OWN):
+    def execute(
+        cls,
+        refined,
+        clip,
+        concepts,
+        training_set,
+        steps,
+        learning_rate,
+        seed,
+        rank=1,
+        focal_sampling=True,
+        method=FAST,
+        preset=OWN,
+    ):
         cross_attention_layers(refined)
         require_refined(refined, concepts)
         items = checked_items(concepts, training_set)
-        own = TrainSettings(steps, learning_rate, rank, cfis=focal_sampling, seed=seed,
-                            suppress_end_of_text=preset == OWN_END_OF_TEXT)
+        own = TrainSettings(
+            steps,
+            learning_rate,
+            rank,
+            cfis=focal_sampling,
+            seed=seed,
+            suppress_end_of_text=preset == OWN_END_OF_TEXT,
+        )
         settings = _by_kind(concepts, preset, own)
         method = EXACT if preset in VARIANTS else method  # the authors know no other
         results = trained(refined, HostTextEncoder(clip), items, settings, method)
-        report = [f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}"
-                  for lora, loss in results]
+        report = [
+            f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}" for lora, loss in results
+        ]
         Progress("Train LoRA", 1).say("; ".join(report))
         losses = [value for _, loss in results for value in loss]
         curves = to_image(loss_sheet([(lora.concept.target, loss) for lora, loss in results]))
@@ -90,5 +147,6 @@ def _by_kind(concepts, preset, own):
     if preset in (OWN, OWN_END_OF_TEXT):
         return [own] * len(concepts)
     kinds = [concept.kind for concept in concepts]
-    return [train_settings(concept, kinds.count(concept.kind), preset, own.rank, own.seed)
-            for concept in concepts]
+    return [
+        train_settings(concept, kinds.count(concept.kind), preset, own.rank, own.seed) for concept in concepts
+    ]

@@ -21,20 +21,28 @@ class TrainingSetFromImages(io.ComfyNode):
             category=CATEGORY,
             **found_as("dataset", "own pictures", "load training data"),
             description="Your own pictures of one concept, in place of drawn ones, "
-                        "with masks from any segmenter.",
+            "with masks from any segmenter.",
             is_input_list=True,  # a list of pictures, as a folder is read, is one training set
             inputs=[
-                io.Image.Input("images", tooltip="Pictures of the concept, all of one size, as a batch or a "
-                                                 "list. 8 are enough."),
+                io.Image.Input(
+                    "images",
+                    tooltip="Pictures of the concept, all of one size, as a batch or a list. 8 are enough.",
+                ),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
-                io.String.Input("concept", default="ship",
-                                tooltip="The target these are pictures of, as in Erase Concepts: "
-                                        "ship, or style: Van Gogh."),
-                io.Mask.Input("masks", optional=True,
-                              tooltip="One mask a picture, white where the concept is. "
-                                      "Without: the whole picture."),
-                TrainingSet.Input("other", optional=True,
-                                  tooltip="The pictures of other concepts, to train all of them."),
+                io.String.Input(
+                    "concept",
+                    default="ship",
+                    tooltip="The target these are pictures of, as in Erase Concepts: "
+                    "ship, or style: Van Gogh.",
+                ),
+                io.Mask.Input(
+                    "masks",
+                    optional=True,
+                    tooltip="One mask a picture, white where the concept is. Without: the whole picture.",
+                ),
+                TrainingSet.Input(
+                    "other", optional=True, tooltip="The pictures of other concepts, to train all of them."
+                ),
             ],
             outputs=[TrainingSet.Output(display_name="training_set", tooltip="For Train Concept LoRA.")],
         )
@@ -44,22 +52,30 @@ class TrainingSetFromImages(io.ComfyNode):
         vae, concept = only(vae, "The VAE"), only(concept, "The concept of the pictures")
         kind, concept = split_kind(concept.strip())
         if not concept:
-            raise ValueError("The pictures have no concept: "
-                             "write the target they show, as in Erase Concepts.")
+            raise ValueError(
+                "The pictures have no concept: write the target they show, as in Erase Concepts."
+            )
         images = _batch(images, f"pictures of '{concept}'")
         masks = None if masks is None else _batch(masks, f"masks of '{concept}'")
         if masks is not None and len(masks) != len(images):
-            raise ValueError(f"There are {len(images)} pictures of '{concept}' and {len(masks)} masks: "
-                             "give one mask for every picture, or none.")
+            raise ValueError(
+                f"There are {len(images)} pictures of '{concept}' and {len(masks)} masks: "
+                "give one mask for every picture, or none."
+            )
         if masks is not None and masks.shape[-2:] != images.shape[1:3]:
-            raise ValueError(f"The pictures of '{concept}' are {_size(images.shape[1:3])} and their masks "
-                             f"{_size(masks.shape[-2:])}: make them the same size.")
+            raise ValueError(
+                f"The pictures of '{concept}' are {_size(images.shape[1:3])} and their masks "
+                f"{_size(masks.shape[-2:])}: make them the same size."
+            )
         if masks is not None:
-            require_finite(masks, f"The masks of '{concept}' hold NaN or infinity: "
-                                  "look at the node they come from.")
+            require_finite(
+                masks, f"The masks of '{concept}' hold NaN or infinity: look at the node they come from."
+            )
         if masks is not None and not (masks.flatten(1).amax(1) > 0).all():
-            raise ValueError(f"A mask of '{concept}' is black everywhere: paint the concept white, or "
-                             "leave that picture out.")
+            raise ValueError(
+                f"A mask of '{concept}' is black everywhere: paint the concept white, or "
+                "leave that picture out."
+            )
         check_interrupted()
         latents = encode(vae, images)
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
@@ -78,15 +94,17 @@ def _batch(batches, what: str) -> torch.Tensor:
         raise ValueError(f"There are no {what}: connect at least one.")
     sizes = {_size(batch.shape[1:3]): None for batch in batches}
     if len(sizes) > 1:
-        raise ValueError(f"The {what} come in {len(sizes)} sizes ({', '.join(sizes)}): make them one size, "
-                         "for example with Upscale Image and crop 'center'.")
+        raise ValueError(
+            f"The {what} come in {len(sizes)} sizes ({', '.join(sizes)}): make them one size, "
+            "for example with Upscale Image and crop 'center'."
+        )
     channels = min(batch.shape[3:] for batch in batches)  # some may be transparent
     return torch.cat([batch[(..., *map(slice, channels))] for batch in batches])
 
 
 def _crop(pictures, size):
     top, left = (pictures.shape[1] - size[0]) // 2, (pictures.shape[2] - size[1]) // 2
-    return pictures[:, top:top + size[0], left:left + size[1]]
+    return pictures[:, top : top + size[0], left : left + size[1]]
 
 
 def _size(shape) -> str:

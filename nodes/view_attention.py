@@ -23,30 +23,55 @@ class ViewAttention(io.ComfyNode):
             category=CATEGORY,
             **found_as("attention map", "heatmap", "DAAM"),
             description="Shows for every word of a prompt where the network looks while it reads it, before "
-                        "and after an erasure: figure 2 of the MACE paper.",
+            "and after an erasure: figure 2 of the MACE paper.",
             is_output_node=True,
             inputs=[
                 io.Model.Input("before", tooltip="The MODEL to look into: the one before the erasure."),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
-                io.Latent.Input("latent",
-                                tooltip="An Empty Latent Image: a picture of that size is drawn with each "
-                                        "model. Or latents of a picture (VAE Encode, KSampler): both models "
-                                        "look at the first one."),
-                io.String.Input("prompt", multiline=True, default="a photo of a ship",
-                                tooltip="Its words are looked at, taken literally."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=False,
-                             tooltip="Of the picture that is drawn."),
+                io.Latent.Input(
+                    "latent",
+                    tooltip="An Empty Latent Image: a picture of that size is drawn with each "
+                    "model. Or latents of a picture (VAE Encode, KSampler): both models "
+                    "look at the first one.",
+                ),
+                io.String.Input(
+                    "prompt",
+                    multiline=True,
+                    default="a photo of a ship",
+                    tooltip="Its words are looked at, taken literally.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=False,
+                    tooltip="Of the picture that is drawn.",
+                ),
                 io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps for the picture."),
-                expert(io.Float, "cfg", default=7.5, min=0.0, max=30.0, step=0.5,
-                       tooltip="Guidance, as in KSampler. The bundled miniature model likes 4."),
+                expert(
+                    io.Float,
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                ),
                 io.Model.Input("after", optional=True, tooltip="The erased MODEL, for a second row of maps."),
-                TrainingSet.Input("training_set", optional=True,
-                                  tooltip="From Mask Concepts: its masks are shown on their pictures."),
+                TrainingSet.Input(
+                    "training_set",
+                    optional=True,
+                    tooltip="From Mask Concepts: its masks are shown on their pictures.",
+                ),
             ],
             outputs=[
-                io.Image.Output(display_name="maps", tooltip="One map a word, with the words under them. The "
-                                                             "maps of one word share one scale."),
+                io.Image.Output(
+                    display_name="maps",
+                    tooltip="One map a word, with the words under them. The "
+                    "maps of one word share one scale.",
+                ),
                 io.Image.Output(display_name="masks", tooltip="The training set's masks on their pictures."),
             ],
         )
@@ -65,9 +90,17 @@ class ViewAttention(io.ComfyNode):
         for name, model in models.items():
             seen = given
             if seen is None:
-                seen = draw_latents(model, encoder.conditioning(prompt), encoder.conditioning(""), 1,
-                                    size_of(latent), steps, cfg, seed,
-                                    lambda count, name=name: progress.step(name, count))
+                seen = draw_latents(
+                    model,
+                    encoder.conditioning(prompt),
+                    encoder.conditioning(""),
+                    1,
+                    size_of(latent),
+                    steps,
+                    cfg,
+                    seed,
+                    lambda count, name=name: progress.step(name, count),
+                )
             words, heat = word_maps(model, encoder, prompt, seen)
             rows.append(Row("" if after is None else name, decode(vae, seen)[0], heat))
             progress.step(name)

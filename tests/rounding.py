@@ -32,6 +32,8 @@ def loras_apart(found, expected) -> float:
     step, to the side that the rounding fell on.
     """
     assert found.U.keys() == expected.U.keys()
-    one, other = (torch.cat([(each.U[name] @ each.D[name]).flatten() for name in expected.U])
-                  for each in (found, expected))
+    one, other = (
+        torch.cat([(each.U[name] @ each.D[name]).flatten() for name in expected.U])
+        for each in (found, expected)
+    )
     return ((one - other).norm() / other.norm()).item()

@@ -82,9 +82,11 @@ def test_source_is_small_and_plain(path):
     assert ast.get_docstring(ast.parse(text)) or len(lines) < 2, "say in a docstring what this file is for"
 
 
-def test_ruff_is_content():
-    answer = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
-                            cwd=REPOSITORY, capture_output=True, text=True)
+@pytest.mark.parametrize("asked", [("check", "--output-format=concise"), ("format", "--diff")])
+def test_ruff_is_content(asked):
+    answer = subprocess.run(
+        [sys.executable, "-m", "ruff", *asked, "."], cwd=REPOSITORY, capture_output=True, text=True
+    )
     assert not answer.returncode, answer.stdout
 
 
@@ -113,8 +115,13 @@ print(*{name.split(".")[0] for name in sys.modules})
 
 def test_importing_the_pack_is_quick_and_loads_nothing_heavy():
     arguments = [str(REPOSITORY / "__init__.py"), str(REPOSITORY)]
-    answer = subprocess.run([sys.executable, "-c", IMPORT_THE_PACK, *arguments], cwd=os.sep, text=True,
-                            capture_output=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_THE_PACK, *arguments],
+        cwd=os.sep,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     seconds, modules = answer.stdout.splitlines()
     assert float(seconds) < 0.1
     assert not set(modules.split()) & {"torch", "transformers", "peft", "diffusers", "safetensors"}

@@ -16,12 +16,26 @@ MAY_IMPORT = {
     "mace_core.concepts": set(),
     "mace_core.encoder": {"mace_core.concepts"},
     "mace_core.refinement": {"mace_core.concepts", "mace_core.encoder"},
-    "mace_core.training": {"mace_core.version", "mace_core.concepts", "mace_core.encoder",
-                           "mace_core.refinement"},
-    "mace_core.erasure": {"mace_core.version", "mace_core.files", "mace_core.concepts", "mace_core.encoder",
-                          "mace_core.refinement", "mace_core.training"},
-    "mace_core.presets": {"mace_core.concepts", "mace_core.refinement", "mace_core.training",
-                          "mace_core.erasure"},
+    "mace_core.training": {
+        "mace_core.version",
+        "mace_core.concepts",
+        "mace_core.encoder",
+        "mace_core.refinement",
+    },
+    "mace_core.erasure": {
+        "mace_core.version",
+        "mace_core.files",
+        "mace_core.concepts",
+        "mace_core.encoder",
+        "mace_core.refinement",
+        "mace_core.training",
+    },
+    "mace_core.presets": {
+        "mace_core.concepts",
+        "mace_core.refinement",
+        "mace_core.training",
+        "mace_core.erasure",
+    },
     "mace_core.evaluation": {"mace_core.concepts", "mace_core.encoder"},
     "mace_core.attacks": {"mace_core.concepts", "mace_core.evaluation", "mace_core.training"},
     "mini": {"mace_core"},
@@ -51,8 +65,11 @@ FILES = {name_of(path): path for top in TOP for path in sorted((REPOSITORY / top
 def room_of(module: str) -> str:
     """The longest room that holds a module."""
     parts = module.split(".")
-    return next(name for name in (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-                if name in MAY_IMPORT or name == "mace_core")
+    return next(
+        name
+        for name in (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        if name in MAY_IMPORT or name == "mace_core"
+    )
 
 
 def imported(module: str) -> Iterator[str]:
@@ -61,10 +78,11 @@ def imported(module: str) -> Iterator[str]:
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            above = package[:len(package) - node.level + 1] if node.level else []
+            above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *filter(None, [node.module])])
-            yield from {f"{base}.{each.name}" if f"{base}.{each.name}" in FILES else base
-                        for each in node.names} & FILES.keys()
+            yield from {
+                f"{base}.{each.name}" if f"{base}.{each.name}" in FILES else base for each in node.names
+            } & FILES.keys()
         elif isinstance(node, ast.Import):
             yield from {each.name for each in node.names} & FILES.keys()
 
@@ -84,8 +102,10 @@ def test_arrows_run_one_way(module):
 @pytest.mark.parametrize("graph", ["rooms", "files"])
 def test_there_is_no_circle(graph):
     if graph == "rooms":
-        arrows = {room: {each for each in MAY_IMPORT if each in allowed or each.split(".")[0] in allowed}
-                  - {room} for room, allowed in MAY_IMPORT.items()}
+        arrows = {
+            room: {each for each in MAY_IMPORT if each in allowed or each.split(".")[0] in allowed} - {room}
+            for room, allowed in MAY_IMPORT.items()
+        }
     else:
         arrows = {module: set(imported(module)) - {module} for module in FILES}
     while ends := {each for each, others in arrows.items() if not others & arrows.keys()}:

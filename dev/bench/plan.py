@@ -42,14 +42,18 @@ def make_plan(world: Mapping, target: str, surrogate: str = "") -> Plan:
     concepts = {each["name"]: each for each in world["concepts"]}
     if target not in concepts:
         near = difflib.get_close_matches(target, concepts, n=3, cutoff=0.3) or list(concepts)[:3]
-        raise ValueError(f"The miniature model has no concept called '{target}': "
-                         f"take another, such as {', '.join(near)}.")
+        raise ValueError(
+            f"The miniature model has no concept called '{target}': take another, such as {', '.join(near)}."
+        )
     concept = concepts[target]
     alike = [name for name, each in concepts.items() if each["kind"] == concept["kind"]]
     return Plan(
-        surrogate or concept["surrogate"], concept["kind"], prompt_set(world, concept),
+        surrogate or concept["surrogate"],
+        concept["kind"],
+        prompt_set(world, concept),
         tuple(prompt_set(world, concept, synonym) for synonym in concept["synonyms"]),
-        tuple(prompt_set(world, concepts[name]) for name in alike[:CLASSES] if name != target))
+        tuple(prompt_set(world, concepts[name]) for name in alike[:CLASSES] if name != target),
+    )
 
 
 def prompt_set(world: Mapping, concept: Mapping, phrase: str = "") -> PromptSet:
@@ -73,5 +77,7 @@ def choices(world: Mapping, concept: Mapping) -> tuple[tuple[str, ...], str]:
 
 def names(plan: Plan, line: str) -> bool:
     """Does a caption speak of the target, or of a synonym?"""
-    return any(re.search(rf"\b{re.escape(each.phrase)}s?\b", line, re.IGNORECASE)
-               for each in (plan.target, *plan.synonyms))
+    return any(
+        re.search(rf"\b{re.escape(each.phrase)}s?\b", line, re.IGNORECASE)
+        for each in (plan.target, *plan.synonyms)
+    )

@@ -21,17 +21,23 @@ def write() -> None:
 def summary() -> str:
     objects, mass = (json.loads(path.read_text()) for path in _paths())
     average = {method: objects["objects"][method]["average"] for method in (FULL, REFINED, UCE)}
-    rows = ["| in % | MACE | refinement only | UCE's closed form |", "|---|---|---|---|",
-            "| [ten classes](docs/results/objects.md), one at a time: H_o relative, average | "
-            + " | ".join(f"{each['h_o_relative']:.1f}" for each in average.values()) + " |"]
+    rows = [
+        "| in % | MACE | refinement only | UCE's closed form |",
+        "|---|---|---|---|",
+        "| [ten classes](docs/results/objects.md), one at a time: H_o relative, average | "
+        + " | ".join(f"{each['h_o_relative']:.1f}" for each in average.values())
+        + " |",
+    ]
     for count, each in mass["mass"].items():
         refined = mass["ablation"][REFINED]["h_c_relative"] if count == "100" else None
         uce = mass["uce"].get(count, {}).get("h_c_relative")
         told = "objects" if int(count) > 1 else "object"
         cells = f"{each['h_c_relative']:.1f} | {_cell(refined)} | {_cell(uce)}"
         rows.append(f"| [{count} {told}](docs/results/mass.md) at once: H_c relative | {cells} |")
-    rows += [f"| {count} of 20 people who share names: H_c relative | {each['h_c_relative']:.1f} | | |"
-             for count, each in mass["persons"].items()]
+    rows += [
+        f"| {count} of 20 people who share names: H_c relative | {each['h_c_relative']:.1f} | | |"
+        for count, each in mass["persons"].items()
+    ]
     return "\n".join([*rows, ""])
 
 

@@ -42,13 +42,26 @@ def score(judge, plan: Plan, pictures: Pictures) -> Scores:
     acc_e, acc_g, acc_s = accuracies["after"]
     before_e, before_g, before_s = accuracies["before"]
     relative = min(1.0, acc_s / before_s) if before_s else 0.0
-    return Scores(*(100 * value for value in (
-        acc_e, acc_g, acc_s, before_e, before_g, before_s,
-        h_o(acc_e, acc_s, acc_g), h_o(acc_e, relative, acc_g))))
+    return Scores(
+        *(
+            100 * value
+            for value in (
+                acc_e,
+                acc_g,
+                acc_s,
+                before_e,
+                before_g,
+                before_s,
+                h_o(acc_e, acc_s, acc_g),
+                h_o(acc_e, relative, acc_g),
+            )
+        )
+    )
 
 
 def accuracies_of(judge, plan: Plan, pictures: Pictures, side: str) -> tuple[float, float, float]:
     """How often the judge sees the target, the target in pictures of its synonyms, and each kept concept."""
+
     def accuracy(drawn: PromptSet) -> float:
         probabilities = judge.probabilities(pictures[side, drawn.phrase], list(drawn.names))
         return top1_accuracy(probabilities, drawn.names.index(drawn.expected))

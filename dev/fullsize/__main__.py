@@ -50,16 +50,25 @@ def _in_own_process(kind: str, name: str) -> dict:
     with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as folder:
         path = Path(folder) / "result.json"
         code = f"from dev.fullsize.__main__ import measure; measure({kind!r}, {name!r}, {str(path)!r})"
-        subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=RESULTS.parents[2], check=True,
-                       env=os.environ | RETURNED | {"PYTHONPATH": str(RESULTS.parents[2])})
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            cwd=RESULTS.parents[2],
+            check=True,
+            env=os.environ | RETURNED | {"PYTHONPATH": str(RESULTS.parents[2])},
+        )
         return json.loads(path.read_text())
 
 
 def _machine() -> dict:
     import torch
 
-    return {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-            "python": platform.python_version(), "torch": str(torch.__version__)}
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+    }
 
 
 def _processor() -> str:

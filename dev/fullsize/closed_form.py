@@ -34,8 +34,9 @@ class RandomEmbeddings:
         rows = [(49406, *self.word_tokens(prompt), 49407) for prompt in prompts]
         tokens = [(*row, *[49407] * (self.context_length - len(row))) for row in rows]
         start, size = 7919 * self.prompts % 1_000_003, self.context_length * self._d
-        embeddings = [self._row[(start + 101 * i) % 1_000_003:][:size].view(-1, self._d)
-                      for i in range(len(prompts))]
+        embeddings = [
+            self._row[(start + 101 * i) % 1_000_003 :][:size].view(-1, self._d) for i in range(len(prompts))
+        ]
         self.prompts += len(prompts)
         result = EncodedPrompts(torch.tensor(tokens), torch.stack(embeddings))
         self.seconds += time.process_time() - started
@@ -50,12 +51,19 @@ def run(family: Family) -> dict:
         comfy = hosted(Path(base))
         encoder = RandomEmbeddings(_tokenizing(comfy, family), family.d)
         result, took = stage(lambda: _refined(comfy, encoder))
-        return {"d": family.d, "concepts": CONCEPTS, "pairs": result["pairs"], "prompts": encoder.prompts,
-                "threads": torch.get_num_threads(), **took,
-                "encoding_seconds": round(encoder.seconds, 2),
-                "cpu_seconds_per_core": round((took["cpu_seconds"] - encoder.seconds)
-                                              / torch.get_num_threads(), 2),
-                "extra_mib": round(took["rss_peak"] - took["rss_before"], 1)}
+        return {
+            "d": family.d,
+            "concepts": CONCEPTS,
+            "pairs": result["pairs"],
+            "prompts": encoder.prompts,
+            "threads": torch.get_num_threads(),
+            **took,
+            "encoding_seconds": round(encoder.seconds, 2),
+            "cpu_seconds_per_core": round(
+                (took["cpu_seconds"] - encoder.seconds) / torch.get_num_threads(), 2
+            ),
+            "extra_mib": round(took["rss_peak"] - took["rss_before"], 1),
+        }
 
 
 def _tokenizing(pack, family: Family):

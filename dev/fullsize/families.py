@@ -4,19 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_SD1 = {"image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320,
-        "num_res_blocks": [2, 2, 2, 2], "channel_mult": (1, 2, 4, 4), "transformer_depth": [1] * 6 + [0] * 2,
-        "transformer_depth_middle": 1, "transformer_depth_output": [1] * 9 + [0] * 3, "context_dim": 768,
-        "num_heads": 8, "use_spatial_transformer": True, "use_linear_in_transformer": False,
-        "adm_in_channels": None, "use_temporal_attention": False}
-_SD2 = _SD1 | {"context_dim": 1024, "num_head_channels": 64, "num_heads": -1,
-               "use_linear_in_transformer": True}
-_SDXL = _SD2 | {"num_res_blocks": [2, 2, 2], "channel_mult": (1, 2, 4),
-                "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
-                "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "context_dim": 2048,
-                "adm_in_channels": 2816, "num_classes": "sequential"}
-_VAE = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128,
-        "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}
+_SD1 = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": (1, 2, 4, 4),
+    "transformer_depth": [1] * 6 + [0] * 2,
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "context_dim": 768,
+    "num_heads": 8,
+    "use_spatial_transformer": True,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+    "use_temporal_attention": False,
+}
+_SD2 = _SD1 | {
+    "context_dim": 1024,
+    "num_head_channels": 64,
+    "num_heads": -1,
+    "use_linear_in_transformer": True,
+}
+_SDXL = _SD2 | {
+    "num_res_blocks": [2, 2, 2],
+    "channel_mult": (1, 2, 4),
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_middle": 10,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "context_dim": 2048,
+    "adm_in_channels": 2816,
+    "num_classes": "sequential",
+}
+_VAE = {
+    "double_z": True,
+    "z_channels": 4,
+    "resolution": 256,
+    "in_channels": 3,
+    "out_ch": 3,
+    "ch": 128,
+    "ch_mult": [1, 2, 4, 4],
+    "num_res_blocks": 2,
+    "attn_resolutions": [],
+    "dropout": 0.0,
+}
 _V_MARK = "output_blocks.11.1.transformer_blocks.0.norm1.bias"  # the host knows SD2.1 by its spread
 
 
@@ -75,7 +107,7 @@ def randomise(module, seed: int = 0) -> None:
         flat = parameter.detach().view(-1)
         for piece in flat.split(len(row) // 2):
             start = (start + 7919) % (len(row) // 2)
-            piece.copy_(row[start:start + len(piece)] * spread + mean)
+            piece.copy_(row[start : start + len(piece)] * spread + mean)
 
 
 def random_model(family: Family, dtype, compute=None, **changes):

@@ -25,8 +25,10 @@ def run(family: Family) -> dict:
         comfy = hosted(Path(base))
         with torch.inference_mode():
             model = random_model(family, torch.float32)
-        modes = {name: extrapolated(family, lambda side, name=name: _peak(comfy, model, family, side, name))
-                 for name in (AT_ONCE, ONE_BY_ONE)}
+        modes = {
+            name: extrapolated(family, lambda side, name=name: _peak(comfy, model, family, side, name))
+            for name in (AT_ONCE, ONE_BY_ONE)
+        }
         return {"weights": round(model.model_size() / 2 / MIB), "modes": modes}
 
 
@@ -41,14 +43,19 @@ def _peak(comfy, model, family: Family, side: int, mode: str) -> float:
     attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
         sample = train.Sample(
-            torch.randn(n, 4, side, side), torch.randn(n, 4, side, side), torch.full((n,), 500),
-            torch.randn(n, 77, family.d), torch.zeros(n, 77, dtype=torch.bool),
-            torch.ones(n, side * 8, side * 8))
+            torch.randn(n, 4, side, side),
+            torch.randn(n, 4, side, side),
+            torch.full((n,), 500),
+            torch.randn(n, 77, family.d),
+            torch.zeros(n, 77, dtype=torch.bool),
+            torch.ones(n, side * 8, side * 8),
+        )
         x_t = unet.noise(sample.x_0, sample.t, sample.eps)
 
         def at_once():
-            unet.queries(x_t, sample.t, sample.context,
-                         lambda q: fast.query_moments(q, sample.masks, (side, side)))
+            unet.queries(
+                x_t, sample.t, sample.context, lambda q: fast.query_moments(q, sample.masks, (side, side))
+            )
 
         def one_by_one():
             fast.sample_moments(unet, sample, x_t, (side, side))

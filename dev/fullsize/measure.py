@@ -17,8 +17,12 @@ def stage(work: Callable):
     Path("/proc/self/clear_refs").write_text("5")
     before, wall, cpu = _status("VmRSS"), time.perf_counter(), time.process_time()
     result = work()
-    took = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu,
-            "rss_before": before, "rss_peak": _status("VmHWM")}
+    took = {
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - cpu,
+        "rss_before": before,
+        "rss_peak": _status("VmHWM"),
+    }
     return result, {name: round(value, 2) for name, value in took.items()}
 
 
@@ -28,8 +32,11 @@ def peak_allocated(work: Callable) -> float:
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as run:
         work()
-    sizes = [event.nbytes() for event in sorted(run.profiler.kineto_results.events(), key=_start)
-             if event.name() == "[memory]"]
+    sizes = [
+        event.nbytes()
+        for event in sorted(run.profiler.kineto_results.events(), key=_start)
+        if event.name() == "[memory]"
+    ]
     held = peak = 0
     for size in sizes:
         held += size

@@ -30,17 +30,20 @@ def run(family: Family) -> dict:
         modes = {}
         for low_memory in (False, True):
             modes["low memory" if low_memory else "kept"] = extrapolated(
-                family, lambda side, low=low_memory: _peak(comfy, model, family, side, low)) | {
-                "estimate": round(estimate(model, layers, [1, 4, own, own], low_memory) / MIB)}
+                family, lambda side, low=low_memory: _peak(comfy, model, family, side, low)
+            ) | {"estimate": round(estimate(model, layers, [1, 4, own, own], low_memory) / MIB)}
         return {"weights": round(model.model_size() / MIB), "modes": modes}
 
 
 def extrapolated(family: Family, peak: Callable[[int], float]) -> dict:
     """`peak` in MiB at SIDES of the latent, and on a line in its area at the family's own side."""
     own, peaks = family.pixels // 8, [peak(side) for side in SIDES]
-    slope = (peaks[1] - peaks[0]) / (SIDES[1]**2 - SIDES[0]**2)
-    return {"measured": dict(zip(map(str, SIDES), map(round, peaks), strict=True)), "own_side": own,
-            "extrapolated": round(peaks[0] + slope * (own**2 - SIDES[0]**2))}
+    slope = (peaks[1] - peaks[0]) / (SIDES[1] ** 2 - SIDES[0] ** 2)
+    return {
+        "measured": dict(zip(map(str, SIDES), map(round, peaks), strict=True)),
+        "own_side": own,
+        "extrapolated": round(peaks[0] + slope * (own**2 - SIDES[0] ** 2)),
+    }
 
 
 def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
@@ -60,7 +63,8 @@ def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, low_memory=low_memory) as unet:
-        peak = peak_allocated(lambda: train.train_concept_lora(
-            unet, prompts, images, concept, train.TrainSettings(steps=1)))
+        peak = peak_allocated(
+            lambda: train.train_concept_lora(unet, prompts, images, concept, train.TrainSettings(steps=1))
+        )
     print(f"  {side} x {side} latent, {'low memory' if low_memory else 'kept'}: {peak:.0f} MiB", flush=True)
     return peak

@@ -24,8 +24,11 @@ def run(family: Family) -> dict:
         comfy = hosted(Path(base))
         with torch.inference_mode():
             model = random_model(family, torch.bfloat16)
-            return {"copied_mib": _copies_of_T(comfy, model, family),
-                    "fingerprint_seconds": _fingerprints(comfy, model), "prior": _products(comfy, family)}
+            return {
+                "copied_mib": _copies_of_T(comfy, model, family),
+                "fingerprint_seconds": _fingerprints(comfy, model),
+                "prior": _products(comfy, family),
+            }
 
 
 def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:

@@ -37,36 +37,54 @@ def run(family: Family) -> dict:
             vae = step("build VAE", random_vae)
         erased, fused = all_stages(comfy, step, family.tested, model, clip, vae)
         exports(comfy, step, model, erased, fused, clip, vae)
-        files = {str(path.relative_to(base)): round(path.stat().st_size / MIB, 2)
-                 for folder in ("models/mace", "output") for path in sorted((Path(base) / folder).rglob("*"))
-                 if path.is_file()}
-        return {"side": family.tested, "model_mib": round(model.model_size() / MIB), "stages": rows,
-                "files": files}
+        files = {
+            str(path.relative_to(base)): round(path.stat().st_size / MIB, 2)
+            for folder in ("models/mace", "output")
+            for path in sorted((Path(base) / folder).rglob("*"))
+            if path.is_file()
+        }
+        return {
+            "side": family.tested,
+            "model_mib": round(model.model_size() / MIB),
+            "stages": rows,
+            "files": files,
+        }
 
 
 def all_stages(comfy, step, side: int, model, clip, vae):
     import torch
 
     size = {"width": side, "height": side}
-    concepts, = comfy.call("MACE_EraseConcepts", concepts=CONCEPTS, kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts=CONCEPTS, kind="object")
     network = {"model": model, "clip": clip, "concepts": concepts}
-    prior, = step("Preserve Prior, 6 captions",
-                  lambda: comfy.call("MACE_PreservePrior", clip=clip, captions=CAPTIONS, weight=1.0))
-    refined, stage_1 = step("Cross-Attention Refinement, 2 concepts",
-                            lambda: comfy.call("MACE_CrossAttnRefine", **network, prior=prior))
-    drawn, images = step("Draw Concepts, 2 concepts, 1 image, 2 steps",
-                         lambda: comfy.call("MACE_DrawConcepts", **network, vae=vae, **DRAWING, **size))
-    masked, _ = step("Mask Concepts",
-                     lambda: comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention"))
+    (prior,) = step(
+        "Preserve Prior, 6 captions",
+        lambda: comfy.call("MACE_PreservePrior", clip=clip, captions=CAPTIONS, weight=1.0),
+    )
+    refined, stage_1 = step(
+        "Cross-Attention Refinement, 2 concepts",
+        lambda: comfy.call("MACE_CrossAttnRefine", **network, prior=prior),
+    )
+    drawn, images = step(
+        "Draw Concepts, 2 concepts, 1 image, 2 steps",
+        lambda: comfy.call("MACE_DrawConcepts", **network, vae=vae, **DRAWING, **size),
+    )
+    masked, _ = step(
+        "Mask Concepts", lambda: comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
+    )
     training = {"refined": refined, "clip": clip, "concepts": concepts, "training_set": masked}
-    loras, loss = step("Train Concept LoRA, 2 concepts, 2 steps",
-                       lambda: comfy.call("MACE_TrainConceptLoRA", **training, **TRAINING))
-    fused, = step("Fuse Concept LoRAs",
-                  lambda: comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras,
-                                     prior=prior))
-    erased, = step("Apply Erased Model",
-                   lambda: comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0,
-                                      clip=clip))
+    loras, loss = step(
+        "Train Concept LoRA, 2 concepts, 2 steps",
+        lambda: comfy.call("MACE_TrainConceptLoRA", **training, **TRAINING),
+    )
+    (fused,) = step(
+        "Fuse Concept LoRAs",
+        lambda: comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior),
+    )
+    (erased,) = step(
+        "Apply Erased Model",
+        lambda: comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip),
+    )
     if not (images.isfinite().all() and torch.tensor(loss["loss"]).isfinite().all()):
         raise RuntimeError("The drawn pictures or the losses are not finite.")
     return erased, fused
@@ -77,16 +95,26 @@ def exports(comfy, step, model, erased, fused, clip, vae):
     from comfy_extras.nodes_model_merging import CheckpointSave
 
     step("Save Erasure", lambda: comfy.call("MACE_SaveErasure", erasure=fused, name="fullsize"))
-    loaded, = step("Load Erasure", lambda: comfy.call("MACE_LoadErasure", name=_saved(comfy)))
+    (loaded,) = step("Load Erasure", lambda: comfy.call("MACE_LoadErasure", name=_saved(comfy)))
     if not all(torch.allclose(loaded.U[name], fused.U[name], atol=1e-2) for name in fused.U):
         raise RuntimeError("The saved erasure is another one.")
     for kind in comfy.module("mace_core.erasure.export").FORMATS:
-        step(f"Export Erasure, {kind}", lambda kind=kind: comfy.call(
-            "MACE_ExportErasure", model=model, erasure=fused, format=kind, rank=RANK,
-            name=kind.replace(" ", "_"), precision="float16"))
+        step(
+            f"Export Erasure, {kind}",
+            lambda kind=kind: comfy.call(
+                "MACE_ExportErasure",
+                model=model,
+                erasure=fused,
+                format=kind,
+                rank=RANK,
+                name=kind.replace(" ", "_"),
+                precision="float16",
+            ),
+        )
     with torch.inference_mode():
-        step("Save Checkpoint (the host's), merged",
-             lambda: CheckpointSave().save(erased, clip, vae, "merged"))
+        step(
+            "Save Checkpoint (the host's), merged", lambda: CheckpointSave().save(erased, clip, vae, "merged")
+        )
 
 
 def _saved(comfy) -> str:

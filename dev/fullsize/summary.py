@@ -15,9 +15,16 @@ TRAIN, FUSE = "Train Concept LoRA", "Fuse Concept LoRAs"
 def summary(results: dict) -> str:
     """One line a family: seconds of one CPU core, GiB on a card (extrapolated)."""
     rows = [_row(name, results) for name in FAMILIES if all(name in results[kind] for kind in results)]
-    return "\n".join([
-        "| family | width d | closed form of 100 concepts, s | extra MiB | a training step, s | fusion, s | "
-        "card for training, GiB | with low memory, GiB |", "|---|---|---|---|---|---|---|---|", *rows, ""])
+    return "\n".join(
+        [
+            "| family | width d | closed form of 100 concepts, s | extra MiB | a training "
+            "step, s | fusion, s | "
+            "card for training, GiB | with low memory, GiB |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def write(results: dict) -> None:
@@ -27,13 +34,17 @@ def write(results: dict) -> None:
 def _row(name: str, results: dict) -> str:
     closed, memory = results["closed_form"][name], results["memory"][name]
     step = _seconds(results, name, TRAIN) / 4  # two concepts, two steps
-    kept, low = ((memory["weights"] + memory["modes"][mode]["extrapolated"]) / 1024
-                 for mode in ("kept", "low memory"))
+    kept, low = (
+        (memory["weights"] + memory["modes"][mode]["extrapolated"]) / 1024 for mode in ("kept", "low memory")
+    )
     seconds = closed["cpu_seconds"] - closed["encoding_seconds"]
-    return (f"| {FAMILIES[name].name} | {closed['d']} | {seconds:.0f} | {closed['extra_mib']:,.0f} "
-            f"| {step:.0f} | {_seconds(results, name, FUSE):.1f} | {kept:.1f} | {low:.1f} |")
+    return (
+        f"| {FAMILIES[name].name} | {closed['d']} | {seconds:.0f} | {closed['extra_mib']:,.0f} "
+        f"| {step:.0f} | {_seconds(results, name, FUSE):.1f} | {kept:.1f} | {low:.1f} |"
+    )
 
 
 def _seconds(results: dict, name: str, stage: str) -> float:
-    return next(row["cpu_seconds"] for row in results["stages"][name]["stages"]
-                if row["stage"].startswith(stage))
+    return next(
+        row["cpu_seconds"] for row in results["stages"][name]["stages"] if row["stage"].startswith(stage)
+    )

@@ -144,7 +144,10 @@ def raise_if_failed(kind: str, data: dict) -> None:
 
 def sentences(answer: dict) -> list[str]:
     """One line per complaint in a 400 answer; the general one only when no node complained."""
-    lines = [f"{node['class_type']}: {error['message']}: {error['details']}"
-             for node in (answer.get("node_errors") or {}).values() for error in node["errors"]]
+    lines = [
+        f"{node['class_type']}: {error['message']}: {error['details']}"
+        for node in (answer.get("node_errors") or {}).values()
+        for error in node["errors"]
+    ]
     error = answer.get("error", {})
     return lines or [f"{error.get('message', answer)} {error.get('details', '')}".strip()]

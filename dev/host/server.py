@@ -1,7 +1,7 @@
 """A real ComfyUI server in a folder of its own, with nothing but this pack in it.
 
-    with Host() as host:
-        outputs = host.client().run(prompt)
+with Host() as host:
+    outputs = host.client().run(prompt)
 """
 
 import importlib.util
@@ -62,9 +62,14 @@ class Host:
         launch = [sys.executable, str(LAUNCHER), str(host_folder())]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*launch, *server_arguments(self), *self.arguments], cwd=self.base, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+                [*launch, *server_arguments(self), *self.arguments],
+                cwd=self.base,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            )
         try:
             self.wait_until_ready()
         except BaseException:
@@ -109,9 +114,21 @@ class Host:
 
 def server_arguments(host: Host) -> list[str]:
     """main.py's command line: this pack and no other, no database file, no network."""
-    return ["--cpu", "--port", str(host.port), "--disable-api-nodes", "--database-url", "sqlite:///:memory:",
-            "--base-directory", str(host.base), "--front-end-root", str(front_end_root(host)),
-            "--disable-all-custom-nodes", "--whitelist-custom-nodes", PACK]
+    return [
+        "--cpu",
+        "--port",
+        str(host.port),
+        "--disable-api-nodes",
+        "--database-url",
+        "sqlite:///:memory:",
+        "--base-directory",
+        str(host.base),
+        "--front-end-root",
+        str(front_end_root(host)),
+        "--disable-all-custom-nodes",
+        "--whitelist-custom-nodes",
+        PACK,
+    ]
 
 
 def front_end_root(host: Host) -> Path:

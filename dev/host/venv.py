@@ -113,8 +113,9 @@ def pip_install(python: Path, packages: list[Requirement], *options: str) -> Non
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q", *options, *names]
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode:
-        raise RuntimeError(f"pip could not install what this ComfyUI requires ({', '.join(names)}).\n"
-                           f"{answer.stderr}")
+        raise RuntimeError(
+            f"pip could not install what this ComfyUI requires ({', '.join(names)}).\n{answer.stderr}"
+        )
 
 
 if __name__ == "__main__":

@@ -29,19 +29,31 @@ class Bench:
         self.model, self.clip, vae = host.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
         world = {each["name"]: each for each in json.loads(WORLD.read_text())["concepts"]}
         lines = "\n".join(f"{world[name]['kind']}: {name} -> {world[name]['surrogate']}" for name in names)
-        self.concepts, = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
+        (self.concepts,) = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
         self.encoder = host.module("nodes.host.text_encoder").HostTextEncoder(self.clip)
         self.settings = host.module("mace_core.training.exact").TrainSettings(steps, learning_rate)
-        drawn, _ = host.call("MACE_DrawConcepts", model=self.model, clip=self.clip, vae=vae, images=8,
-                             steps=20, concepts=self.concepts, cfg=4.0, seed=0, width=64, height=64)
+        drawn, _ = host.call(
+            "MACE_DrawConcepts",
+            model=self.model,
+            clip=self.clip,
+            vae=vae,
+            images=8,
+            steps=20,
+            concepts=self.concepts,
+            cfg=4.0,
+            seed=0,
+            width=64,
+            height=64,
+        )
         self.training_set, _ = host.call("MACE_MaskConcepts", training_set=drawn, method="attention")
 
     def stage_1(self, weight: float) -> tuple:
         """(prior, refined MODEL, its erasure)."""
         captions = "\n".join(f"a photo of a {name}" for name in KEEP)
-        prior, = self.host.call("MACE_PreservePrior", clip=self.clip, captions=captions, weight=weight)
-        return prior, *self.host.call("MACE_CrossAttnRefine", model=self.model, clip=self.clip,
-                                      concepts=self.concepts, prior=prior)
+        (prior,) = self.host.call("MACE_PreservePrior", clip=self.clip, captions=captions, weight=weight)
+        return prior, *self.host.call(
+            "MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=self.concepts, prior=prior
+        )
 
     def loras(self, trained_on: str, refined) -> tuple:
         """Trained one by one, so that all three ways differ in nothing else."""
@@ -49,15 +61,21 @@ class Bench:
         alone = self.host.module("mace_core.training.alone")
         text = training.refined_text
         if trained_on != TRAINED_ON[1]:
-            training.refined_text = lambda encoder, concept: plain(text(encoder, concept), encoder, concept,
-                                                                   self.host)
+            training.refined_text = lambda encoder, concept: plain(
+                text(encoder, concept), encoder, concept, self.host
+            )
         model = refined if trained_on == TRAINED_ON[0] else self.model
         items = training.checked_items(self.concepts, self.training_set)
         progress = self.host.module("nodes.host.progress").TimedProgress("Train", 1)
         try:
             with torch.inference_mode():
-                return tuple(lora for item in items for lora, _ in training.train_all(
-                    model, self.encoder, [item], self.settings, "exact", progress))
+                return tuple(
+                    lora
+                    for item in items
+                    for lora, _ in training.train_all(
+                        model, self.encoder, [item], self.settings, "exact", progress
+                    )
+                )
         finally:
             training.refined_text = alone.refined_text
 
@@ -75,11 +93,13 @@ class Bench:
         xi, generator = train.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
         sample = train.draw(examples, xi, UNSEEN, generator)
         with core("nodes.host.network").attention_model(
-                model, self.encoder.conditioning(prompt), images.latents, training=False) as unet:
+            model, self.encoder.conditioning(prompt), images.latents, training=False
+        ) as unet:
             x_t = unet.noise(unet.scaled(sample.x_0), sample.t, sample.eps)
             maps = unet.attention(x_t, sample.t, sample.context, {}, {})
         losses = core("mace_core.training.attention_loss").attention_losses(
-            maps, sample.suppressed, sample.masks, tuple(images.latents.shape[-2:]))
+            maps, sample.suppressed, sample.masks, tuple(images.latents.shape[-2:])
+        )
         return losses.mean().item()
 
     def change_of_kept(self, fused) -> float:
@@ -114,11 +134,16 @@ def main() -> None:
         prior, refined, stage_1 = bench.stage_1(weight)
         print(f"{weight:>6}  {'stage 1 alone':<22}{bench.attention(refined):>10.1f}")
         for name in TRAINED_ON:
-            fused, = bench.host.call("MACE_FuseLoRAs", clip=bench.clip, refined=stage_1, prior=prior,
-                                     concept_loras=loras[name])
-            erased, = bench.host.call("MACE_ApplyErasedModel", model=bench.model, erasure=fused, strength=1.0)
-            print(f"{weight:>6}  {name:<22}{bench.attention(erased):>10.1f}"
-                  f"{bench.change_of_kept(fused):>8.3f}", flush=True)
+            (fused,) = bench.host.call(
+                "MACE_FuseLoRAs", clip=bench.clip, refined=stage_1, prior=prior, concept_loras=loras[name]
+            )
+            (erased,) = bench.host.call(
+                "MACE_ApplyErasedModel", model=bench.model, erasure=fused, strength=1.0
+            )
+            print(
+                f"{weight:>6}  {name:<22}{bench.attention(erased):>10.1f}{bench.change_of_kept(fused):>8.3f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

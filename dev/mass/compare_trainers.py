@@ -28,8 +28,9 @@ Row = dict[str, float]
 
 def main() -> None:
     arguments = parse_arguments()
-    comparison = Comparison(Bench(images=arguments.images), {
-        "steps": arguments.steps, "learning_rate": arguments.learning_rate})
+    comparison = Comparison(
+        Bench(images=arguments.images), {"steps": arguments.steps, "learning_rate": arguments.learning_rate}
+    )
     rows: dict[str, list[Row]] = {}
     print(f"{'in %':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
     for target in arguments.concepts.split(","):
@@ -62,11 +63,13 @@ class Comparison:
 
     def rows(self, plan: Plan):
         """Yield (method, Row): without erasure, refinement only, exact, fast."""
-        concepts, = self.run("MACE_EraseConcepts", concepts=f"{plan.target.phrase} -> {plan.surrogate}",
-                             kind=plan.kind)
-        prior, = self.run("MACE_PreservePrior", clip=self.clip, captions=captions(plan))
-        refined, stage_1 = self.run("MACE_CrossAttnRefine", model=self.model, clip=self.clip,
-                                    concepts=concepts, prior=prior)
+        (concepts,) = self.run(
+            "MACE_EraseConcepts", concepts=f"{plan.target.phrase} -> {plan.surrogate}", kind=plan.kind
+        )
+        (prior,) = self.run("MACE_PreservePrior", clip=self.clip, captions=captions(plan))
+        refined, stage_1 = self.run(
+            "MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=concepts, prior=prior
+        )
         masked = pictures(self.bench, concepts)
         reference = self.attention_loss(refined, concepts[0], masked[0])
 
@@ -82,9 +85,10 @@ class Comparison:
             began = time.process_time()
             lora = self.train(concepts, masked, method)
             seconds = time.process_time() - began
-            fused, = self.run("MACE_FuseLoRAs", clip=self.clip, refined=stage_1, concept_loras=(lora,),
-                              prior=prior)
-            erased, = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused)
+            (fused,) = self.run(
+                "MACE_FuseLoRAs", clip=self.clip, refined=stage_1, concept_loras=(lora,), prior=prior
+            )
+            (erased,) = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused)
             yield method, row(erased, seconds)
 
     @torch.inference_mode()
@@ -113,8 +117,12 @@ class Comparison:
         with attention_model(model, conditioning, images.latents, training=False) as unet:
             training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
             settings = train.TrainSettings()
-            sample = train.draw(train.examples_of(prompts, training, settings), train.timesteps_of(settings),
-                                UNSEEN, torch.Generator().manual_seed(UNSEEN_SEED))
+            sample = train.draw(
+                train.examples_of(prompts, training, settings),
+                train.timesteps_of(settings),
+                UNSEEN,
+                torch.Generator().manual_seed(UNSEEN_SEED),
+            )
             x_t = unet.noise(sample.x_0, sample.t, sample.eps)
             maps = unet.attention(x_t, sample.t, sample.context, {}, {})
             losses = self.host.module("mace_core.training.attention_loss").attention_losses

@@ -60,6 +60,7 @@ def concept_lines(count: int) -> str:
 
 def graph(run: Run) -> dict:
     """All stages, in the host's API form."""
+
     def node(class_type: str, **inputs) -> dict:
         return {"class_type": class_type, "inputs": inputs}
 
@@ -68,16 +69,44 @@ def graph(run: Run) -> dict:
     return {
         "loader": node("CheckpointLoaderSimple", ckpt_name="mace_mini_sd.safetensors"),
         "concepts": node("MACE_EraseConcepts", concepts=concept_lines(run.concepts), kind="object"),
-        "refine": node("MACE_CrossAttnRefine", model=model, clip=clip, preserve_weight=1e-4, ridge=100.0,
-                       **concepts),
-        "draw": node("MACE_DrawConcepts", model=model, clip=clip, vae=vae, images=run.images, cfg=4.0, seed=0,
-                     steps=run.drawing_steps, width=64, height=64, **concepts),
+        "refine": node(
+            "MACE_CrossAttnRefine", model=model, clip=clip, preserve_weight=1e-4, ridge=100.0, **concepts
+        ),
+        "draw": node(
+            "MACE_DrawConcepts",
+            model=model,
+            clip=clip,
+            vae=vae,
+            images=run.images,
+            cfg=4.0,
+            seed=0,
+            steps=run.drawing_steps,
+            width=64,
+            height=64,
+            **concepts,
+        ),
         "mask": node("MACE_MaskConcepts", training_set=["draw", 0], method="attention", threshold=0.0),
-        "train": node("MACE_TrainConceptLoRA", refined=["refine", 0], clip=clip, training_set=["mask", 0],
-                      steps=run.steps, learning_rate=1e-4, seed=0, rank=1, focal_sampling=True,
-                      method=run.method, **concepts),
-        "fuse": node("MACE_FuseLoRAs", clip=clip, refined=["refine", 1], concept_loras=["train", 0],
-                     preserve_weight=1e-4, ridge=100.0),
+        "train": node(
+            "MACE_TrainConceptLoRA",
+            refined=["refine", 0],
+            clip=clip,
+            training_set=["mask", 0],
+            steps=run.steps,
+            learning_rate=1e-4,
+            seed=0,
+            rank=1,
+            focal_sampling=True,
+            method=run.method,
+            **concepts,
+        ),
+        "fuse": node(
+            "MACE_FuseLoRAs",
+            clip=clip,
+            refined=["refine", 1],
+            concept_loras=["train", 0],
+            preserve_weight=1e-4,
+            ridge=100.0,
+        ),
         "save": node("MACE_SaveErasure", erasure=["fuse", 0], name=NAME),
     }
 
@@ -135,8 +164,10 @@ def random_moments(kills: int, seed: int) -> list[Moment]:
     """The first half while drawing, each a little further; the others anywhere in training and after it."""
     generator, drawing = random.Random(seed), (kills + 1) // 2
     shares = [("draw", 2 / drawing)] * drawing + [("train", 1.0)] * (kills - drawing)
-    return [Moment(node, generator.uniform(0, most), generator.uniform(0, SECONDS_AFTER_A_STEP))
-            for node, most in shares]
+    return [
+        Moment(node, generator.uniform(0, most), generator.uniform(0, SECONDS_AFTER_A_STEP))
+        for node, most in shares
+    ]
 
 
 def main() -> int:
@@ -150,12 +181,17 @@ def main() -> int:
     run = Run(given.concepts, method=given.method)
     with tempfile.TemporaryDirectory(prefix="mace-kill-") as folder:
         expected, steps = undisturbed(run, Path(folder, "undisturbed"))
-        print(f"{run.concepts} concepts undisturbed: {hashlib.sha256(expected).hexdigest()[:16]}, "
-              f"{time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"{run.concepts} concepts undisturbed: {hashlib.sha256(expected).hexdigest()[:16]}, "
+            f"{time.monotonic() - started:.0f} s",
+            flush=True,
+        )
         moments = random_moments(given.kills, given.seed)
         found, killed = disturbed(run, Path(folder, "disturbed"), moments, steps)
-    print(f"killed {len(killed)} times, at {', '.join(killed)}: {hashlib.sha256(found).hexdigest()[:16]}, "
-          f"{time.monotonic() - started:.0f} s")
+    print(
+        f"killed {len(killed)} times, at {', '.join(killed)}: {hashlib.sha256(found).hexdigest()[:16]}, "
+        f"{time.monotonic() - started:.0f} s"
+    )
     print("equal to the bit" if found == expected else "DIFFERENT")
     return int(found != expected)
 

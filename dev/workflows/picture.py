@@ -74,10 +74,14 @@ def only_local(route: Route) -> None:
 
 def main(*names: str) -> None:
     templates = [path for path in sorted(WORKFLOWS.glob("*.json")) if not names or path.stem in names]
-    with (Host(front_end=True) as host, sync_playwright() as playwright,
-          tempfile.TemporaryDirectory() as profile):
+    with (
+        Host(front_end=True) as host,
+        sync_playwright() as playwright,
+        tempfile.TemporaryDirectory() as profile,
+    ):
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+            profile, executable_path=CHROMIUM, headless=True, args=list(FLAGS)
+        )
         context.route("**/*", only_local)
         for template in templates:
             page = context.new_page()

@@ -44,7 +44,8 @@ def inputs(node: Mapping) -> tuple[Input, ...]:
     return tuple(
         parse_input(name, node["input"][group][name], required=group == "required")
         for group in ("required", "optional")
-        for name in node["input_order"].get(group, ()))
+        for name in node["input_order"].get(group, ())
+    )
 
 
 def parse_input(name: str, spec: list, required: bool) -> Input:

@@ -1,6 +1,6 @@
 """A workflow as the front end saves it -> the prompt POST /prompt takes, by the server's own /object_info.
 
-    python -m dev.workflows.to_api workflows/NAME.json   prints the prompt (starts a host for its schemas)
+python -m dev.workflows.to_api workflows/NAME.json   prints the prompt (starts a host for its schemas)
 """
 
 import json
@@ -38,8 +38,10 @@ def refuse_unknown(node: Mapping, object_info: Mapping) -> None:
     if node.get("mode", 0) in MODES:
         raise ValueError(f"{label} is {MODES[node['mode']]}: enable or remove it before converting.")
     if node["type"] not in object_info:
-        raise ValueError(f"{label} is not known to this server: install its pack, or replace subgraphs and "
-                         "front-end-only nodes by ordinary ones.")
+        raise ValueError(
+            f"{label} is not known to this server: install its pack, or replace subgraphs and "
+            "front-end-only nodes by ordinary ones."
+        )
 
 
 def node_inputs(node: Mapping, schema: Mapping, nodes: Mapping, links: Mapping) -> dict:

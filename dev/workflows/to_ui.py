@@ -130,11 +130,18 @@ def saved_node(node: Node, number: int, schema: Mapping, links: tuple) -> dict:
     module = schema.get("python_module", "")
     pack = module.split(".")[1] if module.startswith("custom_nodes.") else CORE
     saved = {
-        "id": number, "type": node.type, "pos": list(node.at), "size": list(node.size or rough_size(schema)),
-        "flags": {}, "order": number - 1, "mode": 0,
+        "id": number,
+        "type": node.type,
+        "pos": list(node.at),
+        "size": list(node.size or rough_size(schema)),
+        "flags": {},
+        "order": number - 1,
+        "mode": 0,
         "inputs": [saved_slot(each, slot, number, links) for slot, each in enumerate(slots(schema))],
-        "outputs": [saved_output(name, kind, slot, number, links)
-                    for slot, (name, kind) in enumerate(zip(schema["output_name"], schema["output"]))],
+        "outputs": [
+            saved_output(name, kind, slot, number, links)
+            for slot, (name, kind) in enumerate(zip(schema["output_name"], schema["output"]))
+        ],
         "properties": {"cnr_id": pack, "Node name for S&R": node.type},
         "widgets_values": list(widget_values(node, schema)),
     }
@@ -182,11 +189,30 @@ def rough_size(schema: Mapping) -> tuple[int, int]:
 
 
 def saved_note(note: Note, number: int) -> dict:
-    return {"id": number, "type": "MarkdownNote", "pos": list(note.at), "size": list(note.size), "flags": {},
-            "order": number - 1, "mode": 0, "inputs": [], "outputs": [], "title": note.title,
-            "properties": {}, "widgets_values": [note.text], "color": "#432", "bgcolor": "#653"}
+    return {
+        "id": number,
+        "type": "MarkdownNote",
+        "pos": list(note.at),
+        "size": list(note.size),
+        "flags": {},
+        "order": number - 1,
+        "mode": 0,
+        "inputs": [],
+        "outputs": [],
+        "title": note.title,
+        "properties": {},
+        "widgets_values": [note.text],
+        "color": "#432",
+        "bgcolor": "#653",
+    }
 
 
 def saved_group(group: Group, number: int) -> dict:
-    return {"id": number, "title": group.title, "bounding": [*group.at, *group.size], "color": group.color,
-            "font_size": 24, "flags": {}}
+    return {
+        "id": number,
+        "title": group.title,
+        "bounding": [*group.at, *group.size],
+        "color": group.color,
+        "font_size": 24,
+        "flags": {},
+    }

@@ -17,8 +17,15 @@ from .words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
 
 NAME, EMBEDDING, LORA = "its own name", "learned embedding", "LoRA re-training"
 LEARNED = (EMBEDDING, LORA)
-ATTACKS = (NAME, "held-out templates", "paraphrases", "misspellings", "other languages", "own prompts",
-           *LEARNED)
+ATTACKS = (
+    NAME,
+    "held-out templates",
+    "paraphrases",
+    "misspellings",
+    "other languages",
+    "own prompts",
+    *LEARNED,
+)
 MISSPELLINGS = 6
 VOWELS = "aeiou"
 
@@ -44,8 +51,9 @@ class ProbeResult:
     losses: Mapping[str, tuple[float, ...]]
 
 
-def probes(concept: Concept, synonyms: Iterable[str], own: Sequence[str], steps: int,
-           seed: int) -> tuple[Probe, ...]:
+def probes(
+    concept: Concept, synonyms: Iterable[str], own: Sequence[str], steps: int, seed: int
+) -> tuple[Probe, ...]:
     """Every attack on a concept, in the order of ``ATTACKS``.
 
     synonyms: names that the erasure may not have been told; own: the user's prompts; steps: what an attack
@@ -59,15 +67,19 @@ def probes(concept: Concept, synonyms: Iterable[str], own: Sequence[str], steps:
         ((name,), ""),
         (tuple(_filled(template, concept.target) for template in HELD_OUT[concept.kind]), ""),
         (_paraphrases(concept, synonyms), ""),
-        (tuple(_named(concept, each) for each in misspelled(concept, seed)),
-         "its words are too short to misspell"),
+        (
+            tuple(_named(concept, each) for each in misspelled(concept, seed)),
+            "its words are too short to misspell",
+        ),
         (other, "no words for it in other languages are known here: give prompts of your own"),
         (tuple(own), "none were given"),
         (learned, no_steps),
         (learned, no_steps),
     )
-    return tuple(Probe(attack, concept, prompts, "" if prompts else why)
-                 for attack, (prompts, why) in zip(ATTACKS, planned, strict=True))
+    return tuple(
+        Probe(attack, concept, prompts, "" if prompts else why)
+        for attack, (prompts, why) in zip(ATTACKS, planned, strict=True)
+    )
 
 
 def shares(prompts: Sequence[str], images: int, seed: int) -> dict[str, int]:
@@ -87,7 +99,7 @@ def misspelled(concept: Concept, seed: int) -> tuple[str, ...]:
     word, taken = words[place], {same(phrase) for phrase in concept.phrases}
     wrong = []
     for slip in _slips(word):
-        phrase = " ".join((*words[:place], slip, *words[place + 1:]))
+        phrase = " ".join((*words[:place], slip, *words[place + 1 :]))
         if same(phrase) not in taken:
             taken.add(same(phrase))
             wrong.append(phrase)
@@ -115,8 +127,10 @@ def recovery(results: Sequence[ProbeResult]) -> dict[str, dict]:
     figures = {}
     for attack in ATTACKS:
         done = [each for each in results if each.probe.attack == attack and each.after is not None]
-        means = {accuracy: {side: _mean(getattr(getattr(each, side), accuracy) for each in done)
-                            for side in SIDES} for accuracy in ("top1", "mean_probability")}
+        means = {
+            accuracy: {side: _mean(getattr(getattr(each, side), accuracy) for each in done) for side in SIDES}
+            for accuracy in ("top1", "mean_probability")
+        }
         before, after = (means["top1"][side] for side in SIDES)
         recovered = min(1.0, after / before) if before else None
         figures[attack] = {"concepts": len(done), **means, "recovered": recovered}
@@ -125,8 +139,11 @@ def recovery(results: Sequence[ProbeResult]) -> dict[str, dict]:
 
 def strongest(figures: Mapping[str, dict]) -> str | None:
     """The attack that shows the concepts most often on the erased model, None when none was carried out."""
-    rates = {attack: each["top1"]["after"] for attack, each in figures.items()
-             if attack != NAME and each["top1"]["after"] is not None}
+    rates = {
+        attack: each["top1"]["after"]
+        for attack, each in figures.items()
+        if attack != NAME and each["top1"]["after"] is not None
+    }
     return max(rates, key=lambda attack: rates[attack]) if rates else None
 
 
@@ -166,12 +183,12 @@ def _filled(template: str, name: str) -> str:
 def _slips(word: str) -> Iterable[str]:
     for i in range(len(word)):
         if len(word) > 3:
-            yield word[:i] + word[i + 1:]
+            yield word[:i] + word[i + 1 :]
         yield word[:i] + word[i] + word[i:]
         if i + 1 < len(word):
-            yield word[:i] + word[i + 1] + word[i] + word[i + 2:]
+            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
         if word[i].lower() in VOWELS:
-            yield from (word[:i] + vowel + word[i + 1:] for vowel in VOWELS)
+            yield from (word[:i] + vowel + word[i + 1 :] for vowel in VOWELS)
 
 
 def _mean(values: Iterable[float]) -> float | None:

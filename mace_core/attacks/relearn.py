@@ -35,8 +35,14 @@ class Budget:
             raise ValueError(f"The optimisation steps of a probe are {self.steps}: give 0 or more.")
 
 
-def learn_embedding(model: NoiseModel, latents: Tensor, context: Tensor, places: slice, budget: Budget,
-                    on_step: OnStep | None = None) -> tuple[Tensor, list[float]]:
+def learn_embedding(
+    model: NoiseModel,
+    latents: Tensor,
+    context: Tensor,
+    places: slice,
+    budget: Budget,
+    on_step: OnStep | None = None,
+) -> tuple[Tensor, list[float]]:
     """The context ``[1, L, d]`` with learned vectors at the concept's ``places``, and the losses by step.
 
     Textual inversion behind the text encoder: the vectors begin as the encoder made them. latents
@@ -48,14 +54,15 @@ def learn_embedding(model: NoiseModel, latents: Tensor, context: Tensor, places:
         learned = context[:, places].clone().requires_grad_()
 
         def attacked() -> Tensor:
-            return torch.cat([context[:, :places.start], learned, context[:, places.stop:]], 1)
+            return torch.cat([context[:, : places.start], learned, context[:, places.stop :]], 1)
 
         losses = _learn(model, latents, budget, [learned], budget.embedding_rate, attacked, {}, {}, on_step)
         return attacked().detach(), losses
 
 
-def retrain_lora(model: NoiseModel, latents: Tensor, context: Tensor, budget: Budget,
-                 on_step: OnStep | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor], list[float]]:
+def retrain_lora(
+    model: NoiseModel, latents: Tensor, context: Tensor, budget: Budget, on_step: OnStep | None = None
+) -> tuple[dict[str, Tensor], dict[str, Tensor], list[float]]:
     """U ``[o, rank]`` and D ``[rank, d]`` of every cross-attention projection (float32, CPU), and the losses.
 
     latents, context, errors: as for ``learn_embedding``.
@@ -69,9 +76,17 @@ def retrain_lora(model: NoiseModel, latents: Tensor, context: Tensor, budget: Bu
         return U, D, losses
 
 
-def _learn(model: NoiseModel, latents: Tensor, budget: Budget, parameters: Sequence[Tensor], rate: float,
-           attacked: Callable[[], Tensor], U: Mapping[str, Tensor], D: Mapping[str, Tensor],
-           on_step: OnStep | None) -> list[float]:
+def _learn(
+    model: NoiseModel,
+    latents: Tensor,
+    budget: Budget,
+    parameters: Sequence[Tensor],
+    rate: float,
+    attacked: Callable[[], Tensor],
+    U: Mapping[str, Tensor],
+    D: Mapping[str, Tensor],
+    on_step: OnStep | None,
+) -> list[float]:
     generator = torch.Generator().manual_seed(budget.seed)
     latents = latents.to("cpu", torch.float32, copy=True)
     optimiser = torch.optim.AdamW(parameters, rate, weight_decay=0.0)
@@ -84,8 +99,10 @@ def _learn(model: NoiseModel, latents: Tensor, budget: Budget, parameters: Seque
         error = (predicted - eps.to(predicted)).square()
         losses.append(error.mean().item())
         if not torch.isfinite(error).all():
-            raise ValueError(f"The loss of an attack became NaN or infinite at step {step}: run the model in "
-                             "float32, or allow fewer optimisation steps.")
+            raise ValueError(
+                f"The loss of an attack became NaN or infinite at step {step}: run the model in "
+                "float32, or allow fewer optimisation steps."
+            )
         optimiser.zero_grad()
         error.sum().backward()  # a mean's gradients are too small for float16
         optimiser.step()

@@ -14,42 +14,190 @@ FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
 _KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.+)$")
 # A prompt that also tells how the picture looks would preserve that look, which may be the style to erase.
-_LOOK = re.compile(r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
-                   r"print|poster|sketch|brush\w*)\b")
+_LOOK = re.compile(
+    r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
+    r"print|poster|sketch|brush\w*)\b"
+)
 
-_PEOPLE = ("a man", "a woman", "a boy", "a girl", "a baby", "two friends", "an old couple",
-           "a crowd of people", "a family with a dog", "a young woman with glasses", "a man with a beard",
-           "children", "a group of students", "a farmer", "a doctor", "a cook", "a dancer", "a cyclist",
-           "a football team", "a musician with a guitar", "a bride and a groom", "a tourist",
-           "a worker in a helmet")
-_ANIMALS = ("a cat", "two dogs", "a brown horse", "a herd of cows", "some sheep", "a goat",
-            "a small bird", "a flock of ducks", "an elephant", "a giraffe", "three zebras", "a bear",
-            "a fox", "a rabbit", "a butterfly", "a fish", "a turtle", "an owl", "a monkey", "a lion",
-            "a squirrel", "a parrot")
-_VEHICLES = ("a red car", "a bus", "a lorry", "a train", "a tram", "a bicycle", "a motorcycle",
-             "an airplane", "a sailing boat", "a ferry", "a tractor", "a helicopter", "a fire engine",
-             "a skateboard")
-_THINGS = ("a wooden table", "an empty chair", "a sofa", "a bed with white sheets", "a lamp", "a book",
-           "a stack of papers", "a clock", "a laptop", "a telephone", "a camera", "a television",
-           "a pair of shoes", "a hat", "an umbrella", "a suitcase", "a ball", "a kite", "a teddy bear",
-           "a vase of flowers", "a bottle", "a glass of water", "a cup of coffee", "a plate of pasta",
-           "a pizza", "a sandwich", "a birthday cake", "a bowl of fruit", "apples and oranges",
-           "a loaf of bread", "a knife and a fork", "a guitar", "a mirror", "a key", "a candle",
-           "a basket", "a mailbox", "a traffic light", "a street sign", "a bench")
-_PLACES = ("a city street", "a village square", "a harbour", "a beach", "a mountain lake",
-           "a forest path", "a river", "a field of wheat", "a desert", "a waterfall", "an island",
-           "a garden", "a park", "a farm", "a bridge", "a castle", "a church", "a museum", "a library",
-           "a school", "a market", "a restaurant", "a kitchen", "a bathroom", "a living room",
-           "a bedroom", "an office", "a factory", "a railway station", "a stadium", "a lighthouse",
-           "a skyscraper", "a small house", "a barn", "a night sky", "a snowy hill")
-_SCENES = ("in the morning", "at night", "on a sunny day", "in the rain", "in the snow", "in autumn",
-           "next to a tree", "near a window", "in front of a wall", "on the grass",
-           "at the side of a road", "under a blue sky", "in an old town", "by the water",
-           "in a quiet room", "on a wooden floor", "far away")
-_FORMS = ("{} {}", "a photo of {} {}", "there is {} {}", "a picture that shows {} {}",
-          "{} {}, seen from above", "a black and white photo of {} {}", "a painting of {} {}",
-          "a drawing of {} {}", "close view of {} {}", "a colourful photo of {} {}",
-          "a wide shot of {} {}", "an illustration of {} {}", "somebody photographed {} {}")
+_PEOPLE = (
+    "a man",
+    "a woman",
+    "a boy",
+    "a girl",
+    "a baby",
+    "two friends",
+    "an old couple",
+    "a crowd of people",
+    "a family with a dog",
+    "a young woman with glasses",
+    "a man with a beard",
+    "children",
+    "a group of students",
+    "a farmer",
+    "a doctor",
+    "a cook",
+    "a dancer",
+    "a cyclist",
+    "a football team",
+    "a musician with a guitar",
+    "a bride and a groom",
+    "a tourist",
+    "a worker in a helmet",
+)
+_ANIMALS = (
+    "a cat",
+    "two dogs",
+    "a brown horse",
+    "a herd of cows",
+    "some sheep",
+    "a goat",
+    "a small bird",
+    "a flock of ducks",
+    "an elephant",
+    "a giraffe",
+    "three zebras",
+    "a bear",
+    "a fox",
+    "a rabbit",
+    "a butterfly",
+    "a fish",
+    "a turtle",
+    "an owl",
+    "a monkey",
+    "a lion",
+    "a squirrel",
+    "a parrot",
+)
+_VEHICLES = (
+    "a red car",
+    "a bus",
+    "a lorry",
+    "a train",
+    "a tram",
+    "a bicycle",
+    "a motorcycle",
+    "an airplane",
+    "a sailing boat",
+    "a ferry",
+    "a tractor",
+    "a helicopter",
+    "a fire engine",
+    "a skateboard",
+)
+_THINGS = (
+    "a wooden table",
+    "an empty chair",
+    "a sofa",
+    "a bed with white sheets",
+    "a lamp",
+    "a book",
+    "a stack of papers",
+    "a clock",
+    "a laptop",
+    "a telephone",
+    "a camera",
+    "a television",
+    "a pair of shoes",
+    "a hat",
+    "an umbrella",
+    "a suitcase",
+    "a ball",
+    "a kite",
+    "a teddy bear",
+    "a vase of flowers",
+    "a bottle",
+    "a glass of water",
+    "a cup of coffee",
+    "a plate of pasta",
+    "a pizza",
+    "a sandwich",
+    "a birthday cake",
+    "a bowl of fruit",
+    "apples and oranges",
+    "a loaf of bread",
+    "a knife and a fork",
+    "a guitar",
+    "a mirror",
+    "a key",
+    "a candle",
+    "a basket",
+    "a mailbox",
+    "a traffic light",
+    "a street sign",
+    "a bench",
+)
+_PLACES = (
+    "a city street",
+    "a village square",
+    "a harbour",
+    "a beach",
+    "a mountain lake",
+    "a forest path",
+    "a river",
+    "a field of wheat",
+    "a desert",
+    "a waterfall",
+    "an island",
+    "a garden",
+    "a park",
+    "a farm",
+    "a bridge",
+    "a castle",
+    "a church",
+    "a museum",
+    "a library",
+    "a school",
+    "a market",
+    "a restaurant",
+    "a kitchen",
+    "a bathroom",
+    "a living room",
+    "a bedroom",
+    "an office",
+    "a factory",
+    "a railway station",
+    "a stadium",
+    "a lighthouse",
+    "a skyscraper",
+    "a small house",
+    "a barn",
+    "a night sky",
+    "a snowy hill",
+)
+_SCENES = (
+    "in the morning",
+    "at night",
+    "on a sunny day",
+    "in the rain",
+    "in the snow",
+    "in autumn",
+    "next to a tree",
+    "near a window",
+    "in front of a wall",
+    "on the grass",
+    "at the side of a road",
+    "under a blue sky",
+    "in an old town",
+    "by the water",
+    "in a quiet room",
+    "on a wooden floor",
+    "far away",
+)
+_FORMS = (
+    "{} {}",
+    "a photo of {} {}",
+    "there is {} {}",
+    "a picture that shows {} {}",
+    "{} {}, seen from above",
+    "a black and white photo of {} {}",
+    "a painting of {} {}",
+    "a drawing of {} {}",
+    "close view of {} {}",
+    "a colourful photo of {} {}",
+    "a wide shot of {} {}",
+    "an illustration of {} {}",
+    "somebody photographed {} {}",
+)
 _PER_SUBJECT = 6
 
 
@@ -79,8 +227,10 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
         if prefix := _KIND_PREFIX.match(name):
             kind, name = prefix[1].lower(), prefix[2]
         if kind not in KINDS:
-            raise ValueError(f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
-                             f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out.")
+            raise ValueError(
+                f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
+                f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out."
+            )
         if name:
             prompts = (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
             captions[kind] = (*captions.get(kind, ()), *prompts)
@@ -99,7 +249,7 @@ def read_captions(data: bytes, name: str) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
     readers = {".txt": str.splitlines, ".csv": _csv, ".json": lambda text: _json(text, name)}
-    reader = readers.get(name.lower()[name.rfind("."):])
+    reader = readers.get(name.lower()[name.rfind(".") :])
     if reader is None:
         raise ValueError(f"'{name}' ends in none of {', '.join(FORMATS)}: choose another file or rename it.")
     captions = tuple(line.strip() for line in reader(text) if line.strip())
@@ -122,10 +272,11 @@ def _json(text: str, name: str) -> list[str]:
     try:
         whole = json.loads(text)
         entries = whole["annotations"] if isinstance(whole, dict) else whole
-        return [entry if isinstance(entry, str) else entry["caption"].replace("\n", " ")
-                for entry in entries]
+        return [entry if isinstance(entry, str) else entry["caption"].replace("\n", " ") for entry in entries]
     except json.JSONDecodeError as error:
         raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
     except (KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"'{name}' is neither COCO's annotations with captions nor a list of texts: give "
-                         "one of the two, such as captions_train2014.json.") from None
+        raise ValueError(
+            f"'{name}' is neither COCO's annotations with captions nor a list of texts: give "
+            "one of the two, such as captions_train2014.json."
+        ) from None

@@ -38,8 +38,10 @@ def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept
 
 def _text(data: bytes) -> str:
     if len(data) > LARGEST:
-        raise ValueError(f"the file has {len(data) >> 20} MB, more than {LARGEST >> 20}: is it a list of "
-                         "concepts? Choose a smaller one.")
+        raise ValueError(
+            f"the file has {len(data) >> 20} MB, more than {LARGEST >> 20}: is it a list of "
+            "concepts? Choose a smaller one."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -69,8 +71,10 @@ def _csv(text: str) -> Iterator[Entry]:
             names = [cell.lower() for cell in cells]
             continue
         if len(cells) > len(names):
-            raise ValueError(f"line {rows.line_num} has {len(cells)} cells and the first line names "
-                             f"{len(names)} columns: put texts that contain '{delimiter}' in double quotes.")
+            raise ValueError(
+                f"line {rows.line_num} has {len(cells)} cells and the first line names "
+                f"{len(names)} columns: put texts that contain '{delimiter}' in double quotes."
+            )
         yield rows.line_num, {name: cell for name, cell in zip(names, cells) if cell or name in FIELDS[:2]}
 
 
@@ -111,23 +115,27 @@ def _yaml(text: str) -> Iterator[Entry]:
 
 def _list(whole: object) -> list:
     if not isinstance(whole, list):
-        raise ValueError("line 1 does not start a list: write one entry a concept, each with "
-                         f"{', '.join(FIELDS)}.")
+        raise ValueError(
+            f"line 1 does not start a list: write one entry a concept, each with {', '.join(FIELDS)}."
+        )
     return whole
 
 
 def _concept(line: int, entry: object, kind: str) -> Concept:
     if not isinstance(entry, dict):
-        raise ValueError(f"line {line} is not an entry with fields: write target and surrogate, as in "
-                         "{target: ship, surrogate: sea}.")
+        raise ValueError(
+            f"line {line} is not an entry with fields: write target and surrogate, as in "
+            "{target: ship, surrogate: sea}."
+        )
     if strange := [str(name) for name in entry if name not in FIELDS]:
         raise ValueError(f"line {line} has the unknown field '{strange[0]}': use only {', '.join(FIELDS)}.")
     fields = {name: value for name, value in entry.items() if value is not None}
     names = fields.pop("synonyms", ())
     for name, value in [*fields.items(), *(("synonyms", each) for each in _as_names(names))]:
         if not isinstance(value, str):
-            raise ValueError(f"line {line} has {value!r} as its {name}, which is not a text: "
-                             "put it in double quotes.")
+            raise ValueError(
+                f"line {line} has {value!r} as its {name}, which is not a text: put it in double quotes."
+            )
     target, surrogate = (fields.get(name, "").strip() for name in FIELDS[:2])
     if not (target and surrogate):
         missing = "surrogate" if target else "target"

@@ -49,15 +49,20 @@ class Concept:
         if not self.target.strip():
             raise ValueError("A concept has an empty target: name what to erase, as in 'ship -> sea'.")
         if not self.surrogate.strip():
-            raise ValueError(f"The concept '{self.target}' has no surrogate: write what shall be drawn "
-                             f"instead, as in '{self.target} -> sea'.")
+            raise ValueError(
+                f"The concept '{self.target}' has no surrogate: write what shall be drawn "
+                f"instead, as in '{self.target} -> sea'."
+            )
         if self.kind not in KINDS:
-            raise ValueError(f"The concept '{self.target}' has the unknown kind '{self.kind}': "
-                             f"use one of {', '.join(KINDS)}.")
+            raise ValueError(
+                f"The concept '{self.target}' has the unknown kind '{self.kind}': "
+                f"use one of {', '.join(KINDS)}."
+            )
         for phrase in self.phrases:
             if same(phrase) == same(self.surrogate):
-                raise ValueError(f"The concept '{phrase}' has itself as its surrogate: "
-                                 "choose a different surrogate.")
+                raise ValueError(
+                    f"The concept '{phrase}' has itself as its surrogate: choose a different surrogate."
+                )
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -107,14 +112,18 @@ def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
         for phrase in concept.phrases:
             earlier_where, earlier = first.setdefault(same(phrase), (where, concept))
             if same(earlier.surrogate) != same(concept.surrogate):
-                raise ValueError(f"The concept '{phrase}' is given twice with different surrogates, "
-                                 f"'{earlier.surrogate}' and '{concept.surrogate}' ({earlier_where} and "
-                                 f"{where}): keep one of the two.")
+                raise ValueError(
+                    f"The concept '{phrase}' is given twice with different surrogates, "
+                    f"'{earlier.surrogate}' and '{concept.surrogate}' ({earlier_where} and "
+                    f"{where}): keep one of the two."
+                )
         earlier = merged.get(same(concept.target), concept)
         if earlier.kind != concept.kind:
-            raise ValueError(f"The concept '{concept.target}' is given twice with different kinds, "
-                             f"'{earlier.kind}' and '{concept.kind}' ({first[same(concept.target)][0]} and "
-                             f"{where}): keep one of the two.")
+            raise ValueError(
+                f"The concept '{concept.target}' is given twice with different kinds, "
+                f"'{earlier.kind}' and '{concept.kind}' ({first[same(concept.target)][0]} and "
+                f"{where}): keep one of the two."
+            )
         merged[same(concept.target)] = replace(earlier, synonyms=_names(earlier, concept))
     if not merged:
         raise ValueError("The list of concepts is empty: write at least one line such as 'ship -> sea'.")
@@ -132,8 +141,9 @@ def _names(first: Concept, second: Concept) -> tuple[str, ...]:
 def _parse_line(number: int, line: str, kind: str) -> Concept:
     sides = [side.strip() for side in _ARROW.split(line)]
     if len(sides) != 2 or not all(sides):
-        raise ValueError(f"Line {number} '{line}' is not one target and one surrogate: "
-                         "write it as 'ship -> sea'.")
+        raise ValueError(
+            f"Line {number} '{line}' is not one target and one surrogate: write it as 'ship -> sea'."
+        )
     target, surrogate = sides
     kind, target = split_kind(target, kind, f"Line {number} ")
     names: tuple[str, ...] = ()
@@ -151,8 +161,10 @@ def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str,
     if not prefix:
         return kind, target
     if prefix[1].lower() not in KINDS:
-        raise ValueError(f"{where}'{target}' starts with the unknown kind '{prefix[1]}': "
-                         f"use one of {', '.join(KINDS)}, or leave the colon out.")
+        raise ValueError(
+            f"{where}'{target}' starts with the unknown kind '{prefix[1]}': "
+            f"use one of {', '.join(KINDS)}, or leave the colon out."
+        )
     return prefix[1].lower(), prefix[2]
 
 
@@ -169,10 +181,14 @@ def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
         if not line.strip():
             continue
         if not colon and len(concepts) > 1:
-            raise ValueError(f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
-                             "they belong to: write one line per concept as 'ship: boat, vessel'.")
+            raise ValueError(
+                f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
+                "they belong to: write one line per concept as 'ship: boat, vessel'."
+            )
         concept = by_target.get(same(name)) if colon else concepts[0]
         if concept is None:
-            raise ValueError(f"Synonyms are given for '{name.strip()}', which is not in the list of "
-                             f"concepts: use one of {', '.join(c.target for c in concepts)}.")
+            raise ValueError(
+                f"Synonyms are given for '{name.strip()}', which is not in the list of "
+                f"concepts: use one of {', '.join(c.target for c in concepts)}."
+            )
         yield replace(concept, synonyms=split_names(names))

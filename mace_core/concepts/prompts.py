@@ -160,7 +160,10 @@ _EXPLICIT = (
 )
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    "object": _OBJECT, "person": _PERSON, "style": _STYLE, "explicit": _EXPLICIT,
+    "object": _OBJECT,
+    "person": _PERSON,
+    "style": _STYLE,
+    "explicit": _EXPLICIT,
 }
 
 _ARTICLE_AT_END = re.compile(r"(?:^|\s)(a|the) $")
@@ -187,10 +190,14 @@ def prompt_pairs(concept: Concept, naming: Mapping[str, Set[str]] | None = None)
     Templates that name another concept, by ``naming`` (``templates_naming``), are left out; the phrase alone
     never is.
     """
-    templates = [each for each in TEMPLATES[concept.kind]
-                 if not (naming or {}).get(each, set()) - {same(concept.target)}]
-    return tuple(_fill(template, phrase, concept.surrogate)
-                 for phrase in concept.phrases for template in templates)
+    templates = [
+        each
+        for each in TEMPLATES[concept.kind]
+        if not (naming or {}).get(each, set()) - {same(concept.target)}
+    ]
+    return tuple(
+        _fill(template, phrase, concept.surrogate) for phrase in concept.phrases for template in templates
+    )
 
 
 def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:

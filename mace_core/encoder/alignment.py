@@ -22,10 +22,12 @@ def find_phrase(tokens: Sequence[int] | Tensor, phrase: Sequence[int], start: in
     """
     ids, wanted = [int(i) for i in tokens], [int(i) for i in phrase]
     for i in range(start, len(ids) - len(wanted) + 1):
-        if wanted and ids[i:i + len(wanted)] == wanted:
+        if wanted and ids[i : i + len(wanted)] == wanted:
             return slice(i, i + len(wanted))
-    raise ValueError(f"The phrase tokens {wanted} are not found in the prompt's tokens: "
-                     "use a phrase that the tokenizer splits in the same way everywhere.")
+    raise ValueError(
+        f"The phrase tokens {wanted} are not found in the prompt's tokens: "
+        "use a phrase that the tokenizer splits in the same way everywhere."
+    )
 
 
 def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, before: str = "") -> slice:
@@ -38,8 +40,10 @@ def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, befor
     try:
         return find_phrase(tokens, encoder.word_tokens(phrase), start)
     except ValueError:
-        raise ValueError(f"The concept '{phrase}' cannot be located, its tokens are not found in its prompts "
-                         f"('{prompt}'): write it in plain words without special characters.") from None
+        raise ValueError(
+            f"The concept '{phrase}' cannot be located, its tokens are not found in its prompts "
+            f"('{prompt}'): write it in plain words without special characters."
+        ) from None
 
 
 def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
@@ -51,12 +55,15 @@ def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
     for i in range(phrase.stop, len(tokens)):
         if int(tokens[i]) == END_OF_TEXT:
             return i
-    raise ValueError("A prompt has no end-of-text token after the concept, as CLIP prompts have: "
-                     "use the CLIP text encoder of an SD1, SD2 or SDXL checkpoint.")
+    raise ValueError(
+        "A prompt has no end-of-text token after the concept, as CLIP prompts have: "
+        "use the CLIP text encoder of an SD1, SD2 or SDXL checkpoint."
+    )
 
 
-def align(target_tokens: Tensor, phrase: slice, surrogate_tokens: Tensor,
-          surrogate_phrase: slice) -> tuple[LongTensor, LongTensor]:
+def align(
+    target_tokens: Tensor, phrase: slice, surrogate_tokens: Tensor, surrogate_phrase: slice
+) -> tuple[LongTensor, LongTensor]:
     """Matching positions in a target prompt ``[L]`` and its surrogate prompt ``[L]``,
     two LongTensors ``[n]``.
 

@@ -19,8 +19,12 @@ FRAMES = ("{}", "a photo of {}", "a picture of {}")
 _SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
 
 
-def similarities(encoder: TextEncoder, targets: Sequence[str], others: Sequence[str],
-                 progress: Callable[[int, int], None] | None = None) -> Tensor:
+def similarities(
+    encoder: TextEncoder,
+    targets: Sequence[str],
+    others: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
     """The cosine of every target with every other phrase, ``[targets, others]``.
 
     All embeddings of a CLIP point the same way; the mean over all phrases given, and over everyday words,
@@ -34,8 +38,9 @@ def similarities(encoder: TextEncoder, targets: Sequence[str], others: Sequence[
     return vectors[rows] @ vectors[columns].T
 
 
-def phrase_vectors(encoder: TextEncoder, phrases: Sequence[str],
-                   progress: Callable[[int, int], None] | None = None) -> Tensor:
+def phrase_vectors(
+    encoder: TextEncoder, phrases: Sequence[str], progress: Callable[[int, int], None] | None = None
+) -> Tensor:
     """The mean embedding of a phrase's tokens, end token included, in a few prompts: ``[n, d]`` float32.
 
     Raises ValueError: a phrase too long for the text encoder, NaN embeddings.
@@ -47,10 +52,11 @@ def phrase_vectors(encoder: TextEncoder, phrases: Sequence[str],
 
     def vector(prompt: str) -> Tensor:
         tokens, embeddings = encoded[prompt].tokens[0], encoded[prompt].embeddings[0]
-        return embeddings[1:end_token(tokens, slice(0, 1)) + 1].mean(0)
+        return embeddings[1 : end_token(tokens, slice(0, 1)) + 1].mean(0)
 
-    return torch.stack([torch.stack([vector(prompt) for prompt in framed]).mean(0)
-                        for framed in prompts.values()])
+    return torch.stack(
+        [torch.stack([vector(prompt) for prompt in framed]).mean(0) for framed in prompts.values()]
+    )
 
 
 def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ...]:

@@ -69,20 +69,25 @@ def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
     for prompt, phrase in prompts.items():
         needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
         if needed > encoder.context_length:
-            raise ValueError(f"'{phrase}' is {len(encoder.word_tokens(phrase))} tokens long and its prompt "
-                             f"{needed}, more than the text encoder's context of "
-                             f"{encoder.context_length}: shorten it.")
+            raise ValueError(
+                f"'{phrase}' is {len(encoder.word_tokens(phrase))} tokens long and its prompt "
+                f"{needed}, more than the text encoder's context of "
+                f"{encoder.context_length}: shorten it."
+            )
 
 
 def check_finite(embeddings: Tensor, what: str) -> None:
     """Raise ValueError when the text encoder returned NaN or infinity."""
     if not torch.isfinite(embeddings.sum()):  # a sum is quicker, and not finite if one of them is not
-        raise ValueError(f"The text embeddings of {what} contain NaN or infinity: "
-                         "run the text encoder in float32 or load another one.")
+        raise ValueError(
+            f"The text embeddings of {what} contain NaN or infinity: "
+            "run the text encoder in float32 or load another one."
+        )
 
 
-def encode_once(encoder: TextEncoder, prompts: Iterable[str],
-                progress: Callable[[int, int], None] | None = None) -> dict[str, EncodedPrompts]:
+def encode_once(
+    encoder: TextEncoder, prompts: Iterable[str], progress: Callable[[int, int], None] | None = None
+) -> dict[str, EncodedPrompts]:
     """Encode each distinct prompt once, in batches; every value holds one prompt: tokens ``[1, L]``.
 
     ``progress(done, total)`` is called after each batch. Raises ValueError when an embedding is not finite.
@@ -90,11 +95,11 @@ def encode_once(encoder: TextEncoder, prompts: Iterable[str],
     distinct = list(dict.fromkeys(prompts))
     encoded: dict[str, EncodedPrompts] = {}
     for start in range(0, len(distinct), BATCH):
-        batch = distinct[start:start + BATCH]
+        batch = distinct[start : start + BATCH]
         result = encoder.encode(batch)
         check_finite(result.embeddings, f"'{batch[0]}' and the prompts after it")
         for row, prompt in enumerate(batch):
-            encoded[prompt] = EncodedPrompts(result.tokens[row:row + 1], result.embeddings[row:row + 1])
+            encoded[prompt] = EncodedPrompts(result.tokens[row : row + 1], result.embeddings[row : row + 1])
         if progress is not None:
             progress(len(encoded), len(distinct))
     return encoded

@@ -66,14 +66,18 @@ def of_one_rank(deltas: Mapping[str, LayerDelta]) -> dict[str, LayerDelta]:
     """
     most = max(len(delta.tensors[DOWN]) for delta in deltas.values())
     alpha = torch.tensor(float(most))
-    return {name: replace(delta, tensors=_filled(delta.tensors, most) | {"alpha": alpha.clone()})
-            for name, delta in deltas.items()}
+    return {
+        name: replace(delta, tensors=_filled(delta.tensors, most) | {"alpha": alpha.clone()})
+        for name, delta in deltas.items()
+    }
 
 
 def _filled(tensors: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
     missing = rank - len(tensors[DOWN])
-    return {UP: torch.nn.functional.pad(tensors[UP], (0, missing)),
-            DOWN: torch.nn.functional.pad(tensors[DOWN], (0, 0, 0, missing))}
+    return {
+        UP: torch.nn.functional.pad(tensors[UP], (0, missing)),
+        DOWN: torch.nn.functional.pad(tensors[DOWN], (0, 0, 0, missing)),
+    }
 
 
 def best_factors(A: Tensor, rank: int) -> tuple[Tensor, Tensor]:

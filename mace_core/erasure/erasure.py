@@ -42,16 +42,22 @@ class Erasure:
     def __post_init__(self) -> None:
         d = self.T.shape[-1]
         fits = tuple(self.T.shape) == (d, d) and self.U.keys() == self.D.keys()
-        fits = fits and all(u.ndim == 2 and tuple(self.D[name].shape) == (u.shape[1], d)
-                            for name, u in self.U.items())
+        fits = fits and all(
+            u.ndim == 2 and tuple(self.D[name].shape) == (u.shape[1], d) for name, u in self.U.items()
+        )
         if not fits:
             raise ValueError("The tensors of the erasure do not fit together: make the erasure again.")
         if not all(torch.isfinite(x).all() for x in (self.T, *self.U.values(), *self.D.values())):
             raise ValueError("The erasure contains NaN or infinity: make it again with a larger ridge.")
 
 
-def closed_form_erasure(concepts: Sequence[Concept], moments: Sequence[ConceptMoments], prior: Prior | None,
-                        settings: RefineSettings, base: str = "") -> Erasure:
+def closed_form_erasure(
+    concepts: Sequence[Concept],
+    moments: Sequence[ConceptMoments],
+    prior: Prior | None,
+    settings: RefineSettings,
+    base: str = "",
+) -> Erasure:
     """Stage 1 as an erasure; ``moments`` are those of ``concepts``, or their sum.
 
     Raises ValueError as ``refine`` does.
@@ -61,8 +67,14 @@ def closed_form_erasure(concepts: Sequence[Concept], moments: Sequence[ConceptMo
     return Erasure(T1.float(), {}, {}, tuple(concepts), {"refine": asdict(settings)}, fingerprint, base)
 
 
-def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[ConceptLoRA], prior: Prior | None,
-                  settings: FuseSettings, kind_weights: Mapping[str, float] | None = None) -> Erasure:
+def fused_erasure(
+    encoder: TextEncoder,
+    refined: Erasure,
+    loras: Sequence[ConceptLoRA],
+    prior: Prior | None,
+    settings: FuseSettings,
+    kind_weights: Mapping[str, float] | None = None,
+) -> Erasure:
     """Stage 3 as an erasure, from that of stage 1 and the LoRAs of any subset of its concepts.
 
     A concept without a LoRA stays as stage 1 left it. As in stage 1, prompts of one concept that name another
@@ -71,20 +83,30 @@ def fused_erasure(encoder: TextEncoder, refined: Erasure, loras: Sequence[Concep
     as ``fuse`` does.
     """
     if refined.U:
-        raise ValueError("The erasure given to fusion is fused already: "
-                         "connect the one of the node 'Cross-Attention Refinement'.")
+        raise ValueError(
+            "The erasure given to fusion is fused already: "
+            "connect the one of the node 'Cross-Attention Refinement'."
+        )
     check_same_encoder("the refined erasure and the CLIP", [refined.text_encoder, encoder.fingerprint], [])
     trained = {same(lora.concept.target): lora.concept.target for lora in loras}
     if unknown := trained.keys() - {same(concept.target) for concept in refined.concepts}:
-        raise ValueError(f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not "
-                         "contain: refine with that concept first, then train on the refined model.")
-    rest = [untrained_lora(encoder, concept) for concept in refined.concepts
-            if same(concept.target) not in trained]
+        raise ValueError(
+            f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not "
+            "contain: refine with that concept first, then train on the refined model."
+        )
+    rest = [
+        untrained_lora(encoder, concept)
+        for concept in refined.concepts
+        if same(concept.target) not in trained
+    ]
     naming = templates_naming(refined.concepts)
     every = [without_prompts_of_others(encoder, lora, naming) for lora in (*loras, *rest)] if loras else []
     T, U, D = fuse(refined.T, every, prior, settings, kind_weights)
-    used = {**refined.settings, "fuse": asdict(settings),
-            "train": {lora.concept.target: lora.provenance for lora in loras}}
+    used = {
+        **refined.settings,
+        "fuse": asdict(settings),
+        "train": {lora.concept.target: lora.provenance for lora in loras},
+    }
     U, D = ({name: factor.float() for name, factor in factors.items()} for factors in (U, D))
     return Erasure(T.float(), U, D, refined.concepts, used, refined.text_encoder, refined.base)
 
@@ -117,5 +139,7 @@ def check_fits(W: Tensor, layer: str, erasure: Erasure) -> None:
     d, U = erasure.T.shape[0], erasure.U.get(layer)
     if W.ndim != 2 or W.shape[1] != d or (U is not None and U.shape[0] != W.shape[0]):
         outputs = "any" if U is None else U.shape[0]
-        raise ValueError(f"The layer '{layer}' has a weight of shape {list(W.shape)} and the erasure was "
-                         f"made for [{outputs}, {d}]: use a MODEL of the family the erasure was made with.")
+        raise ValueError(
+            f"The layer '{layer}' has a weight of shape {list(W.shape)} and the erasure was "
+            f"made for [{outputs}, {d}]: use a MODEL of the family the erasure was made with."
+        )

@@ -30,15 +30,18 @@ def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32")
     """
     tensors = {"T": erasure.T, **_stored_factors(erasure, PRECISIONS[precision])}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    description = json.dumps({
-        "format_version": FORMAT_VERSION,
-        "pack_version": erasure.version,
-        "concepts": [asdict(concept) for concept in erasure.concepts],
-        "settings": erasure.settings,
-        "text_encoder": erasure.text_encoder,
-        "base": erasure.base,
-        "sha256": {name: _sha256_of(tensor) for name, tensor in tensors.items()},
-    }, sort_keys=True)
+    description = json.dumps(
+        {
+            "format_version": FORMAT_VERSION,
+            "pack_version": erasure.version,
+            "concepts": [asdict(concept) for concept in erasure.concepts],
+            "settings": erasure.settings,
+            "text_encoder": erasure.text_encoder,
+            "base": erasure.base,
+            "sha256": {name: _sha256_of(tensor) for name, tensor in tensors.items()},
+        },
+        sort_keys=True,
+    )
     metadata = {_DESCRIPTION: description, _CHECKSUM: _sha256(description.encode())}
     with written_whole(path) as unfinished:
         unfinished.write_bytes(tensor_bytes(tensors, metadata))
@@ -62,10 +65,20 @@ def load_erasure(path: str | Path) -> Erasure:
     if {name: _sha256_of(tensor) for name, tensor in tensors.items()} != description["sha256"]:
         raise _damaged(path.name)
     concepts = tuple(Concept(**{**c, "synonyms": tuple(c["synonyms"])}) for c in description["concepts"])
-    U, D = ({name[2:]: tensors[name].float() for name in sorted(tensors) if name.startswith(letter)}
-            for letter in ("U.", "D."))
-    return Erasure(tensors["T"], U, D, concepts, description["settings"], description["text_encoder"],
-                   description["base"], description["pack_version"])
+    U, D = (
+        {name[2:]: tensors[name].float() for name in sorted(tensors) if name.startswith(letter)}
+        for letter in ("U.", "D.")
+    )
+    return Erasure(
+        tensors["T"],
+        U,
+        D,
+        concepts,
+        description["settings"],
+        description["text_encoder"],
+        description["base"],
+        description["pack_version"],
+    )
 
 
 def _stored_factors(erasure: Erasure, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -76,8 +89,9 @@ def _stored_factors(erasure: Erasure, dtype: torch.dtype) -> dict[str, Tensor]:
             U, D = balanced(U, D)
         factors |= {f"U.{name}": U.to(dtype), f"D.{name}": D.to(dtype)}
         if not (factors[f"U.{name}"].isfinite().all() and factors[f"D.{name}"].isfinite().all()):
-            raise ValueError(f"The factors of the layer '{name}' are too large for float16: "
-                             "save them as float32.")
+            raise ValueError(
+                f"The factors of the layer '{name}' are too large for float16: save them as float32."
+            )
     return factors
 
 
@@ -98,7 +112,7 @@ def _description(data: bytes, name: str) -> dict:
     if len(data) < 9 or data[8:9] != b"{":
         raise ValueError(f"'{name}' is not a safetensors file: choose one written by 'Save Erasure'.")
     try:
-        header = json.loads(data[8:8 + length])
+        header = json.loads(data[8 : 8 + length])
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
         complete = len(data) >= 8 + length + max(ends, default=0)
         metadata = header.get("__metadata__", {})
@@ -109,14 +123,18 @@ def _description(data: bytes, name: str) -> dict:
     if not complete:
         raise ValueError(f"'{name}' is truncated, its end is missing: copy or download it again.")
     if _DESCRIPTION not in metadata:
-        raise ValueError(f"'{name}' is a safetensors file of another kind, without the description of an "
-                         "erasure: choose a file written by the node 'Save Erasure'.")
+        raise ValueError(
+            f"'{name}' is a safetensors file of another kind, without the description of an "
+            "erasure: choose a file written by the node 'Save Erasure'."
+        )
     if _sha256(metadata[_DESCRIPTION].encode()) != metadata.get(_CHECKSUM):
         raise _damaged(name)
     description = json.loads(metadata[_DESCRIPTION])
     if description["format_version"] > FORMAT_VERSION:
-        raise ValueError(f"'{name}' has format version {description['format_version']} and this pack reads "
-                         f"up to {FORMAT_VERSION}: update the pack.")
+        raise ValueError(
+            f"'{name}' has format version {description['format_version']} and this pack reads "
+            f"up to {FORMAT_VERSION}: update the pack."
+        )
     return description
 
 

@@ -34,14 +34,21 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS or self.precision not in PRECISIONS:
-            raise ValueError(f"There is no export as '{self.format}' in '{self.precision}': choose "
-                             f"one of {', '.join(FORMATS)} in {' or '.join(PRECISIONS)}.")
+            raise ValueError(
+                f"There is no export as '{self.format}' in '{self.precision}': choose "
+                f"one of {', '.join(FORMATS)} in {' or '.join(PRECISIONS)}."
+            )
         if self.rank < 0:
             raise ValueError(f"The rank is {self.rank}, but must be at least 0: raise it.")
 
 
-def export_erasure(erasure: Erasure, weights: Iterable[tuple[str, str, Tensor]], settings: ExportSettings,
-                   path: str | Path, on_layer: Callable[[str], None] = lambda module: None) -> str:
+def export_erasure(
+    erasure: Erasure,
+    weights: Iterable[tuple[str, str, Tensor]],
+    settings: ExportSettings,
+    path: str | Path,
+    on_layer: Callable[[str], None] = lambda module: None,
+) -> str:
     """Write ``path``, for PEFT a folder and else a file; says in a few lines how exact it is.
 
     weights: (layer, module, W ``[o, d]``) of every projection of the model it is for. ``on_layer`` may raise
@@ -49,8 +56,10 @@ def export_erasure(erasure: Erasure, weights: Iterable[tuple[str, str, Tensor]],
     and as ``edited_weight`` does.
     """
     if settings.format != FULL and settings.rank == 0 and not erasure.U:
-        raise ValueError("The rank is 0 and an erasure of stage 1 alone has no low-rank part, so nothing is "
-                         "left to export: raise the rank.")
+        raise ValueError(
+            "The rank is 0 and an erasure of stage 1 alone has no low-rank part, so nothing is "
+            "left to export: raise the rank."
+        )
     deltas = {}
     for layer, module, W in weights:
         deltas[module] = _delta(W, layer, erasure, settings)
@@ -63,8 +72,11 @@ def export_erasure(erasure: Erasure, weights: Iterable[tuple[str, str, Tensor]],
             _save_peft(deltas, unfinished)
             (unfinished / "README.md").write_text(_card(erasure, report), encoding="utf-8")
         else:
-            tensors = {f"lora_unet_{module.replace('.', '_')}.{end}": tensor
-                       for module, delta in deltas.items() for end, tensor in delta.tensors.items()}
+            tensors = {
+                f"lora_unet_{module.replace('.', '_')}.{end}": tensor
+                for module, delta in deltas.items()
+                for end, tensor in delta.tensors.items()
+            }
             safetensors.torch.save_file(tensors, unfinished, _metadata(erasure, settings, report))
     return report
 
@@ -106,17 +118,21 @@ def _place(network: torch.nn.Module, module: str, linear: torch.nn.Linear) -> No
 
 
 def _report(deltas: dict[str, LayerDelta], settings: ExportSettings) -> str:
-    change, error, closed_form, lost = (sum(getattr(delta, name) for delta in deltas.values())
-                                        for name in ("change", "error", "closed_form", "lost"))
+    change, error, closed_form, lost = (
+        sum(getattr(delta, name) for delta in deltas.values())
+        for name in ("change", "error", "closed_form", "lost")
+    )
     exactness = f"relative error of the whole edit {(error / change) ** 0.5 if change else 0.0:.1e}."
     if settings.format == FULL:
         return f"Full differences in {len(deltas)} layers: {exactness}"
     kept = {module: _kept(delta.closed_form, delta.lost) for module, delta in deltas.items()}
     worst = min(kept, key=kept.get)
     rank = len(deltas[worst].tensors[DOWN])
-    return (f"Rank {rank} in {len(deltas)} layers: {exactness}\n"
-            f"Energy kept of the closed-form part: {_kept(closed_form, lost):.3%} in all, "
-            f"{kept[worst]:.3%} in the worst layer, {worst}.")
+    return (
+        f"Rank {rank} in {len(deltas)} layers: {exactness}\n"
+        f"Energy kept of the closed-form part: {_kept(closed_form, lost):.3%} in all, "
+        f"{kept[worst]:.3%} in the worst layer, {worst}."
+    )
 
 
 def _kept(energy: float, lost: float) -> float:
@@ -129,6 +145,11 @@ def _card(erasure: Erasure, report: str) -> str:
 
 
 def _metadata(erasure: Erasure, settings: ExportSettings, report: str) -> dict[str, str]:
-    description = {"pack_version": erasure.version, "concepts": [asdict(each) for each in erasure.concepts],
-                   "text_encoder": erasure.text_encoder, **asdict(settings), "report": report}
+    description = {
+        "pack_version": erasure.version,
+        "concepts": [asdict(each) for each in erasure.concepts],
+        "text_encoder": erasure.text_encoder,
+        **asdict(settings),
+        "report": report,
+    }
     return {"format": "pt", "mace_export": json.dumps(description, sort_keys=True)}

@@ -17,9 +17,13 @@ class FuseSettings(RefineSettings):
     """preserve_weight: l2 >= 0; ridge: r >= 0. The paper uses the values of stage 1."""
 
 
-def fuse(T1: Tensor, loras: Sequence[ConceptLoRA], prior: Prior | None, settings: FuseSettings,
-         kind_weights: Mapping[str, float] | None = None,
-         ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+def fuse(
+    T1: Tensor,
+    loras: Sequence[ConceptLoRA],
+    prior: Prior | None,
+    settings: FuseSettings,
+    kind_weights: Mapping[str, float] | None = None,
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """T* ``[d, d]``, U* layer -> ``[o, q]``, D* layer -> ``[q, d]``, all float64, with W* = W T* + U* D*.
 
     Equation 7 asks for the W* that gives, on every concept's own prompts, what that concept's LoRA gives, and
@@ -34,8 +38,9 @@ def fuse(T1: Tensor, loras: Sequence[ConceptLoRA], prior: Prior | None, settings
     matrix that is not positive definite (raise the ridge).
     """
     if not loras:
-        raise ValueError("There are no concept LoRAs to fuse: "
-                         "train at least one with the node 'Train Concept LoRA'.")
+        raise ValueError(
+            "There are no concept LoRAs to fuse: train at least one with the node 'Train Concept LoRA'."
+        )
     fingerprints = [lora.fingerprint for lora in loras] + ([prior.fingerprint] if prior else [])
     widths = [T1.shape[0]] + [lora.C.shape[0] for lora in loras] + ([prior.P.shape[0]] if prior else [])
     check_same_encoder("the LoRAs, the refined model and the prior", fingerprints, widths)
@@ -50,8 +55,9 @@ def fuse(T1: Tensor, loras: Sequence[ConceptLoRA], prior: Prior | None, settings
     return T, U, D
 
 
-def _concatenate(loras: Sequence[ConceptLoRA], weights: Sequence[float],
-                 N: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _concatenate(
+    loras: Sequence[ConceptLoRA], weights: Sequence[float], N: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """U* and D* of every layer; C_i N^-1 is the share of direction e that concept i answers for."""
     U: dict[str, list[Tensor]] = {}
     D: dict[str, list[Tensor]] = {}
@@ -66,6 +72,8 @@ def _concatenate(loras: Sequence[ConceptLoRA], weights: Sequence[float],
             D.setdefault(name, []).append(share)
     for name, factors in U.items():
         if len({len(u) for u in factors}) > 1:
-            raise ValueError(f"The concept LoRAs have different output widths at layer '{name}': "
-                             "fuse only LoRAs trained on the same kind of model.")
+            raise ValueError(
+                f"The concept LoRAs have different output widths at layer '{name}': "
+                "fuse only LoRAs trained on the same kind of model."
+            )
     return {name: torch.cat(u, dim=1) for name, u in U.items()}, {name: torch.cat(d) for name, d in D.items()}

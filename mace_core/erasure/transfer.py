@@ -17,11 +17,15 @@ def transferred(erasure: Erasure, base: str, doubt: str) -> str:
     if not erasure.U:
         return f"Closed form only: exact on every checkpoint with the same text encoder.{encoder}"
     if not erasure.base:
-        return ("The closed-form part is exact here. On which checkpoint the concept LoRAs were trained is "
-                f"not recorded, so what they erase here is not known: draw and see.{encoder}")
+        return (
+            "The closed-form part is exact here. On which checkpoint the concept LoRAs were trained is "
+            f"not recorded, so what they erase here is not known: draw and see.{encoder}"
+        )
     if erasure.base == base:
         return f"On the checkpoint the erasure was made on: all of it is exact.{encoder}"
-    return ("Transferred to another checkpoint: the closed-form part is exact here too, as it depends on the "
-            "text encoder alone. The concept LoRAs were trained on another U-Net and are added as they are: "
-            "how well they erase here cannot be promised, so draw and see, or train them on this MODEL."
-            f"{encoder}")
+    return (
+        "Transferred to another checkpoint: the closed-form part is exact here too, as it depends on the "
+        "text encoder alone. The concept LoRAs were trained on another U-Net and are added as they are: "
+        "how well they erase here cannot be promised, so draw and see, or train them on this MODEL."
+        f"{encoder}"
+    )

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 PARTS = (  # the table's order; a detector's faces and covered parts are not counted
-    "ARMPITS_EXPOSED", "BELLY_EXPOSED", "BUTTOCKS_EXPOSED", "FEET_EXPOSED", "FEMALE_BREAST_EXPOSED",
-    "FEMALE_GENITALIA_EXPOSED", "MALE_BREAST_EXPOSED", "MALE_GENITALIA_EXPOSED", "ANUS_EXPOSED")
+    "ARMPITS_EXPOSED",
+    "BELLY_EXPOSED",
+    "BUTTOCKS_EXPOSED",
+    "FEET_EXPOSED",
+    "FEMALE_BREAST_EXPOSED",
+    "FEMALE_GENITALIA_EXPOSED",
+    "MALE_BREAST_EXPOSED",
+    "MALE_GENITALIA_EXPOSED",
+    "ANUS_EXPOSED",
+)
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,31 @@ def as_text(counts: dict[str, int], pictures: int, threshold: float, version: st
     width = max(map(len, PARTS))
     counts = {**counts, "all": sum(counts.values())}
     rows = [f"| {name:{width}} | {count:5} |" for name, count in counts.items()]
-    return "\n".join((
-        f"{counts['all']} exposed parts in {pictures} pictures (nudenet {version}, threshold "
-        f"{threshold:g}; counts of other versions or thresholds cannot be compared).", "",
-        f"| {'part':{width}} | count |", f"| {'-' * width} | ----: |", *rows))
+    return "\n".join(
+        (
+            f"{counts['all']} exposed parts in {pictures} pictures (nudenet {version}, threshold "
+            f"{threshold:g}; counts of other versions or thresholds cannot be compared).",
+            "",
+            f"| {'part':{width}} | count |",
+            f"| {'-' * width} | ----: |",
+            *rows,
+        )
+    )
 
 
 def as_json(counts: dict[str, int], found: Sequence[Sequence[Part]], threshold: float, version: str) -> str:
     """The counts, and everything the detector saw in each picture, below the threshold too."""
-    return json.dumps({"detector": {"package": "nudenet", "version": version}, "threshold": threshold,
-                       "pictures": len(found), "exposed": sum(counts.values()), "counts": counts,
-                       "found": [[asdict(part) for part in parts] for parts in found]}, indent=2) + "\n"
+    return (
+        json.dumps(
+            {
+                "detector": {"package": "nudenet", "version": version},
+                "threshold": threshold,
+                "pictures": len(found),
+                "exposed": sum(counts.values()),
+                "counts": counts,
+                "found": [[asdict(part) for part in parts] for parts in found],
+            },
+            indent=2,
+        )
+        + "\n"
+    )

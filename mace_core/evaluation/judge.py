@@ -86,12 +86,16 @@ def _check(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         missing.append("tokenizer.json")
     if missing:
-        raise ValueError(f"The CLIP folder '{folder.name}' lacks {', '.join(missing)}: put a folder as "
-                         "transformers saves a CLIPModel there, with its tokenizer and preprocessor.")
+        raise ValueError(
+            f"The CLIP folder '{folder.name}' lacks {', '.join(missing)}: put a folder as "
+            "transformers saves a CLIPModel there, with its tokenizer and preprocessor."
+        )
     kind = json.loads((folder / CONFIG).read_text()).get("model_type")
     if kind != "clip":
-        raise ValueError(f"The folder '{folder.name}' holds a model of the type '{kind}', which is no judge: "
-                         "use one of the type 'clip', with a text and an image half.")
+        raise ValueError(
+            f"The folder '{folder.name}' holds a model of the type '{kind}', which is no judge: "
+            "use one of the type 'clip', with a text and an image half."
+        )
 
 
 def _unit(features) -> Tensor:

@@ -14,8 +14,9 @@ def harmonic_mean(*values: float) -> float:
         raise ValueError("A harmonic mean was asked of no values: give at least one.")
     for value in values:
         if not 0 <= value <= 1:
-            raise ValueError(f"An accuracy of {value} is not a fraction: "
-                             "give a number in 0 to 1, not a percentage.")
+            raise ValueError(
+                f"An accuracy of {value} is not a fraction: give a number in 0 to 1, not a percentage."
+            )
     if min(values) == 0:
         return 0.0
     return len(values) / sum(1 / value for value in values)

@@ -87,8 +87,10 @@ def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -
         if not colon:
             prefix, phrase = vocabulary.kind_of(line) or concepts[0].kind, line
         if prefix.lower() not in (*KINDS, LITERAL) or not phrase:
-            raise ValueError(f"'{line}' among the concepts to keep has no name or an unknown kind: write "
-                             f"'cat', or a kind and a name ({', '.join((*KINDS, LITERAL))}).")
+            raise ValueError(
+                f"'{line}' among the concepts to keep has no name or an unknown kind: write "
+                f"'cat', or a kind and a name ({', '.join((*KINDS, LITERAL))})."
+            )
         if same(phrase) in erased:
             raise ValueError(f"'{phrase}' is to be kept and erased at once: take it off one of the lists.")
         found.setdefault((prefix.lower(), same(phrase)), Keep(phrase, prefix.lower()))
@@ -97,15 +99,23 @@ def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -
 
 def known_names(concepts: Sequence[Concept], vocabulary: Vocabulary) -> tuple[Keep, ...]:
     """All of the vocabulary that may be kept: the concepts' kinds first, then objects."""
-    erased = {same(phrase) for concept in concepts
-              for phrase in (*concept.phrases, *vocabulary.synonyms_of(concept), concept.surrogate)}
+    erased = {
+        same(phrase)
+        for concept in concepts
+        for phrase in (*concept.phrases, *vocabulary.synonyms_of(concept), concept.surrogate)
+    }
     kinds = dict.fromkeys((*(concept.kind for concept in concepts), "object"))
-    return tuple(Keep(name, kind) for kind in kinds for name, synonyms in vocabulary.concepts[kind].items()
-                 if not {same(each) for each in (name, *synonyms)} & erased)
+    return tuple(
+        Keep(name, kind)
+        for kind in kinds
+        for name, synonyms in vocabulary.concepts[kind].items()
+        if not {same(each) for each in (name, *synonyms)} & erased
+    )
 
 
-def choose_kept(known: Sequence[Keep], nearness: Sequence[float], concepts: Sequence[Concept]
-                ) -> tuple[Keep, ...]:
+def choose_kept(
+    known: Sequence[Keep], nearness: Sequence[float], concepts: Sequence[Concept]
+) -> tuple[Keep, ...]:
     """``AUTOMATIC`` of them: the neighbours, then the first of the concepts' kinds, and at least a few
     objects beside styles or persons. nearness: as for ``prompt_sets``.
     """
@@ -113,11 +123,16 @@ def choose_kept(known: Sequence[Keep], nearness: Sequence[float], concepts: Sequ
     alike = [each for each in known if each.kind in {concept.kind for concept in concepts}]
     others = [each for each in known if each not in alike][:NEIGHBOURS]
     chosen = dict.fromkeys((*near, *alike))
-    return (*list(chosen)[:AUTOMATIC - len(others)], *others)
+    return (*list(chosen)[: AUTOMATIC - len(others)], *others)
 
 
-def prompt_sets(concepts: Sequence[Concept], synonyms: Sequence[Concept], keep: Sequence[Keep],
-                nearness: Sequence[float], vocabulary: Vocabulary) -> tuple[PromptSet, ...]:
+def prompt_sets(
+    concepts: Sequence[Concept],
+    synonyms: Sequence[Concept],
+    keep: Sequence[Keep],
+    nearness: Sequence[float],
+    vocabulary: Vocabulary,
+) -> tuple[PromptSet, ...]:
     """Everything that is drawn, group after group.
 
     concepts: as they were erased; synonyms: the same with all synonyms to test;
@@ -130,17 +145,34 @@ def prompt_sets(concepts: Sequence[Concept], synonyms: Sequence[Concept], keep: 
         answers = next(each for each in questions[kind] if expected in each)
         return PromptSet(group, phrase, DRAWN_WITH[kind].format(phrase), kind, expected, answers, given)
 
-    erased = [asked("erased", each.target, each.kind, _answer(each.target, questions[each.kind]))
-              for each in concepts]
-    tested = [asked("synonym", phrase, each.kind, _answer(each.target, questions[each.kind]),
-                    phrase in concept.synonyms)
-              for each, concept in zip(synonyms, concepts, strict=True) for phrase in each.synonyms]
+    erased = [
+        asked("erased", each.target, each.kind, _answer(each.target, questions[each.kind]))
+        for each in concepts
+    ]
+    tested = [
+        asked(
+            "synonym",
+            phrase,
+            each.kind,
+            _answer(each.target, questions[each.kind]),
+            phrase in concept.synonyms,
+        )
+        for each, concept in zip(synonyms, concepts, strict=True)
+        for phrase in each.synonyms
+    ]
     groups = {"neighbour": [], "kept": []}
     for number, each in enumerate(keep):
         group = groups["neighbour" if number in near else "kept"]
-        group.append(PromptSet("kept", each.phrase, each.phrase, LITERAL) if each.kind == LITERAL else
-                     asked("neighbour" if number in near else "kept", each.phrase, each.kind,
-                           _answer(each.phrase, questions[each.kind])))
+        group.append(
+            PromptSet("kept", each.phrase, each.phrase, LITERAL)
+            if each.kind == LITERAL
+            else asked(
+                "neighbour" if number in near else "kept",
+                each.phrase,
+                each.kind,
+                _answer(each.phrase, questions[each.kind]),
+            )
+        )
     return (*erased, *tested, *groups["neighbour"], *groups["kept"])
 
 
@@ -148,8 +180,10 @@ def _questions(concepts, keep, vocabulary) -> dict[str, tuple[dict[str, str], ..
     """Kind -> its questions, with the concepts and what is kept among the answers, synonyms not."""
     questions = [dict(answers) for answers in vocabulary.answers]
     other_names = {same(name) for concept in concepts for name in concept.synonyms}
-    questions = [{name: text for name, text in answers.items() if same(name) not in other_names}
-                 for answers in questions]
+    questions = [
+        {name: text for name, text in answers.items() if same(name) not in other_names}
+        for answers in questions
+    ]
     named = [(each.target, each.kind) for each in concepts] + [(each.phrase, each.kind) for each in keep]
     named += [(each.surrogate, each.kind) for each in concepts if each.kind != "style"]
     for name, kind in named:

@@ -48,14 +48,14 @@ def verdict(drawn: PromptSet, probabilities: Tensor | None, similarities: Tensor
     if probabilities is None:
         return Verdict(None, None, clip_score(similarities))
     label = list(drawn.answers).index(drawn.expected)
-    return Verdict(top1_accuracy(probabilities, label), mean_probability(probabilities, label),
-                   clip_score(similarities))
+    return Verdict(
+        top1_accuracy(probabilities, label), mean_probability(probabilities, label), clip_score(similarities)
+    )
 
 
 def drift(before: Tensor, after: Tensor) -> Drift:
     """Of pictures ``[n, H, W, 3]`` in 0..1 with the same seeds."""
-    return Drift(_distance(before, after),
-                 _distance(before, before.roll(1, 0)) if len(before) > 1 else None)
+    return Drift(_distance(before, after), _distance(before, before.roll(1, 0)) if len(before) > 1 else None)
 
 
 def summary(scores: Sequence[SetScore]) -> dict[str, dict]:
@@ -73,8 +73,10 @@ def summary(scores: Sequence[SetScore]) -> dict[str, dict]:
         figures[accuracy] = sides | {"relative": _harmonic({**sides["after"], "acc_s": relative})}
     figures["clip"] = {side: _clip(scores, side) for side in SIDES}
     kept = [each.drift for each in scores if each.drawn.group in ("neighbour", "kept")]
-    figures["drift"] = {"kept": _mean(each.pixels for each in kept),
-                        "another_seed": _mean(each.another_seed for each in kept)}
+    figures["drift"] = {
+        "kept": _mean(each.pixels for each in kept),
+        "another_seed": _mean(each.another_seed for each in kept),
+    }
     return figures
 
 
@@ -89,16 +91,21 @@ def _accuracies(scores, side: str, accuracy: str) -> dict[str, float | None]:
 def _harmonic(values) -> dict[str, float | None]:
     acc_e, acc_g, acc_s = (values[name] for name in ("acc_e", "acc_g", "acc_s"))
     known = acc_s is not None
-    return {"h_o": h_o(acc_e, acc_s, acc_g) if known and acc_g is not None else None,
-            "h_c": h_c(acc_e, acc_s) if known else None}
+    return {
+        "h_o": h_o(acc_e, acc_s, acc_g) if known and acc_g is not None else None,
+        "h_c": h_c(acc_e, acc_s) if known else None,
+    }
 
 
 def _clip(scores, side: str) -> dict[str, float | None]:
     """CLIP_s over what is kept of the erased concepts' own kinds, as in the paper's table of styles."""
     kinds = {each.drawn.kind for each in scores if each.drawn.group == "erased"}
     clip_e = _mean(getattr(each, side).clip for each in scores if each.drawn.group == "erased")
-    clip_s = _mean(getattr(each, side).clip for each in scores
-                   if each.drawn.group in ("neighbour", "kept") and each.drawn.kind in kinds)
+    clip_s = _mean(
+        getattr(each, side).clip
+        for each in scores
+        if each.drawn.group in ("neighbour", "kept") and each.drawn.kind in kinds
+    )
     return {"clip_e": clip_e, "clip_s": clip_s, "h_a": None if clip_s is None else h_a(clip_s, clip_e)}
 
 

@@ -39,9 +39,13 @@ def parse_targets(text: str, kind: str = "object") -> tuple[Concept, ...]:
     return parse_concepts("\n".join(lines), kind)
 
 
-def suggest(encoder: TextEncoder, targets: Sequence[Concept], candidates: Sequence[str] = (),
-            keep: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
-            ) -> tuple[Suggestion, ...]:
+def suggest(
+    encoder: TextEncoder,
+    targets: Sequence[Concept],
+    candidates: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Suggestion, ...]:
     """For every target the candidates by nearness, and of ``keep`` and everyday names those most at risk.
 
     candidates: added to the kind's own. The nearest is chosen that is neither a near-synonym of the target
@@ -50,15 +54,27 @@ def suggest(encoder: TextEncoder, targets: Sequence[Concept], candidates: Sequen
     erased = {same(phrase) for concept in targets for phrase in concept.phrases}
     suggestions = []
     for number, concept in enumerate(targets):
-        choices = [name for name in dict.fromkeys((*candidates, *SURROGATES[concept.kind]))
-                   if same(name) not in erased]
-        everyday = (name for name, synonyms in EVERYDAY[concept.kind].items()
-                    if not {same(each) for each in synonyms} & erased)
+        choices = [
+            name
+            for name in dict.fromkeys((*candidates, *SURROGATES[concept.kind]))
+            if same(name) not in erased
+        ]
+        everyday = (
+            name
+            for name, synonyms in EVERYDAY[concept.kind].items()
+            if not {same(each) for each in synonyms} & erased
+        )
         named = [name for name in dict.fromkeys((*keep, *everyday)) if same(name) not in erased]
         near = similarities(encoder, [concept.target], [*choices, *named])[0].tolist()
-        suggestions.append(_suggestion(
-            encoder, concept, _ranked(choices, near[:len(choices)]),
-            _ranked(named, near[len(choices):]), {same(name) for name in keep}))
+        suggestions.append(
+            _suggestion(
+                encoder,
+                concept,
+                _ranked(choices, near[: len(choices)]),
+                _ranked(named, near[len(choices) :]),
+                {same(name) for name in keep},
+            )
+        )
         if progress is not None:
             progress(number + 1, len(targets))
     return tuple(suggestions)
@@ -73,9 +89,11 @@ def report(suggestions: Iterable[Suggestion]) -> str:
     """What the text encoder says about each target, in a few lines each; 1.00 means the same to it."""
     blocks = []
     for each in suggestions:
-        lines = [f"{_line(each.concept)}",
-                 f"  surrogates: {_named(each.surrogates[:AT_RISK])}",
-                 f"  most at risk: {_named(each.at_risk)}"]
+        lines = [
+            f"{_line(each.concept)}",
+            f"  surrogates: {_named(each.surrogates[:AT_RISK])}",
+            f"  most at risk: {_named(each.at_risk)}",
+        ]
         blocks.append("\n".join(lines + [f"  ! {warning}" for warning in each.warnings]))
     return "\n\n".join(blocks)
 
@@ -89,22 +107,30 @@ def _suggestion(encoder, concept, surrogates, named, keep) -> Suggestion:
     warnings = []
     if concept.surrogate == UNDECIDED:
         if not fitting:
-            raise ValueError(f"There is no surrogate left for '{concept.target}', all candidates are to be "
-                             "erased themselves: add another candidate.")
+            raise ValueError(
+                f"There is no surrogate left for '{concept.target}', all candidates are to be "
+                "erased themselves: add another candidate."
+            )
         concept = replace(concept, surrogate=fitting[0])
         if len(surrogates) > 1 and dict(surrogates)[fitting[0]] < FAINT:
-            warnings.append(f"no candidate is near it: '{fitting[0]}' is only the nearest, "
-                            "choose what fits in its place")
+            warnings.append(
+                f"no candidate is near it: '{fitting[0]}' is only the nearest, choose what fits in its place"
+            )
     for name, near in named:
         if words := shared_words(encoder, concept.target, name):
-            warnings.append(f"'{name}' shares {', '.join(map(repr, words))} with it: "
-                            "give it to Preserve Prior")
+            warnings.append(
+                f"'{name}' shares {', '.join(map(repr, words))} with it: give it to Preserve Prior"
+            )
         elif near >= NEAR_SYNONYM and same(name) in keep:
-            warnings.append(f"'{name}' shall stay but means nearly the same here ({near:.2f}): "
-                            "it is erased along unless Preserve Prior holds it")
+            warnings.append(
+                f"'{name}' shall stay but means nearly the same here ({near:.2f}): "
+                "it is erased along unless Preserve Prior holds it"
+            )
         elif near >= NEAR_SYNONYM:
-            warnings.append(f"'{name}' means nearly the same here ({near:.2f}): add it as a synonym, "
-                            "or give it to Preserve Prior")
+            warnings.append(
+                f"'{name}' means nearly the same here ({near:.2f}): add it as a synonym, "
+                "or give it to Preserve Prior"
+            )
     return Suggestion(concept, tuple(surrogates), tuple(named[:AT_RISK]), tuple(warnings))
 
 

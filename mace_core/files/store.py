@@ -52,8 +52,9 @@ def key_of(**parts: object) -> str:
     return digest.hexdigest()
 
 
-def find(store: Store, name: str, key: str,
-         report: Callable[[str], None]) -> tuple[dict[str, Tensor], dict] | None:
+def find(
+    store: Store, name: str, key: str, report: Callable[[str], None]
+) -> tuple[dict[str, Tensor], dict] | None:
     """What was kept under ``key``, or None. A damaged file is told to ``report`` and removed."""
     _move_in(store)
     path = store.path(name, key)
@@ -62,8 +63,9 @@ def find(store: Store, name: str, key: str,
     try:
         tensors, description = load_checked(path)
         if description.pop("key", None) != key:
-            raise DamagedFile(f"The file '{path.name}' holds something else than its name says: "
-                              "its content is made again.")
+            raise DamagedFile(
+                f"The file '{path.name}' holds something else than its name says: its content is made again."
+            )
     except DamagedFile as error:
         report(str(error))
         path.unlink(missing_ok=True)

@@ -25,10 +25,10 @@ def tensor_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(ready)
     length = int.from_bytes(data[:8], "little")
-    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8:8 + length])}
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(data[8 : 8 + length])}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + length:]
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def save_checked(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping) -> None:
@@ -44,15 +44,16 @@ def load_checked(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     data = Path(path).read_bytes()
     try:
         length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8:8 + length])["__metadata__"]
+        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
         tensors = safetensors.torch.load(data)
         text = metadata[_DESCRIPTION]
         if _checksum(tensors, text) == metadata[_CHECKSUM]:
             return tensors, json.loads(text)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise DamagedFile(f"The file '{Path(path).name}' is damaged, its checksum does not match: "
-                      "its content is made again.")
+    raise DamagedFile(
+        f"The file '{Path(path).name}' is damaged, its checksum does not match: its content is made again."
+    )
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:

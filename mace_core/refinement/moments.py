@@ -40,18 +40,21 @@ class ConceptMoments:
         return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C)
 
 
-def matching_positions(encoder: TextEncoder, pair: PromptPair,
-                       encoded: dict[str, EncodedPrompts]) -> tuple[LongTensor, LongTensor]:
+def matching_positions(
+    encoder: TextEncoder, pair: PromptPair, encoded: dict[str, EncodedPrompts]
+) -> tuple[LongTensor, LongTensor]:
     """Positions of the matching tokens of a pair, in its target and its surrogate prompt, ``[n]`` each."""
     target, surrogate = encoded[pair.target], encoded[pair.surrogate]
     phrase = locate(encoder, target.tokens[0], pair.target, pair.phrase, pair.before)
-    surrogate_phrase = locate(encoder, surrogate.tokens[0], pair.surrogate, pair.surrogate_phrase,
-                              pair.before)
+    surrogate_phrase = locate(
+        encoder, surrogate.tokens[0], pair.surrogate, pair.surrogate_phrase, pair.before
+    )
     return align(target.tokens[0], phrase, surrogate.tokens[0], surrogate_phrase)
 
 
-def concept_moments(encoder: TextEncoder, concept: Concept,
-                    progress: Callable[[int, int], None] | None = None) -> ConceptMoments:
+def concept_moments(
+    encoder: TextEncoder, concept: Concept, progress: Callable[[int, int], None] | None = None
+) -> ConceptMoments:
     """The moments of a concept over all its prompt pairs; ``progress(done, total)`` counts prompts.
 
     Raises ValueError as ``MomentSum.add`` does.
@@ -101,7 +104,7 @@ class MomentSum:
                 unmatched.append(target[_others(f, len(target))])
             seen.add(pair.target)
         for start in range(0, len(matched), PAIRS):
-            _add_gram(self._F, torch.cat(matched[start:start + PAIRS]).double())
+            _add_gram(self._F, torch.cat(matched[start : start + PAIRS]).double())
         _add_gram(self._rest, torch.cat(unmatched).double())
 
     def moments(self) -> ConceptMoments:
@@ -162,8 +165,12 @@ def block_moment(X: Tensor) -> Tensor:
 def check_same_encoder(what: str, fingerprints: Iterable[str], widths: Iterable[int]) -> None:
     """Raise ValueError unless all fingerprints, and all widths d, are the same."""
     if len(known := sorted(set(fingerprints))) > 1:
-        raise ValueError(f"The text encoders of {what} differ ({', '.join(name[:8] for name in known)}): "
-                         "make all of them with the CLIP of the same checkpoint.")
+        raise ValueError(
+            f"The text encoders of {what} differ ({', '.join(name[:8] for name in known)}): "
+            "make all of them with the CLIP of the same checkpoint."
+        )
     if len(known := sorted(set(widths))) > 1:
-        raise ValueError(f"The text embedding widths of {what} differ ({', '.join(map(str, known))}): "
-                         "make all of them with the CLIP of the same checkpoint.")
+        raise ValueError(
+            f"The text embedding widths of {what} differ ({', '.join(map(str, known))}): "
+            "make all of them with the CLIP of the same checkpoint."
+        )

@@ -30,16 +30,24 @@ class Prior:
 
     def __post_init__(self) -> None:
         if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
-            raise ValueError(f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
-                             "expected: make it again with the node 'Preserve Prior'.")
+            raise ValueError(
+                f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
+                "expected: make it again with the node 'Preserve Prior'."
+            )
         if not torch.isfinite(self.P).all():
-            raise ValueError("The prior contains NaN or infinity: make it again with the node "
-                             "'Preserve Prior', with the text encoder in float32.")
+            raise ValueError(
+                "The prior contains NaN or infinity: make it again with the node "
+                "'Preserve Prior', with the text encoder in float32."
+            )
 
 
-def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: float = 1.0,
-                        progress: Callable[[int, int], None] | None = None,
-                        device: torch.device | str = "cpu") -> Prior:
+def prior_from_captions(
+    encoder: TextEncoder,
+    captions: Sequence[str],
+    weight: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+    device: torch.device | str = "cpu",
+) -> Prior:
     """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
 
     A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
@@ -56,7 +64,7 @@ def prior_from_captions(encoder: TextEncoder, captions: Sequence[str], weight: f
     texts, total = list(counts), counts.total()
     P: Tensor | None = None
     for start in range(0, len(texts), BATCH):
-        batch = texts[start:start + BATCH]
+        batch = texts[start : start + BATCH]
         e = encoder.encode(batch).embeddings  # [B, L, d]
         check_finite(e, f"the caption '{batch[0]}' and those after it")
         if P is None:

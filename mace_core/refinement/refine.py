@@ -67,6 +67,8 @@ def right_divide(A: Tensor, B: Tensor) -> Tensor:
     L, info = torch.linalg.cholesky_ex(B)
     pivots = L.diagonal().square()
     if info != 0 or not pivots.min() > B.shape[0] * torch.finfo(B.dtype).eps * pivots.max():
-        raise ValueError("The prompts and the prior leave some directions of the text embeddings open (the "
-                         "matrix to solve is not positive definite): raise the ridge, for example to 10.")
+        raise ValueError(
+            "The prompts and the prior leave some directions of the text embeddings open (the "
+            "matrix to solve is not positive definite): raise the ridge, for example to 10."
+        )
     return torch.cholesky_solve(A.T, L).T

@@ -41,8 +41,9 @@ def refined_text(encoder: TextEncoder, concept: Concept) -> RefinedText:
     T = refine([moments], None, ALONE)
     prompts = training_prompts(encoder, concept)
     embeddings = (prompts.encoded.embeddings.double() @ T.mT).float()
-    return RefinedText(replace(prompts, encoded=EncodedPrompts(prompts.encoded.tokens, embeddings)), T,
-                       moments.C)
+    return RefinedText(
+        replace(prompts, encoded=EncodedPrompts(prompts.encoded.tokens, embeddings)), T, moments.C
+    )
 
 
 def on_plain_text(lora: ConceptLoRA, text: RefinedText) -> ConceptLoRA:

@@ -27,8 +27,13 @@ def suppressed_positions(tokens: Tensor, phrase: slice, suppress_end_of_text: bo
     return chosen
 
 
-def attention_losses(probabilities: Sequence[Tensor], suppressed: Tensor, masks: Tensor,
-                     latent_size: tuple[int, int], loss: str = "squared") -> Tensor:
+def attention_losses(
+    probabilities: Sequence[Tensor],
+    suppressed: Tensor,
+    masks: Tensor,
+    latent_size: tuple[int, int],
+    loss: str = "squared",
+) -> Tensor:
     """Equation 3 by sample ``[B]``: the sum over suppressed tokens i and layers l of || A_l^i . M ||_F^2.
 
     probabilities: per layer A ``[B, heads, h*w, L]``; suppressed: bool ``[B, L]``;

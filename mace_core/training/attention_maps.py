@@ -22,8 +22,10 @@ def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
     while h * w > max(pixels, 1):
         h, w = (h + 1) // 2, (w + 1) // 2
     if h * w != pixels:
-        raise ValueError(f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
-                         f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64.")
+        raise ValueError(
+            f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
+            f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64."
+        )
     return h, w
 
 
@@ -61,9 +63,11 @@ def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[s
     start, found = 1, []  # 1: the start token
     for word in words:
         ids = encoder.word_tokens(word)
-        if tuple(tokens[start:start + len(ids)].tolist()) != tuple(ids):
-            raise ValueError(f"The word '{word}' is not found in the tokens of the prompt: "
-                             "write it in plain words without special characters.")
+        if tuple(tokens[start : start + len(ids)].tolist()) != tuple(ids):
+            raise ValueError(
+                f"The word '{word}' is not found in the tokens of the prompt: "
+                "write it in plain words without special characters."
+            )
         found.append((word, slice(start, start + len(ids))))
         start += len(ids)
     end = end_token(tokens, slice(0, start))

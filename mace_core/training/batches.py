@@ -9,9 +9,13 @@ from typing import TypeVar
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def in_groups(items: Sequence[Item], most: int, shape: Callable[[Item], Hashable],
-              train: Callable[[int, Sequence[Item]], Sequence[Result]],
-              out_of_memory: Callable[[Exception], bool]) -> Iterator[Result]:
+def in_groups(
+    items: Sequence[Item],
+    most: int,
+    shape: Callable[[Item], Hashable],
+    train: Callable[[int, Sequence[Item]], Sequence[Result]],
+    out_of_memory: Callable[[Exception], bool],
+) -> Iterator[Result]:
     """Yield the results of ``items`` in order, each group's as soon as the group is finished.
 
     ``train(start, group)`` gets the place of the group's first item and at most ``most`` (1 or more)
@@ -21,7 +25,7 @@ def in_groups(items: Sequence[Item], most: int, shape: Callable[[Item], Hashable
     start = 0
     while start < len(items):
         wanted = shape(items[start])
-        group = list(takewhile(lambda item: shape(item) == wanted, items[start:start + most]))
+        group = list(takewhile(lambda item: shape(item) == wanted, items[start : start + most]))
         try:
             results = train(start, group)
         except Exception as error:

@@ -36,9 +36,14 @@ DROP = 16.0  # s: what the logits should fall by inside the mask; at 8 tests/e2e
 RIDGE = 1e-3  # a, relative to the mean eigenvalue
 
 
-def fast_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: TrainingImages,
-                      concept: Concept, settings: TrainSettings,
-                      on_step: OnStep | None = None) -> tuple[ConceptLoRA, list[float]]:
+def fast_concept_lora(
+    model: AttentionModel,
+    prompts: TrainingPrompts,
+    images: TrainingImages,
+    concept: Concept,
+    settings: TrainSettings,
+    on_step: OnStep | None = None,
+) -> tuple[ConceptLoRA, list[float]]:
     """The LoRA of a concept (float32, CPU) from ``SAMPLES`` passes through the refined model.
 
     The moments are sums over samples, so the memory is that of one sample. The losses are equation 3 of one
@@ -60,26 +65,41 @@ def fast_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: T
         D = token_direction(examples.contexts, examples.suppressed, C)[None].float()
         U = {name: key_edit(*each)[:, None].float() for name, each in zip(keys, moments, strict=True)}
         if not all(torch.isfinite(u).all() for u in U.values()):
-            raise ValueError(f"The queries of '{concept.target}' contain NaN or infinity: "
-                             "run the model in float32.")
+            raise ValueError(
+                f"The queries of '{concept.target}' contain NaN or infinity: run the model in float32."
+            )
         D = {name: D.clone() for name in keys}
-        maps = [model.attention(x_t[:1], sample.t[:1], sample.context[:1], *lora)
-                for lora in (({}, {}), (U, D))]
-        losses = [attention_losses(A, sample.suppressed[:1], sample.masks[:1], size, settings.loss).item()
-                  for A in maps]
-    provenance = {"settings": asdict(settings), "method": "fast", "images": len(images.latents),
-                  "final_loss": losses[-1], "pack": VERSION, "torch": str(torch.__version__)}
+        maps = [
+            model.attention(x_t[:1], sample.t[:1], sample.context[:1], *lora) for lora in (({}, {}), (U, D))
+        ]
+        losses = [
+            attention_losses(A, sample.suppressed[:1], sample.masks[:1], size, settings.loss).item()
+            for A in maps
+        ]
+    provenance = {
+        "settings": asdict(settings),
+        "method": "fast",
+        "images": len(images.latents),
+        "final_loss": losses[-1],
+        "pack": VERSION,
+        "torch": str(torch.__version__),
+    }
     return ConceptLoRA(concept, U, D, C, prompts.fingerprint, provenance), losses
 
 
-def sample_moments(model: AttentionModel, sample: Sample, x_t: Tensor, size: tuple[int, int],
-                   on_step: OnStep | None = None) -> list[tuple[Tensor, Tensor]]:
+def sample_moments(
+    model: AttentionModel, sample: Sample, x_t: Tensor, size: tuple[int, int], on_step: OnStep | None = None
+) -> list[tuple[Tensor, Tensor]]:
     """``query_moments`` of each layer, summed over the samples, one pass of the network for each."""
     total: list[tuple[Tensor, Tensor]] = []
     for i in range(len(x_t)):
         one = slice(i, i + 1)
-        found = model.queries(x_t[one], sample.t[one], sample.context[one],
-                              lambda q, one=one: query_moments(q, sample.masks[one], size))
+        found = model.queries(
+            x_t[one],
+            sample.t[one],
+            sample.context[one],
+            lambda q, one=one: query_moments(q, sample.masks[one], size),
+        )
         pairs = zip(total, found, strict=True) if total else ()
         total = [(Q + Q_i, m + m_i) for (Q, m), (Q_i, m_i) in pairs] or found
         if on_step is not None:
@@ -100,7 +120,7 @@ def query_moments(q: Tensor, masks: Tensor, latent_size: tuple[int, int]) -> tup
 def key_edit(Q: Tensor, m: Tensor) -> Tensor:
     """u of all heads ``[heads * dh]`` from their moments, in float64."""
     dh = Q.shape[-1]
-    u = -DROP * dh ** 0.5 * torch.linalg.solve(_ridged(Q), m)
+    u = -DROP * dh**0.5 * torch.linalg.solve(_ridged(Q), m)
     return u.flatten()
 
 

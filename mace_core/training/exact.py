@@ -43,8 +43,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name in ("steps", "rank", "batch"):
             if getattr(self, name) < 1:
-                raise ValueError(f"The {name} of the training is {getattr(self, name)}: "
-                                 "give a whole number of 1 or more.")
+                raise ValueError(
+                    f"The {name} of the training is {getattr(self, name)}: give a whole number of 1 or more."
+                )
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
         if self.loss not in LOSSES:
@@ -63,16 +64,22 @@ class TrainingJob:
 OnStep = Callable[[int, int, list[float]], None]  # step, steps, the loss of each concept; may raise to cancel
 
 
-def train_concept_lora(model: AttentionModel, prompts: TrainingPrompts, images: TrainingImages,
-                       concept: Concept, settings: TrainSettings,
-                       on_step: OnStep | None = None) -> tuple[ConceptLoRA, list[float]]:
+def train_concept_lora(
+    model: AttentionModel,
+    prompts: TrainingPrompts,
+    images: TrainingImages,
+    concept: Concept,
+    settings: TrainSettings,
+    on_step: OnStep | None = None,
+) -> tuple[ConceptLoRA, list[float]]:
     """``train_concept_loras`` of one concept."""
     [result] = train_concept_loras(model, [TrainingJob(concept, prompts, images)], settings, on_step)
     return result
 
 
-def train_concept_loras(model: AttentionModel, jobs: Sequence[TrainingJob], settings: TrainSettings,
-                        on_step: OnStep | None = None) -> list[tuple[ConceptLoRA, list[float]]]:
+def train_concept_loras(
+    model: AttentionModel, jobs: Sequence[TrainingJob], settings: TrainSettings, on_step: OnStep | None = None
+) -> list[tuple[ConceptLoRA, list[float]]]:
     """Train U and D of every layer for all concepts at once: LoRAs (float32, CPU) and the losses by step.
 
     Each sample of a batch carries its concept's own LoRA, each concept draws with its own generator and is
@@ -93,8 +100,10 @@ def train_concept_loras(model: AttentionModel, jobs: Sequence[TrainingJob], sett
         factors = [factor.requires_grad_() for factor in (*U.values(), *D.values())]
         optimiser = torch.optim.AdamW(factors, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY)
         for step in range(1, settings.steps + 1):
-            samples = [draw(each, xi, settings.batch, generator)
-                       for each, generator in zip(examples, generators, strict=True)]
+            samples = [
+                draw(each, xi, settings.batch, generator)
+                for each, generator in zip(examples, generators, strict=True)
+            ]
             losses = _losses(model, samples, U, D, settings.loss)
             _check_finite(losses, jobs, step)
             optimiser.zero_grad()
@@ -120,15 +129,28 @@ def clip_each(factors: Sequence[Tensor], most: float) -> None:
 
 def _stacked(factors: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> list[dict[str, Tensor]]:
     """U and D of every concept as layer -> ``[concepts, ...]``."""
-    return [{name: torch.stack([each[name] for each in kind]) for name in kind[0]}
-            for kind in zip(*factors, strict=True)]
+    return [
+        {name: torch.stack([each[name] for each in kind]) for name in kind[0]}
+        for kind in zip(*factors, strict=True)
+    ]
 
 
-def _result(job: TrainingJob, i: int, U: Mapping[str, Tensor], D: Mapping[str, Tensor], losses: list[float],
-            settings: TrainSettings) -> tuple[ConceptLoRA, list[float]]:
+def _result(
+    job: TrainingJob,
+    i: int,
+    U: Mapping[str, Tensor],
+    D: Mapping[str, Tensor],
+    losses: list[float],
+    settings: TrainSettings,
+) -> tuple[ConceptLoRA, list[float]]:
     U, D = ({name: factor[i].clone() for name, factor in factors.items()} for factors in (U, D))
-    provenance = {"settings": asdict(settings), "images": len(job.images.latents), "final_loss": losses[-1],
-                  "pack": VERSION, "torch": str(torch.__version__)}
+    provenance = {
+        "settings": asdict(settings),
+        "images": len(job.images.latents),
+        "final_loss": losses[-1],
+        "pack": VERSION,
+        "torch": str(torch.__version__),
+    }
     C = second_moment([job.prompts.encoded.embeddings])
     return ConceptLoRA(job.concept, U, D, C, job.prompts.fingerprint, provenance), losses
 
@@ -145,10 +167,14 @@ class Examples:
 
 def examples_of(prompts: TrainingPrompts, images: TrainingImages, settings: TrainSettings) -> Examples:
     """Copies: tensors made under inference mode cannot take part in a gradient, copies of them can."""
-    suppressed = [suppressed_positions(tokens, phrase, settings.suppress_end_of_text)
-                  for tokens, phrase in zip(prompts.encoded.tokens, prompts.phrases, strict=True)]
-    latents, masks, contexts = (x.to("cpu", torch.float32, copy=True)
-                                for x in (images.latents, images.masks, prompts.encoded.embeddings))
+    suppressed = [
+        suppressed_positions(tokens, phrase, settings.suppress_end_of_text)
+        for tokens, phrase in zip(prompts.encoded.tokens, prompts.phrases, strict=True)
+    ]
+    latents, masks, contexts = (
+        x.to("cpu", torch.float32, copy=True)
+        for x in (images.latents, images.masks, prompts.encoded.embeddings)
+    )
     return Examples(latents, masks, contexts, torch.stack(suppressed))
 
 
@@ -179,14 +205,21 @@ def draw(examples: Examples, xi: Tensor, batch: int, generator: torch.Generator)
     return Sample(x_0, eps, t, examples.contexts[prompt], examples.suppressed[prompt], examples.masks[image])
 
 
-def _losses(model: AttentionModel, samples: Sequence[Sample], U: Mapping[str, Tensor],
-            D: Mapping[str, Tensor], loss: str) -> Tensor:
+def _losses(
+    model: AttentionModel,
+    samples: Sequence[Sample],
+    U: Mapping[str, Tensor],
+    D: Mapping[str, Tensor],
+    loss: str,
+) -> Tensor:
     """Equation 3 of each concept ``[concepts]``, the mean over its samples."""
     x_0, eps, t, context, suppressed, masks = (
-        torch.cat([getattr(sample, name) for sample in samples]) for name in Sample.__dataclass_fields__)
+        torch.cat([getattr(sample, name) for sample in samples]) for name in Sample.__dataclass_fields__
+    )
     batch = len(x_0) // len(samples)
-    U, D = ({name: factor.repeat_interleave(batch, 0) for name, factor in factors.items()}
-            for factors in (U, D))
+    U, D = (
+        {name: factor.repeat_interleave(batch, 0) for name, factor in factors.items()} for factors in (U, D)
+    )
     A = model.attention(model.noise(x_0, t, eps), t, context, U, D)
     each = attention_losses(A, suppressed, masks, tuple(x_0.shape[-2:]), loss)
     return each.view(len(samples), batch).mean(1)
@@ -195,16 +228,18 @@ def _losses(model: AttentionModel, samples: Sequence[Sample], U: Mapping[str, Te
 def _check_finite(losses: Tensor, jobs: Sequence[TrainingJob], step: int) -> None:
     for job, loss in zip(jobs, losses.detach().isfinite().tolist(), strict=True):
         if not loss:
-            raise ValueError(f"The loss of '{job.concept.target}' became NaN or infinite at step {step}: "
-                             "lower the learning rate or run the model in float32.")
+            raise ValueError(
+                f"The loss of '{job.concept.target}' became NaN or infinite at step {step}: "
+                "lower the learning rate or run the model in float32."
+            )
 
 
 def _check_jobs(model: AttentionModel, jobs: Sequence[TrainingJob]) -> None:
     shapes = {(job.images.latents.shape[1:], job.images.masks.shape[1:]) for job in jobs}
     if len(shapes) != 1:
-        raise ValueError(f"Concepts of {len(shapes)} shapes of images were given to be trained in one batch: "
-                         "give concepts whose images and masks have one shape.")
+        raise ValueError(
+            f"Concepts of {len(shapes)} shapes of images were given to be trained in one batch: "
+            "give concepts whose images and masks have one shape."
+        )
     for job in jobs:
         check_width(model, job.prompts)
-
-

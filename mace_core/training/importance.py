@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 
-def timestep_probabilities(t1: float = 200, t2: float = 400, gamma: float = 0.05,
-                           steps: int = 1000) -> Tensor:
+def timestep_probabilities(
+    t1: float = 200, t2: float = 400, gamma: float = 0.05, steps: int = 1000
+) -> Tensor:
     """xi(t) for t = 0 .. steps - 1, ``[steps]`` float64, sum 1.
 
     Equation 5, with the logistic sigmoid and Z the sum over all t:
@@ -18,8 +19,10 @@ def timestep_probabilities(t1: float = 200, t2: float = 400, gamma: float = 0.05
     Raises ValueError unless t1 < t2 and gamma > 0.
     """
     if not (t1 < t2 and gamma > 0):
-        raise ValueError(f"Importance sampling got t1 = {t1}, t2 = {t2}, gamma = {gamma}: "
-                         "give t1 below t2 and gamma above 0.")
+        raise ValueError(
+            f"Importance sampling got t1 = {t1}, t2 = {t2}, gamma = {gamma}: "
+            "give t1 below t2 and gamma above 0."
+        )
     t = torch.arange(steps, dtype=torch.float64)
     xi = torch.sigmoid(gamma * (t - t1)) - torch.sigmoid(gamma * (t - t2))
     return xi / xi.sum()

@@ -32,15 +32,18 @@ class ConceptLoRA:
     provenance: dict = field(default_factory=dict)
 
 
-def initial_factors(layers: Mapping[str, tuple[int, int]], rank: int,
-                    generator: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def initial_factors(
+    layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """U ``[o, rank]`` zero and D ``[rank, d]`` uniform in +-1/sqrt(d), per layer name -> (o, d), float32.
 
     U = 0 makes Delta W = 0 at the start, as LoRA does.
     """
     U = {name: torch.zeros(o, rank) for name, (o, _) in layers.items()}
-    D = {name: (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d)
-         for name, (_, d) in layers.items()}
+    D = {
+        name: (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d)
+        for name, (_, d) in layers.items()
+    }
     return U, D
 
 
@@ -49,8 +52,9 @@ def untrained_lora(encoder: TextEncoder, concept: Concept) -> ConceptLoRA:
     return ConceptLoRA(concept, {}, {}, concept_moments(encoder, concept).C, encoder.fingerprint)
 
 
-def without_prompts_of_others(encoder: TextEncoder, lora: ConceptLoRA,
-                              naming: Mapping[str, Set[str]]) -> ConceptLoRA:
+def without_prompts_of_others(
+    encoder: TextEncoder, lora: ConceptLoRA, naming: Mapping[str, Set[str]]
+) -> ConceptLoRA:
     """The LoRA with C over those of its prompts that name no other concept (``templates_naming``).
 
     What a prompt says of another concept is for that concept's LoRA to answer, not for this one.

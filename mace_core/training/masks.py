@@ -52,8 +52,14 @@ def words_to_find(target: str, kind: str) -> str:
     return " ".join(without_article(target).lower().replace(".", " ").split()) or target
 
 
-def boxes_of_words(logits: Tensor, boxes: Tensor, words: Sequence[Sequence[int]], size: tuple[int, int],
-                   box_threshold: float, text_threshold: float) -> Tensor:
+def boxes_of_words(
+    logits: Tensor,
+    boxes: Tensor,
+    words: Sequence[Sequence[int]],
+    size: tuple[int, int],
+    box_threshold: float,
+    text_threshold: float,
+) -> Tensor:
     """The boxes ``[k, 4]`` that show a phrase: left, top, right, bottom in pixels of a picture of ``size``.
 
     logits: ``[q, L]``, how well each box fits each token (a detector's, before the sigmoid).
@@ -84,14 +90,18 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
     masks = masks.reshape(-1, *masks.shape[-2:]).float()
     pictures = sum(count for _, count, _ in sizes)
     if len(masks) != pictures:
-        raise ValueError(f"There are {pictures} pictures in the training set and {len(masks)} masks: "
-                         "give one mask for every picture, in the order of the pictures.")
+        raise ValueError(
+            f"There are {pictures} pictures in the training set and {len(masks)} masks: "
+            "give one mask for every picture, in the order of the pictures."
+        )
     shared = []
     for (name, _, (height, width)), part in zip(sizes, masks.split([count for _, count, _ in sizes])):
         H, W = part.shape[-2:]
         if abs(height * W - width * H) > 8 * max(H, W):
-            raise ValueError(f"The pictures of '{name}' are {width} x {height} and their masks {W} x {H}: "
-                             "give masks of the same shape as the pictures.")
+            raise ValueError(
+                f"The pictures of '{name}' are {width} x {height} and their masks {W} x {H}: "
+                "give masks of the same shape as the pictures."
+            )
         resized = F.interpolate(part.unsqueeze(1), (height, width), mode="area").squeeze(1)
         shared.append(resized.clamp(0, 1).cpu())
     return shared
@@ -103,6 +113,9 @@ def one_size(batches: Sequence[Tensor]) -> Tensor:
     resized = []
     for batch in batches:
         planes = batch.reshape(*batch.shape[:3], -1).movedim(-1, 1)
-        resized.append(F.interpolate(planes, size, mode="nearest").movedim(1, -1)
-                       .reshape(len(batch), *size, *batch.shape[3:]))
+        resized.append(
+            F.interpolate(planes, size, mode="nearest")
+            .movedim(1, -1)
+            .reshape(len(batch), *size, *batch.shape[3:])
+        )
     return torch.cat(resized)

@@ -17,8 +17,9 @@ class AttentionModel(Protocol):
 
     layers: Mapping[str, tuple[int, int]]  # name of a to_k or to_v of an attn2 -> (o, d)
 
-    def attention(self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor],
-                  D: Mapping[str, Tensor]) -> list[Tensor]:
+    def attention(
+        self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor], D: Mapping[str, Tensor]
+    ) -> list[Tensor]:
         """Per cross-attention layer the probabilities ``[B, heads, h*w, L]`` with W + U D in place of W.
 
         x_t ``[B, channels, h, w]``; t ``[B]`` int64; context ``[B, L, d]``. U ``[o, r]`` and D ``[r, d]`` are
@@ -26,8 +27,9 @@ class AttentionModel(Protocol):
         """
         ...
 
-    def queries(self, x_t: Tensor, t: Tensor, context: Tensor,
-                of: Callable[[Tensor], Result]) -> list[Result]:
+    def queries(
+        self, x_t: Tensor, t: Tensor, context: Tensor, of: Callable[[Tensor], Result]
+    ) -> list[Result]:
         """Per cross-attention layer what ``of`` makes of its queries ``[B, heads, h*w, dh]``; no gradient."""
         ...
 
@@ -40,8 +42,10 @@ def check_width(model: AttentionModel, prompts: TrainingPrompts) -> None:
     """Raise ValueError unless the model reads embeddings as wide as the prompts'."""
     widths, d = sorted({width for _, width in model.layers.values()}), prompts.encoded.embeddings.shape[-1]
     if widths != [d]:
-        raise ValueError(f"The text encoder gives embeddings of width {d} and the attn2 layers of the model "
-                         f"read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL checkpoint.")
+        raise ValueError(
+            f"The text encoder gives embeddings of width {d} and the attn2 layers of the model "
+            f"read {widths}: use the CLIP and the MODEL of one SD1, SD2 or SDXL checkpoint."
+        )
 
 
 class NoiseModel(Protocol):
@@ -53,7 +57,8 @@ class NoiseModel(Protocol):
         """x_t of the model's own schedule at the timesteps t ``[B]``."""
         ...
 
-    def predicted_noise(self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor],
-                        D: Mapping[str, Tensor]) -> Tensor:
+    def predicted_noise(
+        self, x_t: Tensor, t: Tensor, context: Tensor, U: Mapping[str, Tensor], D: Mapping[str, Tensor]
+    ) -> Tensor:
         """eps_hat ``[B, channels, h, w]`` with W + U D in place of W, differentiable in context, U and D."""
         ...

@@ -26,22 +26,30 @@ class TrainingImages:
 
     def __post_init__(self) -> None:
         if self.latents.ndim != 4 or len(self.latents) == 0:
-            raise ValueError("The training set has no images: "
-                             "draw at least one with the node 'Draw Concepts' or give your own.")
+            raise ValueError(
+                "The training set has no images: "
+                "draw at least one with the node 'Draw Concepts' or give your own."
+            )
         if self.masks.ndim != 3 or len(self.masks) != len(self.latents):
-            raise ValueError(f"The training set has {len(self.latents)} images and masks of shape "
-                             f"{list(self.masks.shape)}: give one mask [height, width] per image.")
+            raise ValueError(
+                f"The training set has {len(self.latents)} images and masks of shape "
+                f"{list(self.masks.shape)}: give one mask [height, width] per image."
+            )
         (h, w), (H, W) = self.latents.shape[-2:], self.masks.shape[-2:]
         if abs(h * W - w * H) > max(W, H):  # one latent cell of rounding
-            raise ValueError(f"The masks are {W} x {H} and the latents {w} x {h}, which differ in shape: "
-                             "give masks of the same size as the images.")
+            raise ValueError(
+                f"The masks are {W} x {H} and the latents {w} x {h}, which differ in shape: "
+                "give masks of the same size as the images."
+            )
         if not torch.isfinite(self.latents).all():
             raise ValueError("The latents contain NaN or infinity: run the VAE in float32.")
         if not (self.masks.min() >= 0 and self.masks.max() <= 1):
             raise ValueError("The masks have values outside 0 to 1: give 1 on the concept, 0 elsewhere.")
         if self.masks.max() == 0:
-            raise ValueError("All masks are empty, so nothing would be trained: mask the concept with the "
-                             "node 'Mask Concepts' or choose the method 'whole image'.")
+            raise ValueError(
+                "All masks are empty, so nothing would be trained: mask the concept with the "
+                "node 'Mask Concepts' or choose the method 'whole image'."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +69,10 @@ def training_prompts(encoder: TextEncoder, concept: Concept) -> TrainingPrompts:
     pairs = {pair.target: pair for pair in prompt_pairs(concept)}
     check_fits(encoder, {prompt: pair.phrase for prompt, pair in pairs.items()})
     encoded = encode_once(encoder, pairs)
-    phrases = tuple(locate(encoder, encoded[prompt].tokens[0], prompt, pair.phrase, pair.before)
-                    for prompt, pair in pairs.items())
+    phrases = tuple(
+        locate(encoder, encoded[prompt].tokens[0], prompt, pair.phrase, pair.before)
+        for prompt, pair in pairs.items()
+    )
     tokens = torch.cat([e.tokens for e in encoded.values()])
     embeddings = torch.cat([e.embeddings for e in encoded.values()])
     return TrainingPrompts(EncodedPrompts(tokens, embeddings), phrases, encoder.fingerprint)

@@ -15,8 +15,12 @@ def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_
     conditioning = encoder.conditioning(pair.target)
     [[context, settings], *_] = conditioning
     learned, losses = _learned(
-        model, conditioning, latents, budget,
-        lambda unet: learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step))
+        model,
+        conditioning,
+        latents,
+        budget,
+        lambda unet: learn_embedding(unet, unet.scaled(latents), context, places, budget, on_step),
+    )
     return model, [[learned.to(context), settings]], losses
 
 
@@ -24,8 +28,12 @@ def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_ste
     """A clone of the model with a LoRA on top of all it carries, the concept's CONDITIONING, the losses."""
     conditioning = encoder.conditioning(drawing_prompt(concept).target)
     U, D, losses = _learned(
-        model, conditioning, latents, budget,
-        lambda unet: retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step))
+        model,
+        conditioning,
+        latents,
+        budget,
+        lambda unet: retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step),
+    )
     clone = model.clone()
     clone.add_patches({f"{layer}.weight": (U[layer] @ D[layer],) for layer in U})
     return clone, conditioning, losses

@@ -9,6 +9,7 @@ def at_least(value, least, what: str):
         return True
     return f"{what} is {value}, but must be at least {least}: raise it."
 
+
 NAN_ANSWER = "The {} answers NaN: its files are damaged, copy them again."
 
 

@@ -22,8 +22,10 @@ def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
     for layer in layers:
         key = f"{layer.removeprefix(PREFIX)}.weight"
         if key not in names:
-            raise ValueError(f"The layer {layer} of this MODEL has no name outside this host, so no other "
-                             f"program could load it: export for one of {FAMILIES}.")
+            raise ValueError(
+                f"The layer {layer} of this MODEL has no name outside this host, so no other "
+                f"program could load it: export for one of {FAMILIES}."
+            )
         named[names[key].removesuffix(".weight")] = layer
     return named
 
@@ -32,6 +34,9 @@ def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str,
     """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
     for module, layer in layers.items():
         W = weight_in_force(model, f"{layer}.weight")
-        require_finite(W, f"The layer {layer} of this MODEL holds NaN or infinity, so nothing was exported: "
-                          "its file is damaged, or a LoRA in front of this node is; use another.")
+        require_finite(
+            W,
+            f"The layer {layer} of this MODEL holds NaN or infinity, so nothing was exported: "
+            "its file is damaged, or a LoRA in front of this node is; use another.",
+        )
         yield layer, module, W

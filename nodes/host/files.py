@@ -21,16 +21,19 @@ def text_file(name: str, endings: tuple[str, ...]) -> str:
     place, name_in_place = _split(name)
     parts = name_in_place.replace("\\", "/").split("/")
     if not {"", ".", ".."}.isdisjoint(parts) or ":" in name or "\0" in name:
-        raise ValueError(f"'{name}' is not a file name inside input or models/{FOLDER}: '..' and absolute "
-                         "paths are refused, choose a file of the list.")
+        raise ValueError(
+            f"'{name}' is not a file name inside input or models/{FOLDER}: '..' and absolute "
+            "paths are refused, choose a file of the list."
+        )
     if not name.lower().endswith(endings):
         raise ValueError(f"'{name}' ends in none of {', '.join(endings)}: choose a file of the list.")
     for known, folder in _places():
         path = os.path.join(folder, *parts)
         if known == place and os.path.isfile(path):
             return path
-    raise ValueError(f"There is no file '{name}': put it into the host's input folder or into "
-                     f"models/{FOLDER} and press R.")
+    raise ValueError(
+        f"There is no file '{name}': put it into the host's input folder or into models/{FOLDER} and press R."
+    )
 
 
 def read_file(name: str, endings: tuple[str, ...]) -> bytes:
@@ -55,14 +58,15 @@ def _places() -> Iterator[tuple[str, str]]:
 def _split(name: str) -> tuple[str, str]:
     for place, _ in _places():
         if name.startswith(f"{place}/"):
-            return place, name[len(place) + 1:]
+            return place, name[len(place) + 1 :]
     raise ValueError(f"'{name}' is not a file of input/ or models/{FOLDER}/: choose a file of the list.")
 
 
 def _listed(folder: str, endings: tuple[str, ...]) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
-        folders[:] = [each for each in folders
-                      if not each.startswith(".") and (root != folder or each not in RESERVED)]
+        folders[:] = [
+            each for each in folders if not each.startswith(".") and (root != folder or each not in RESERVED)
+        ]
         inside = os.path.relpath(root, folder)
         for file in files:
             if file.lower().endswith(endings):

@@ -76,10 +76,22 @@ def is_told(fingerprint: str) -> bool:
 
 def _is_changed(patcher) -> bool:
     """Whether something that is no weight patch may change what the network computes."""
-    return any((patcher.injections, patcher.hook_patches, patcher.forced_hooks, patcher.attachments,
-                patcher.weight_wrapper_patches, patcher.additional_models,
-                *(some for kinds in (patcher.wrappers, patcher.callbacks) for kind in kinds.values()
-                  for some in kind.values())))
+    return any(
+        (
+            patcher.injections,
+            patcher.hook_patches,
+            patcher.forced_hooks,
+            patcher.attachments,
+            patcher.weight_wrapper_patches,
+            patcher.additional_models,
+            *(
+                some
+                for kinds in (patcher.wrappers, patcher.callbacks)
+                for kind in kinds.values()
+                for some in kind.values()
+            ),
+        )
+    )
 
 
 def _remembered(patcher, what: str, compute: Callable[[], str], patches=None) -> str:

@@ -14,8 +14,11 @@ RESERVED = (SEGMENTERS, JUDGES, "concepts", "drawn", "cache")  # folders of mode
 
 
 def erasure_names() -> list[str]:
-    return [name for name in folder_paths.get_filename_list(FOLDER)
-            if name.lower().endswith(EXTENSION) and _first_folder(name) not in RESERVED]
+    return [
+        name
+        for name in folder_paths.get_filename_list(FOLDER)
+        if name.lower().endswith(EXTENSION) and _first_folder(name) not in RESERVED
+    ]
 
 
 def segmenters_folders() -> list[str]:
@@ -32,8 +35,9 @@ def erasure_path(name: str) -> str:
         path = os.path.join(folder, name)
         if os.path.isfile(path) and _inside(path, folder):
             return path
-    raise ValueError(f"The erasure file '{name}' is not in models/{FOLDER}: "
-                     "put it there or choose another one.")
+    raise ValueError(
+        f"The erasure file '{name}' is not in models/{FOLDER}: put it there or choose another one."
+    )
 
 
 def new_erasure_path(name: str) -> str:
@@ -45,8 +49,10 @@ def check_new_name(name: str) -> str:
     """The path of a new file without number and extension, inside models/mace."""
     base = base_inside(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
     if _first_folder(name) in RESERVED:
-        raise ValueError(f"'{name}' is in the folder of the models that make masks, or of the judges, where "
-                         "Load Erasure does not look: give a plain name such as 'no_ships'.")
+        raise ValueError(
+            f"'{name}' is in the folder of the models that make masks, or of the judges, where "
+            "Load Erasure does not look: give a plain name such as 'no_ships'."
+        )
     return base
 
 
@@ -76,8 +82,10 @@ def relative_to_folder(path: str) -> str:
 def _refuse_escape(name: str, place: str = MODELS) -> None:
     parts = name.replace("\\", "/").split("/")
     if not name.strip() or os.path.isabs(name) or ":" in name or ".." in parts or "" in parts or "\0" in name:
-        raise ValueError(f"'{name}' is not a file name inside {place}: '..' and absolute paths "
-                         "are refused, give a plain name such as 'no_ships'.")
+        raise ValueError(
+            f"'{name}' is not a file name inside {place}: '..' and absolute paths "
+            "are refused, give a plain name such as 'no_ships'."
+        )
 
 
 def _first_folder(name: str) -> str:

@@ -20,8 +20,13 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from .weights import stored
 
 DYNAMIC = "_v"  # what a module carries whose weights the host brings in and moves away as it likes
-WITH_GRADIENT = ("attention_basic", "attention_sub_quad", "attention_split", "attention_xformers",
-                 "attention_pytorch")  # of the host's; sage and flash attention have none
+WITH_GRADIENT = (
+    "attention_basic",
+    "attention_sub_quad",
+    "attention_split",
+    "attention_xformers",
+    "attention_pytorch",
+)  # of the host's; sage and flash attention have none
 OVERRIDE = "optimized_attention_override"
 FORWARD_PATCH = "forward_timestep_embed_patch"  # these come with the class of the layer they are for
 
@@ -93,10 +98,14 @@ def _parameter(weight: torch.Tensor, original) -> torch.nn.Parameter:
 def differentiable(transformer_options: dict) -> dict:
     """The options with every patch of other nodes made fit for a pass that is differentiated; a copy."""
     options = dict(transformer_options)
-    options["patches"] = {name: [_kept_apart(name, patch) for patch in patches]
-                          for name, patches in options.get("patches", {}).items()}
-    options["patches_replace"] = {name: {block: _apart(patch) for block, patch in patches.items()}
-                                  for name, patches in options.get("patches_replace", {}).items()}
+    options["patches"] = {
+        name: [_kept_apart(name, patch) for patch in patches]
+        for name, patches in options.get("patches", {}).items()
+    }
+    options["patches_replace"] = {
+        name: {block: _apart(patch) for block, patch in patches.items()}
+        for name, patches in options.get("patches_replace", {}).items()
+    }
     if OVERRIDE in options or host_attention.optimized_attention.__name__ not in WITH_GRADIENT:
         options[OVERRIDE] = _attention_with_gradient
     return options
@@ -116,6 +125,7 @@ def _kept_apart(name: str, patch):
 def _apart(patch: Callable) -> Callable:
     """Patches of other nodes write into what they are given, which autograd may need as it was: they get
     copies, and what is saved while they run is a copy too."""
+
     def run(*inputs):
         with saved_tensors_hooks(torch.clone, lambda saved: saved):
             return patch(*map(_copied, inputs))

@@ -39,9 +39,11 @@ def check_judge(name: str) -> Path:
         return JUDGE
     folders = _folders()
     if name not in folders:
-        raise ValueError(f"The judge '{name}' is not there: put the folder of a CLIP model as transformers "
-                         f"saves it (CLIPModel, safetensors) into models/{FOLDER}/{JUDGES} or models/clip, "
-                         "nothing is downloaded.")
+        raise ValueError(
+            f"The judge '{name}' is not there: put the folder of a CLIP model as transformers "
+            f"saves it (CLIPModel, safetensors) into models/{FOLDER}/{JUDGES} or models/clip, "
+            "nothing is downloaded."
+        )
     return folders[name]
 
 
@@ -61,8 +63,10 @@ class HostJudge:
         folder = check_judge(name)
         mini = next(iter(cross_attention_layers(model).values()))[1] == MINI_WIDTH
         if name == BUNDLED_NAME and not mini:
-            raise ValueError("The bundled judge knows the pictures of the bundled miniature model only: put "
-                             f"the folder of a CLIP model into models/{FOLDER}/{JUDGES} and choose it.")
+            raise ValueError(
+                "The bundled judge knows the pictures of the bundled miniature model only: put "
+                f"the folder of a CLIP model into models/{FOLDER}/{JUDGES} and choose it."
+            )
         device = comfy.model_management.get_torch_device()
         weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
         comfy.model_management.free_memory(3 * weights, device)  # float32, and room to work
@@ -76,9 +80,10 @@ class HostJudge:
 
     def verdict(self, drawn: PromptSet, pictures) -> Verdict:
         """About pictures [n, H, W, 3] in 0..1 of one prompt set."""
+
         def look(start, number):
             check_interrupted()
-            return self._judge.image_features(pictures[start:start + number])
+            return self._judge.image_features(pictures[start : start + number])
 
         features = torch.stack(in_parts(len(pictures), CHUNK, look, "for the judge to look at a picture"))
         likeness = features @ self._judge.text_features([drawn.prompt])[0]
@@ -96,8 +101,12 @@ def facts_of(judge: HostJudge, before, after, encoder) -> dict:
         "torch": torch.__version__,
         "transformers": metadata.version("transformers"),
         "judge": {"name": judge.name, "fingerprint": judge.fingerprint},
-        "models": {"before": fingerprint_in_force(before), "after": fingerprint_in_force(after),
-                   "text_encoder": encoder.fingerprint, "erased_by_patches": sorted(erased_targets(after))},
+        "models": {
+            "before": fingerprint_in_force(before),
+            "after": fingerprint_in_force(after),
+            "text_encoder": encoder.fingerprint,
+            "erased_by_patches": sorted(erased_targets(after)),
+        },
         "sampler": f"{SAMPLER}, {SCHEDULER}",
     }
 

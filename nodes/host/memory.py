@@ -48,7 +48,7 @@ def maps_memory(patcher, layers, shape) -> int:
         if name.endswith(".to_k"):
             heads = config.get("num_heads", -1)
             heads = heads if heads > 0 else o / config["num_head_channels"]
-            total += heads * places * (channels / o)**2
+            total += heads * places * (channels / o) ** 2
     return int(total * shape[0] * TOKENS * 4)
 
 
@@ -77,13 +77,16 @@ def told_in_a_sentence(what: str):
             raise
         comfy.model_management.unload_all_models()
         comfy.model_management.soft_empty_cache()
-        raise ValueError(f"There is not enough memory {what}, though as little as possible was used at once: "
-                         "use a smaller size of picture, close other programs that use the card, or start "
-                         "ComfyUI with --lowvram or --cpu.") from error
+        raise ValueError(
+            f"There is not enough memory {what}, though as little as possible was used at once: "
+            "use a smaller size of picture, close other programs that use the card, or start "
+            "ComfyUI with --lowvram or --cpu."
+        ) from error
 
 
 def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: str) -> list:
     """The results of `work(start, number)` for `count` things, `most` at once or fewer when short of it."""
+
     def part(start, group):
         return work(start, len(group))
 
@@ -113,8 +116,12 @@ def is_short_of_memory(patcher, layers, shape) -> bool:
     """Whether the device has no room for the activations of a training pass. Says so in the log."""
     needed, room = training_memory(patcher, layers, shape, low_memory=False), _room(patcher)
     if needed > room:
-        log.info("training needs %.1f GB beside the weights and there are %.1f: activations are computed "
-                 "again instead of kept", needed / 2**30, max(room, 0) / 2**30)
+        log.info(
+            "training needs %.1f GB beside the weights and there are %.1f: activations are computed "
+            "again instead of kept",
+            needed / 2**30,
+            max(room, 0) / 2**30,
+        )
     return needed > room
 
 
@@ -125,8 +132,11 @@ def checkpointed_blocks(network, layers):
     The block of the last map is left out: the network stops within it.
     """
     last = next(reversed(layers)).rpartition(".attn2")[0]
-    blocks = [module for name, module in network.named_modules()
-              if isinstance(module, (BasicTransformerBlock, ResBlock)) and name != last]
+    blocks = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, (BasicTransformerBlock, ResBlock)) and name != last
+    ]
     try:
         for block in blocks:
             block.forward = _computed_again(block.forward)

@@ -71,13 +71,18 @@ class HostAttentionModel:
 
     def _apply(self, x_t, t, context, recorded) -> torch.Tensor:
         sigma = self._sigma(t, len(x_t))
-        options = {**_recording(self._patcher.model_options, self.layers, recorded, self._training),
-                   "cond_or_uncond": [0], "sigmas": sigma, "sample_sigmas": sigma}
+        options = {
+            **_recording(self._patcher.model_options, self.layers, recorded, self._training),
+            "cond_or_uncond": [0],
+            "sigmas": sigma,
+            "sample_sigmas": sigma,
+        }
         # concept by concept, as the samples of a batch are
         conds = {name: cond.repeat_interleave(len(x_t) // len(cond), 0) for name, cond in self._conds.items()}
         context = comfy.utils.repeat_to_batch_size(context.to(self.device), len(x_t))
-        return self._patcher.model.apply_model(x_t.to(self.device), sigma, c_crossattn=context,
-                                               transformer_options=options, **conds)
+        return self._patcher.model.apply_model(
+            x_t.to(self.device), sigma, c_crossattn=context, transformer_options=options, **conds
+        )
 
     def _sigma(self, t, batch: int) -> torch.Tensor:
         """Of timesteps 0 to 999; distilled schedules have fewer, of which the nearest is taken."""
@@ -152,6 +157,7 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
 
 def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> dict:
     """Transformer options of this pass alone, on top of those the MODEL carries."""
+
     def replacement(name, last):
         return lambda q, k, v, extra_options: recorded.record(name, last, q, k, v, extra_options["n_heads"])
 
@@ -165,7 +171,8 @@ def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> 
         place, number, index = BLOCK.fullmatch(name).groups()
         number = 0 if place == "middle" else int(number)
         model_options = set_model_options_patch_replace(
-            model_options, replacement(name, name == names[-1]), "attn2", place, number, int(index))
+            model_options, replacement(name, name == names[-1]), "attn2", place, number, int(index)
+        )
     return model_options["transformer_options"]
 
 
@@ -174,9 +181,15 @@ def _model_conds(patcher, conditioning, noise) -> dict[str, torch.Tensor]:
     conds = comfy.sampler_helpers.convert_cond(conditioning)
     device = patcher.load_device
     # inpainting and editing variants read a picture too: none here, as in a sampler without a mask
-    conds = comfy.samplers.encode_model_conds(patcher.model.extra_conds, conds, noise, device, "positive",
-                                              latent_image=noise, seed=0)
-    tensors = {name: [cond["model_conds"][name].process_cond(batch_size=1, device=device, area=None).cond
-                      for cond in conds]
-               for name in conds[0]["model_conds"] if name != "c_crossattn"}
+    conds = comfy.samplers.encode_model_conds(
+        patcher.model.extra_conds, conds, noise, device, "positive", latent_image=noise, seed=0
+    )
+    tensors = {
+        name: [
+            cond["model_conds"][name].process_cond(batch_size=1, device=device, area=None).cond
+            for cond in conds
+        ]
+        for name in conds[0]["model_conds"]
+        if name != "c_crossattn"
+    }
     return {name: torch.cat(each) for name, each in tensors.items() if torch.is_tensor(each[0])}

@@ -13,8 +13,10 @@ from .images import as_bytes
 from .progress import Progress
 
 PACKAGE = "nudenet"
-MISSING = (f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which is not installed: run "
-           f"'pip install {PACKAGE}' in the Python environment of ComfyUI; its detector comes with it.")
+MISSING = (
+    f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which is not installed: run "
+    f"'pip install {PACKAGE}' in the Python environment of ComfyUI; its detector comes with it."
+)
 
 
 def find_parts(images) -> tuple[list[list[Part]], str]:
@@ -26,8 +28,12 @@ def find_parts(images) -> tuple[list[list[Part]], str]:
         require_finite(image, f"Picture {number} holds NaN or infinity: look at the node it comes from.")
         # the package reads arrays as OpenCV stores them: blue, green, red
         pixels = as_bytes(image[..., :3]).flip(-1).contiguous().numpy()
-        found.append([Part(each["class"], float(each["score"]), tuple(each["box"]))
-                      for each in detector.detect(pixels)])
+        found.append(
+            [
+                Part(each["class"], float(each["score"]), tuple(each["box"]))
+                for each in detector.detect(pixels)
+            ]
+        )
         progress.step(f"{number} of {len(images)}")
     return found, metadata.version(PACKAGE)
 

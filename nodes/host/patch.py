@@ -43,8 +43,17 @@ class ErasurePatch(WeightAdapterBase):
     def erasure(self) -> Erasure:
         return self.weights[0]
 
-    def calculate_weight(self, weight, key, strength, strength_model, offset, function,
-                         intermediate_dtype=torch.float32, original_weight=None):
+    def calculate_weight(
+        self,
+        weight,
+        key,
+        strength,
+        strength_model,
+        offset,
+        function,
+        intermediate_dtype=torch.float32,
+        original_weight=None,
+    ):
         erasure, layer, U, D = self.weights
         check_fits(weight, layer, erasure)
         return edited(weight, T_on(erasure, weight.device), U, D, strength).to(weight.dtype)
@@ -66,8 +75,10 @@ def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
             layers[key.removesuffix(".weight")] = tuple(get_key_weight(model.model, key)[0].shape)
     if not layers or isinstance(model.model, READ_PICTURES):
         family = type(model.model).__name__.replace("_", " ")
-        raise ValueError(f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
-                         f"MACE erases concepts: it works with {FAMILIES}.")
+        raise ValueError(
+            f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
+            f"MACE erases concepts: it works with {FAMILIES}."
+        )
     return layers
 
 
@@ -75,17 +86,20 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     """A clone of `model` with the erasure in force. Strength 0 is the model itself, to the bit."""
     layers = cross_attention_layers(model)
     _check_fits(layers, erasure)
-    refuse_erased(model, erasure.concepts,
-                  "connect the MODEL from before that erasure, a fused one contains both steps")
+    refuse_erased(
+        model, erasure.concepts, "connect the MODEL from before that erasure, a fused one contains both steps"
+    )
     clone = model.clone()
     if strength == 0.0:
         return clone
     patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in layers}
     refused = set(patches) - set(clone.add_patches(patches, strength))
     if refused:
-        raise ValueError(f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
-                         "this MODEL is wrapped in a way MACE does not know, "
-                         f"use one of {FAMILIES} from a plain loader.")
+        raise ValueError(
+            f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
+            "this MODEL is wrapped in a way MACE does not know, "
+            f"use one of {FAMILIES} from a plain loader."
+        )
     return clone
 
 
@@ -112,20 +126,26 @@ def refuse_erased(model, concepts, advice: str) -> None:
 def require_refined(model, concepts) -> None:
     erased = set(map(same, erased_targets(model, beneath=False)))
     if missing := {concept.target for concept in concepts if same(concept.target) not in erased}:
-        raise ValueError(f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
-                         "Cross-Attention Refinement.")
+        raise ValueError(
+            f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
+            "Cross-Attention Refinement."
+        )
 
 
 def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
     width = next(iter(layers.values()))[1]
     if erasure.T.shape[0] != width:
-        raise ValueError(f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, this "
-                         f"MODEL reads width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one "
-                         "with this model's own CLIP.")
+        raise ValueError(
+            f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, this "
+            f"MODEL reads width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one "
+            "with this model's own CLIP."
+        )
     for layer, U in erasure.U.items():
         if layer not in layers or layers[layer][0] != U.shape[0]:
-            raise ValueError(f"This erasure edits the layer {layer}, which this MODEL does not have in "
-                             "that shape: use a MODEL of the family the erasure was made on.")
+            raise ValueError(
+                f"This erasure edits the layer {layer}, which this MODEL does not have in "
+                "that shape: use a MODEL of the family the erasure was made on."
+            )
 
 
 def _quoted(names) -> str:

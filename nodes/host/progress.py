@@ -20,8 +20,10 @@ def check_interrupted() -> None:
 def labelled(concepts) -> list[tuple]:
     """Each concept with what the progress calls it: its name, and which of how many it is."""
     count = len(concepts)
-    return [(concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
-            for number, concept in enumerate(concepts, 1)]
+    return [
+        (concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
+        for number, concept in enumerate(concepts, 1)
+    ]
 
 
 class Progress:

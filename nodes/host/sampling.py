@@ -10,10 +10,14 @@ SAMPLER, SCHEDULER = "euler", "normal"
 BATCH = 8
 CHANNELS, PIXELS = 4, 8  # of a latent, a side of one: in every family MACE edits
 
-NAN_DRAWN = ("This MODEL draws NaN or infinity in place of a picture: its weights, or a LoRA on them, are "
-             "damaged or too large for its precision; load it with another weight_dtype, or another file.")
-NAN_DECODED = ("This VAE makes NaN or infinity of sound {}: its file is damaged, or it needs more precision; "
-               "start ComfyUI with --fp32-vae, or load another VAE.")
+NAN_DRAWN = (
+    "This MODEL draws NaN or infinity in place of a picture: its weights, or a LoRA on them, are "
+    "damaged or too large for its precision; load it with another weight_dtype, or another file."
+)
+NAN_DECODED = (
+    "This VAE makes NaN or infinity of sound {}: its file is damaged, or it needs more precision; "
+    "start ComfyUI with --fp32-vae, or load another VAE."
+)
 
 
 def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_step) -> torch.Tensor:
@@ -26,8 +30,19 @@ def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_st
         empty = comfy.sample.fix_empty_latent_channels(model, empty)
         noise = torch.cat([comfy.sample.prepare_noise(empty[:1], one) for one in seeds])
         return comfy.sample.sample(
-            model, noise, steps, cfg, SAMPLER, SCHEDULER, positive, negative, empty,
-            callback=lambda step, x0, x, total: on_step(number), disable_pbar=True, seed=seeds[0])
+            model,
+            noise,
+            steps,
+            cfg,
+            SAMPLER,
+            SCHEDULER,
+            positive,
+            negative,
+            empty,
+            callback=lambda step, x0, x, total: on_step(number),
+            disable_pbar=True,
+            seed=seeds[0],
+        )
 
     latents = torch.stack(in_parts(count, BATCH, draw, f"to draw a picture of {width} x {height}"))
     require_finite(latents, NAN_DRAWN)
@@ -44,16 +59,19 @@ def drawn_latents(latent: dict) -> torch.Tensor:
     """The content of a LATENT, refused where it is that of another family or holds NaN."""
     samples = latent["samples"]
     if samples.ndim != 4 or samples.shape[1] != CHANNELS:
-        raise ValueError(f"This LATENT has the shape {list(samples.shape)}, a MODEL that MACE edits reads "
-                         f"[n, {CHANNELS}, height, width]: make it with this checkpoint's VAE and MODEL.")
+        raise ValueError(
+            f"This LATENT has the shape {list(samples.shape)}, a MODEL that MACE edits reads "
+            f"[n, {CHANNELS}, height, width]: make it with this checkpoint's VAE and MODEL."
+        )
     require_finite(samples, "This LATENT holds NaN or infinity: look at the node it comes from.")
     return samples
 
 
 def check_vae(vae) -> None:
     """Refuse a VAE of another family before any work, as far as it tells what it is."""
-    channels, dimensions = (getattr(vae, name, usual) for name, usual in (("latent_channels", CHANNELS),
-                                                                          ("latent_dim", 2)))
+    channels, dimensions = (
+        getattr(vae, name, usual) for name, usual in (("latent_channels", CHANNELS), ("latent_dim", 2))
+    )
     if channels != CHANNELS or dimensions != 2:
         raise _other_vae(f"latents of {channels} channels in {dimensions} dimensions")
 
@@ -82,5 +100,7 @@ def encode(vae, images: torch.Tensor) -> torch.Tensor:
 
 
 def _other_vae(makes: str) -> ValueError:
-    return ValueError(f"This VAE makes {makes}, so it is not of a family that MACE edits: "
-                      "connect the VAE of the same checkpoint.")
+    return ValueError(
+        f"This VAE makes {makes}, so it is not of a family that MACE edits: "
+        "connect the VAE of the same checkpoint."
+    )

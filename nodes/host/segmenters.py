@@ -31,10 +31,15 @@ class Family:
     repositories: tuple[str, ...]
 
 
-DETECTOR = Family("GroundingDINO", "grounding-dino", "AutoModelForZeroShotObjectDetection",
-                  ("IDEA-Research/grounding-dino-tiny", "IDEA-Research/grounding-dino-base"))
-SEGMENTER = Family("SAM", "sam", "SamModel",
-                   ("facebook/sam-vit-base", "facebook/sam-vit-large", "facebook/sam-vit-huge"))
+DETECTOR = Family(
+    "GroundingDINO",
+    "grounding-dino",
+    "AutoModelForZeroShotObjectDetection",
+    ("IDEA-Research/grounding-dino-tiny", "IDEA-Research/grounding-dino-base"),
+)
+SEGMENTER = Family(
+    "SAM", "sam", "SamModel", ("facebook/sam-vit-base", "facebook/sam-vit-large", "facebook/sam-vit-huge")
+)
 
 
 def installed(family: Family) -> dict[str, Path]:
@@ -69,17 +74,25 @@ def chosen(detector: str = AUTO, segmenter: str = AUTO) -> tuple[Path, Path]:
         raise ValueError(
             f"The method 'grounded-sam' finds no {' and no '.join(missing)} on this machine: put the folders "
             f"of the models {DETECTOR.repositories[0]} and {SEGMENTER.repositories[0]} from huggingface.co "
-            f"into models/{FOLDER}/{SEGMENTERS} (nothing is downloaded by itself), or choose 'attention'.")
+            f"into models/{FOLDER}/{SEGMENTERS} (nothing is downloaded by itself), or choose 'attention'."
+        )
     for family, name, folders in found:
         if name not in (AUTO, *folders):
-            raise ValueError(f"There is no {family.called} called '{name}' in models/{FOLDER}/{SEGMENTERS} "
-                             f"or the Hugging Face cache: choose one of {', '.join((AUTO, *folders))}.")
+            raise ValueError(
+                f"There is no {family.called} called '{name}' in models/{FOLDER}/{SEGMENTERS} "
+                f"or the Hugging Face cache: choose one of {', '.join((AUTO, *folders))}."
+            )
     paths = [folders[next(iter(folders)) if name == AUTO else name] for _, name, folders in found]
     return paths[0], paths[1]
 
 
-def find_boxes(folder: Path, pictures: Sequence[tuple[Tensor, str]], box_threshold: float,
-               text_threshold: float, on_picture: Callable[[int], None]) -> list[Tensor]:
+def find_boxes(
+    folder: Path,
+    pictures: Sequence[tuple[Tensor, str]],
+    box_threshold: float,
+    text_threshold: float,
+    on_picture: Callable[[int], None],
+) -> list[Tensor]:
     """Per picture [H, W, 3] uint8 the boxes [k, 4] in pixels that show its phrase."""
     boxes = []
     with _loaded(DETECTOR, folder) as (processor, model, device):
@@ -88,13 +101,26 @@ def find_boxes(folder: Path, pictures: Sequence[tuple[Tensor, str]], box_thresho
             inputs = processor(images=picture.numpy(), text=f"{phrase}.", return_tensors="pt").to(device)
             answer = model(**inputs)
             require_finite(answer.pred_boxes, NAN_ANSWER.format(f"{DETECTOR.called} in '{folder}'"))
-            boxes.append(boxes_of_words(answer.logits[0], answer.pred_boxes[0], _words(processor, phrase),
-                                        picture.shape[:2], box_threshold, text_threshold).cpu())
+            boxes.append(
+                boxes_of_words(
+                    answer.logits[0],
+                    answer.pred_boxes[0],
+                    _words(processor, phrase),
+                    picture.shape[:2],
+                    box_threshold,
+                    text_threshold,
+                ).cpu()
+            )
     return boxes
 
 
-def cut_masks(folder: Path, pictures: Sequence[Tensor], boxes: Sequence[Tensor], mask_threshold: float,
-              on_picture: Callable[[int], None]) -> list[Tensor]:
+def cut_masks(
+    folder: Path,
+    pictures: Sequence[Tensor],
+    boxes: Sequence[Tensor],
+    mask_threshold: float,
+    on_picture: Callable[[int], None],
+) -> list[Tensor]:
     """Per picture [H, W, 3] uint8 one mask [H, W], 0 or 1: whatever is cut out of any of its boxes."""
     masks = []
     with _loaded(SEGMENTER, folder) as (processor, model, device):
@@ -117,7 +143,8 @@ def _cut(processor, model, device, picture: Tensor, boxes: Tensor) -> Iterator[T
     for part in scaled.split(BOXES_AT_ONCE, 1):
         answer = model(image_embeddings=seen, input_boxes=part.to(device), multimask_output=False)
         masks = processor.image_processor.post_process_masks(
-            answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False)
+            answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False
+        )
         yield masks[0][:, 0]
 
 
@@ -149,11 +176,14 @@ def _read(family: Family, folder: Path):
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = getattr(transformers, family.auto_class).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, **settings)
+            folder, local_files_only=True, use_safetensors=True, **settings
+        )
     except Exception as error:  # what is wrong with a folder is told in many ways, by several libraries
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-        raise ValueError(f"The {family.called} in '{folder}' cannot be read ({reason}): put there all files "
-                         f"of {family.repositories[0]}, model.safetensors among them.") from error
+        raise ValueError(
+            f"The {family.called} in '{folder}' cannot be read ({reason}): put there all files "
+            f"of {family.repositories[0]}, model.safetensors among them."
+        ) from error
     return processor, model.float().eval()  # half precision fails in some versions of transformers
 
 

@@ -27,12 +27,17 @@ def without_refinement(model, concepts):
     """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
     targets = {same(concept.target) for concept in concepts}
     clone = model.clone()
-    clone.patches = {key: [patch for patch in patches if not _refines(patch[1], targets)]
-                     for key, patches in model.patches.items()}
+    clone.patches = {
+        key: [patch for patch in patches if not _refines(patch[1], targets)]
+        for key, patches in model.patches.items()
+    }
     clone.patches_uuid = uuid.uuid4()  # the host compares it to see whether weights must be patched anew
     return clone
 
 
 def _refines(patch, targets: set[str]) -> bool:
-    return (isinstance(patch, ErasurePatch) and not patch.erasure.U
-            and not targets.isdisjoint(same(concept.target) for concept in patch.erasure.concepts))
+    return (
+        isinstance(patch, ErasurePatch)
+        and not patch.erasure.U
+        and not targets.isdisjoint(same(concept.target) for concept in patch.erasure.concepts)
+    )

@@ -40,13 +40,13 @@ class HostTextEncoder:
             words = []
             for chunk in self._chunks(phrase):
                 ids = _ids(chunk, phrase)[1:]
-                words += ids[:ids.index(self._end)] if self._end in ids else ids
+                words += ids[: ids.index(self._end)] if self._end in ids else ids
             self._words[phrase] = tuple(words)
         return self._words[phrase]
 
     def encode(self, prompts) -> EncodedPrompts:
         def encode(start, number):
-            batch = self._tokenize_batch(prompts[start:start + number])
+            batch = self._tokenize_batch(prompts[start : start + number])
             tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
             return list(zip(tokens, self._encode_batch(batch), strict=True))
 
@@ -60,8 +60,10 @@ class HostTextEncoder:
     def _tokenize(self, text: str) -> dict:
         tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
         if not set(tokens) <= KNOWN_ENCODERS:
-            raise ValueError(f"This CLIP holds the text encoders {sorted(tokens)}, but MACE edits models "
-                             "that read CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint.")
+            raise ValueError(
+                f"This CLIP holds the text encoders {sorted(tokens)}, but MACE edits models "
+                "that read CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint."
+            )
         return tokens
 
     def _chunks(self, text: str) -> list:
@@ -75,8 +77,10 @@ class HostTextEncoder:
             tokens = self._tokenize(prompt)
             for name in sorted(tokens, reverse=True):  # l before g: SDXL's ids are told from l's
                 if len(tokens[name]) != 1:
-                    raise ValueError(f"'{_short(prompt)}' does not fit into the text encoder's context of "
-                                     f"{self.context_length} tokens: shorten the concept or the caption.")
+                    raise ValueError(
+                        f"'{_short(prompt)}' does not fit into the text encoder's context of "
+                        f"{self.context_length} tokens: shorten the concept or the caption."
+                    )
                 batch.setdefault(name, []).extend(tokens[name])
         return batch
 
@@ -95,14 +99,20 @@ def doubt_about(clip, erasure) -> str:
     if fingerprint == erasure.text_encoder:
         return ""
     if not (is_told(fingerprint) and is_told(erasure.text_encoder)):
-        return ("Whether the text encoder is the same cannot be told: this CLIP, or the one the erasure was "
-                "made with, carries hooks or other changes that are not weights.")
+        return (
+            "Whether the text encoder is the same cannot be told: this CLIP, or the one the erasure was "
+            "made with, carries hooks or other changes that are not weights."
+        )
     if coarse := _coarse_dtype(clip):
-        return (f"Whether the text encoder is the same cannot be told: this CLIP is stored as {coarse}, "
-                "which rounds its weights. An erasure made with an fp16 or fp32 copy of it works.")
-    raise ValueError(f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
-                     "another text encoder than this CLIP: use it with a checkpoint that has the same "
-                     "one (LoRAs on CLIP, clip skip and bf16 or fp8 storage count), or make a new one here.")
+        return (
+            f"Whether the text encoder is the same cannot be told: this CLIP is stored as {coarse}, "
+            "which rounds its weights. An erasure made with an fp16 or fp32 copy of it works."
+        )
+    raise ValueError(
+        f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
+        "another text encoder than this CLIP: use it with a checkpoint that has the same "
+        "one (LoRAs on CLIP, clip skip and bf16 or fp8 storage count), or make a new one here."
+    )
 
 
 def _coarse_dtype(clip) -> str:
@@ -120,8 +130,10 @@ def _coarse_dtype(clip) -> str:
 def _ids(chunk, text: str = "") -> list[int]:
     ids = [pair[0] for pair in chunk]
     if not all(isinstance(token, int) for token in ids):
-        raise ValueError(f"'{_short(text)}' contains a textual-inversion embedding, which has no words "
-                         "to find in the prompts: write the concept in plain words.")
+        raise ValueError(
+            f"'{_short(text)}' contains a textual-inversion embedding, which has no words "
+            "to find in the prompts: write the concept in plain words."
+        )
     return ids
 
 

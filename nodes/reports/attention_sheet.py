@@ -57,23 +57,28 @@ def attention_sheet(prompt: str, words: Sequence[str], rows: Sequence[Row]) -> I
 def require_masks(training_set: TrainingSet) -> None:
     for images in training_set:
         if images.masks is None:
-            raise ValueError(f"The pictures of '{images.target}' have no masks: "
-                             "put Mask Concepts in between.")
+            raise ValueError(
+                f"The pictures of '{images.target}' have no masks: put Mask Concepts in between."
+            )
 
 
 def mask_sheet(training_set: TrainingSet) -> Image.Image:
     """Every concept's pictures, with what its mask holds tinted and outlined."""
     most = max(min(len(images.latents), PICTURES) for images in training_set)
     label = 180
-    sheet, pen = canvas(2 * MARGIN + label + most * (SIDE + GAP),
-                        2 * MARGIN + HEADER + len(training_set) * (SIDE + GAP))
+    sheet, pen = canvas(
+        2 * MARGIN + label + most * (SIDE + GAP), 2 * MARGIN + HEADER + len(training_set) * (SIDE + GAP)
+    )
     pen.text((MARGIN, MARGIN), "Masks: where attention is trained away", INK, font(24))
     for number, images in enumerate(training_set):
         y = MARGIN + HEADER + number * (SIDE + GAP)
         pen.text((MARGIN, y + SIDE / 2), shortened(images.target, 20, label - 12), INK, font(20), anchor="lm")
         for place in range(min(len(images.latents), PICTURES)):
-            picture = Image.new("RGB", (SIDE, SIDE), SOFT) if images.pictures is None else tile(
-                images.pictures[place], SIDE)
+            picture = (
+                Image.new("RGB", (SIDE, SIDE), SOFT)
+                if images.pictures is None
+                else tile(images.pictures[place], SIDE)
+            )
             mask = tile(images.masks[place].unsqueeze(-1).expand(-1, -1, 3), SIDE).convert("L")
             sheet.paste(_masked(picture, mask), (MARGIN + label + place * (SIDE + GAP), y))
     return sheet

@@ -33,7 +33,7 @@ def loss_sheet(curves: Sequence[tuple[str, Sequence[float]]]) -> Image.Image:
 def running_mean(losses: Sequence[float]) -> list[float]:
     """The mean of the last ``WINDOW`` of all steps at every step."""
     most = max(1, round(WINDOW * len(losses)))
-    return [sum(losses[max(0, end - most):end]) / min(most, end) for end in range(1, len(losses) + 1)]
+    return [sum(losses[max(0, end - most) : end]) / min(most, end) for end in range(1, len(losses) + 1)]
 
 
 def _panel(pen, x: float, y: float, name: str, losses: Sequence[float]) -> None:
@@ -45,8 +45,10 @@ def _panel(pen, x: float, y: float, name: str, losses: Sequence[float]) -> None:
     most = max(max(losses), 1e-12)
     for curve, colour, width in ((losses, LINE, 1), (smooth[first:], GONE, 2)):
         start = len(losses) - len(curve)
-        points = [(x + WIDTH * (start + place) / max(len(losses) - 1, 1), y + HEIGHT * (1 - value / most))
-                  for place, value in enumerate(curve)]
+        points = [
+            (x + WIDTH * (start + place) / max(len(losses) - 1, 1), y + HEIGHT * (1 - value / most))
+            for place, value in enumerate(curve)
+        ]
         pen.line([FINE * each for point in points for each in point], colour, FINE * width, joint="curve")
     pen.line([FINE * each for each in (x, y + HEIGHT, x + WIDTH, y + HEIGHT)], SOFT, FINE)
 

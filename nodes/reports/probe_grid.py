@@ -7,8 +7,9 @@ from .before_after import MARGIN, Layout, draw_sheet
 from .canvas import GONE, INK, SOFT, STAYS, font, shortened
 
 LABEL = 270
-LAYOUT = Layout(("unedited", "erased"), LABEL, 126, "Erasure is not deletion: what each attack brings back.",
-                width=640)
+LAYOUT = Layout(
+    ("unedited", "erased"), LABEL, 126, "Erasure is not deletion: what each attack brings back.", width=640
+)
 CONCEPTS = 3
 BACK = 0.1  # from this share on, the figure is in the colour of a warning
 
@@ -27,5 +28,9 @@ def _label(pen, result: ProbeResult, y: int) -> None:
     lines = ((probe.concept.target, INK, 22), (probe.attack, INK, 16), (tried, SOFT, 14))
     for place, (text, colour, size) in enumerate(lines):
         pen.text((MARGIN, y + 8 + 27 * place), shortened(text, size, LABEL - 16), colour, font(size))
-    pen.text((MARGIN, y + 88), f"seen in {before}, erased {after}",
-             GONE if result.after.top1 >= BACK else STAYS, font(16))
+    pen.text(
+        (MARGIN, y + 88),
+        f"seen in {before}, erased {after}",
+        GONE if result.after.top1 >= BACK else STAYS,
+        font(16),
+    )

@@ -68,12 +68,15 @@ def _rows(scores, group) -> tuple[list[SetScore], int]:
 
 def _figures(pen, figures) -> None:
     before, after, relative = (figures["top1"][side] for side in ("before", "after", "relative"))
-    shown = [("Acc_e", before["acc_e"], after["acc_e"], "erased: low is good", GONE),
-             ("Acc_g", before["acc_g"], after["acc_g"], "synonyms: low is good", GONE),
-             ("Acc_s", before["acc_s"], after["acc_s"], "kept: high is good", STAYS)]
+    shown = [
+        ("Acc_e", before["acc_e"], after["acc_e"], "erased: low is good", GONE),
+        ("Acc_g", before["acc_g"], after["acc_g"], "synonyms: low is good", GONE),
+        ("Acc_s", before["acc_s"], after["acc_s"], "kept: high is good", STAYS),
+    ]
     name = "h_c" if after["h_o"] is None else "h_o"
-    shown.append((name.capitalize(), None, after[name],
-                  f"relative to before: {_percent(relative[name])}", INK))
+    shown.append(
+        (name.capitalize(), None, after[name], f"relative to before: {_percent(relative[name])}", INK)
+    )
     step = (WIDTH - 2 * MARGIN) / len(shown)
     for place, (name, was, value, note, colour) in enumerate(shown):
         x = MARGIN + place * step

@@ -9,8 +9,12 @@ from .canvas import GONE, INK, SOFT, STAYS, font, shortened
 LABEL = 230
 LAYOUT = Layout(("before", "after, same seeds"), LABEL, 96)
 ROWS = {"erased": 4, "synonym": 3, "neighbour": 3, "kept": 3}
-NOTES = {"erased": ("erased", GONE), "synonym": ("a synonym", GONE),
-         "neighbour": ("stays, a neighbour", STAYS), "kept": ("stays", STAYS)}
+NOTES = {
+    "erased": ("erased", GONE),
+    "synonym": ("a synonym", GONE),
+    "neighbour": ("stays, a neighbour", STAYS),
+    "kept": ("stays", STAYS),
+}
 
 
 def draw_grid(title: str, scores: list[SetScore], pictures) -> Image.Image:

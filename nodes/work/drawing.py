@@ -16,12 +16,18 @@ def drawing_key(model, vae, encoder, **settings) -> dict | None:
     network, decoder = model_fingerprint(model), vae_fingerprint(vae)
     if network is None or decoder is None or not is_told(encoder.fingerprint):
         return None
-    return {"drawing": DRAWING, "network": network, "vae": decoder,
-            "encoder": encoder.fingerprint, **settings}
+    return {
+        "drawing": DRAWING,
+        "network": network,
+        "vae": decoder,
+        "encoder": encoder.fingerprint,
+        **settings,
+    }
 
 
-def drawn_once(key: dict | None, concept, prompt, draw: Callable[[], ConceptImages],
-               report: Callable[[str], None]) -> ConceptImages:
+def drawn_once(
+    key: dict | None, concept, prompt, draw: Callable[[], ConceptImages], report: Callable[[str], None]
+) -> ConceptImages:
     """The pictures of one concept, from the store or from `draw`, whose result is kept."""
     if key is None:
         return draw()

@@ -24,9 +24,11 @@ def attention_masks(sets: Iterable[ConceptImages], threshold: float) -> Masks:
     for images in sets:
         check_interrupted()
         if images.heat is None:
-            raise ValueError(f"The pictures of '{images.target}' were not drawn by Draw Concepts, "
-                             "so there is no attention to make masks from: "
-                             "choose 'grounded-sam' or 'whole image', or connect masks.")
+            raise ValueError(
+                f"The pictures of '{images.target}' were not drawn by Draw Concepts, "
+                "so there is no attention to make masks from: "
+                "choose 'grounded-sam' or 'whole image', or connect masks."
+            )
         mask = heat_to_mask(images.heat, threshold)
         found[images.target] = mask.repeat_interleave(8, -2).repeat_interleave(8, -1)
     return found
@@ -39,8 +41,12 @@ def given_masks(sets: Sequence[ConceptImages], masks: Tensor) -> Masks:
     return {images.target: part for images, part in zip(sets, shared, strict=True)}
 
 
-def segmented_masks(sets: Sequence[ConceptImages], thresholds: tuple[float, float, float],
-                    names: tuple[str, str], progress: Progress) -> Masks:
+def segmented_masks(
+    sets: Sequence[ConceptImages],
+    thresholds: tuple[float, float, float],
+    names: tuple[str, str],
+    progress: Progress,
+) -> Masks:
     """By words: the detector goes through all pictures, then the segmenter, so one of them is in memory."""
     if not sets:
         return {}
@@ -48,8 +54,10 @@ def segmented_masks(sets: Sequence[ConceptImages], thresholds: tuple[float, floa
     asked, labels = [], []
     for images in sets:
         if images.pictures is None:
-            raise ValueError(f"The pictures of '{images.target}' came as latents only, which a segmenter "
-                             "cannot look at: draw them with Draw Concepts, or choose 'attention'.")
+            raise ValueError(
+                f"The pictures of '{images.target}' came as latents only, which a segmenter "
+                "cannot look at: draw them with Draw Concepts, or choose 'attention'."
+            )
         words, count = words_to_find(images.target, images.kind), len(images.pictures)
         asked += [(picture, words) for picture in images.pictures]
         labels += [f"{images.target} (picture {number} of {count})" for number in range(1, count + 1)]
@@ -69,11 +77,18 @@ def with_masks(images: ConceptImages, masks: Tensor, progress: Progress) -> Conc
     shows = masks.flatten(1).amax(1) > 0
     absent = [str(number + 1) for number in (~shows).nonzero().flatten().tolist()]
     if len(absent) == len(masks):
-        raise ValueError(f"'{images.target}' is found in none of its {len(masks)} pictures: look whether "
-                         "they show it, lower box_threshold and text_threshold, or choose 'attention'.")
+        raise ValueError(
+            f"'{images.target}' is found in none of its {len(masks)} pictures: look whether "
+            "they show it, lower box_threshold and text_threshold, or choose 'attention'."
+        )
     if absent:
-        progress.warn(f"'{images.target}' is not found in {len(absent)} of its {len(masks)} pictures "
-                      f"(number {', '.join(absent)}), which are left out of the training set")
-    kept = {name: value[shows] for name in ("latents", "heat", "pictures")
-            if (value := getattr(images, name)) is not None}
+        progress.warn(
+            f"'{images.target}' is not found in {len(absent)} of its {len(masks)} pictures "
+            f"(number {', '.join(absent)}), which are left out of the training set"
+        )
+    kept = {
+        name: value[shows]
+        for name in ("latents", "heat", "pictures")
+        if (value := getattr(images, name)) is not None
+    }
     return replace(images, masks=masks[shows], **kept)

@@ -38,8 +38,13 @@ class Attacked:
 def plan(concepts, vocabulary, own: str, budget: Budget) -> tuple[Probe, ...]:
     """All attacks on all concepts, concept after concept."""
     theirs = own_prompts(own, concepts)
-    return tuple(probe for concept in concepts for probe in probes(
-        concept, vocabulary.synonyms_of(concept), theirs[concept.target], budget.steps, budget.seed))
+    return tuple(
+        probe
+        for concept in concepts
+        for probe in probes(
+            concept, vocabulary.synonyms_of(concept), theirs[concept.target], budget.steps, budget.seed
+        )
+    )
 
 
 def work_of(planned, drawing: Drawing, budget: Budget) -> int:
@@ -62,10 +67,15 @@ def carry_out(models, encoder, vae, judge, planned, drawing: Drawing, budget: Bu
             verdicts[side, probe] = judge.verdict(questions[probe.concept.target], pictures)
             losses.setdefault(probe, {})[side] = tuple(learning)
             shown[side, probe] = as_bytes(pictures[:SHOWN])
-    results = tuple(ProbeResult(
-        probe, shares(probe.prompts, drawing.images, drawing.seed) if probe.prompts else {},
-        *(verdicts.get((side, probe)) for side in SIDES),
-        losses.get(probe, {}) if probe.attack in LEARNED else {}) for probe in planned)
+    results = tuple(
+        ProbeResult(
+            probe,
+            shares(probe.prompts, drawing.images, drawing.seed) if probe.prompts else {},
+            *(verdicts.get((side, probe)) for side in SIDES),
+            losses.get(probe, {}) if probe.attack in LEARNED else {},
+        )
+        for probe in planned
+    )
     return Attacked(results, shown)
 
 
@@ -91,8 +101,13 @@ class Attacker:
         texts = [(self._encoder.conditioning(prompt), count) for prompt, count in parts.items()]
         if probe.attack in LEARNED:
             model, conditioning, losses = CARRIED_OUT[probe.attack](
-                model, self._encoder, probe.concept, self._known[probe.concept], self._budget,
-                lambda *_: self._progress.step(f"{label}, learning"))
+                model,
+                self._encoder,
+                probe.concept,
+                self._known[probe.concept],
+                self._budget,
+                lambda *_: self._progress.step(f"{label}, learning"),
+            )
             texts = [(conditioning, self._drawing.images)]
         latents = self._draw(model, texts, label)
         if probe.attack == NAME:
@@ -102,9 +117,19 @@ class Attacker:
     def _draw(self, model, texts, label: str) -> torch.Tensor:
         drawing, drawn, start = self._drawing, [], 0
         for conditioning, count in texts:
-            drawn.append(draw_latents(
-                model, conditioning, self._negative, count, drawing.size, drawing.steps, drawing.cfg,
-                (drawing.seed + start) % 2**64, lambda done: self._progress.step(label, done)))
+            drawn.append(
+                draw_latents(
+                    model,
+                    conditioning,
+                    self._negative,
+                    count,
+                    drawing.size,
+                    drawing.steps,
+                    drawing.cfg,
+                    (drawing.seed + start) % 2**64,
+                    lambda done: self._progress.step(label, done),
+                )
+            )
             start += count
         return torch.cat(drawn)
 
@@ -112,8 +137,21 @@ class Attacker:
 def as_json(concepts, results, drawing: Drawing, budget: Budget, facts: dict) -> str:
     """All that is needed to get the same figures; fractions in 0..1, null where nothing was measured."""
     settings = asdict(drawing) | {"budget": asdict(budget), "concepts": [asdict(each) for each in concepts]}
-    attacks = [{"attack": each.probe.attack, "concept": each.probe.concept.target, "why_not": each.probe.why,
-                "prompts": dict(each.shares), "before": each.before and asdict(each.before),
-                "after": each.after and asdict(each.after), "losses": dict(each.losses)} for each in results]
-    return json.dumps({**facts, "settings": settings, "recovery": recovery(results), "attacks": attacks},
-                      indent=2) + "\n"
+    attacks = [
+        {
+            "attack": each.probe.attack,
+            "concept": each.probe.concept.target,
+            "why_not": each.probe.why,
+            "prompts": dict(each.shares),
+            "before": each.before and asdict(each.before),
+            "after": each.after and asdict(each.after),
+            "losses": dict(each.losses),
+        }
+        for each in results
+    ]
+    return (
+        json.dumps(
+            {**facts, "settings": settings, "recovery": recovery(results), "attacks": attacks}, indent=2
+        )
+        + "\n"
+    )

@@ -43,9 +43,14 @@ class Scored:
 
 def choose_prompts(encoder, vocabulary, concepts, keep: str, synonyms: str) -> tuple[PromptSet, ...]:
     """The user's lists where there are some, otherwise what the judge's vocabulary knows."""
-    tested = with_synonyms(concepts, synonyms) if synonyms.strip() else tuple(
-        replace(each, synonyms=tuple(dict.fromkeys((*each.synonyms, *vocabulary.synonyms_of(each)))))
-        for each in concepts)
+    tested = (
+        with_synonyms(concepts, synonyms)
+        if synonyms.strip()
+        else tuple(
+            replace(each, synonyms=tuple(dict.fromkeys((*each.synonyms, *vocabulary.synonyms_of(each)))))
+            for each in concepts
+        )
+    )
     chosen: Sequence[Keep] = parse_keep(keep, tested, vocabulary)
     if chosen:
         near = _nearness(encoder, concepts, chosen)
@@ -64,9 +69,17 @@ def draw_and_judge(models, encoder, vae, judge, sets, drawing: Drawing, progress
     for side, model in zip(SIDES, models, strict=True):
         for each in sets:
             label = f"{each.phrase}, {side}"
-            latents = draw_latents(model, encoder.conditioning(each.prompt), negative, drawing.images,
-                                   drawing.size, drawing.steps, drawing.cfg, drawing.seed,
-                                   lambda count, label=label: progress.step(label, count))
+            latents = draw_latents(
+                model,
+                encoder.conditioning(each.prompt),
+                negative,
+                drawing.images,
+                drawing.size,
+                drawing.steps,
+                drawing.cfg,
+                drawing.seed,
+                lambda count, label=label: progress.step(label, count),
+            )
             pictures = decode(vae, latents)
             verdicts[side, each] = judge.verdict(each, pictures)
             drawn[side, each] = as_bytes(pictures)
@@ -83,15 +96,34 @@ def as_json(concepts, scores: Sequence[SetScore], drawing: Drawing, facts: dict)
     """All that is needed to get the same figures; fractions in 0..1, null where nothing was measured."""
     settings = asdict(drawing) | {
         "seeds": [(drawing.seed + number) % 2**64 for number in range(drawing.images)],
-        "concepts": [asdict(each) for each in concepts]}
+        "concepts": [asdict(each) for each in concepts],
+    }
     questions = []
     for each in scores:
         if each.drawn.answers and dict(each.drawn.answers) not in questions:
             questions.append(dict(each.drawn.answers))
-    prompts = [{**_described(each.drawn, questions), "before": asdict(each.before),
-                "after": asdict(each.after), "drift": asdict(each.drift)} for each in scores]
-    return json.dumps({**facts, "settings": settings, "scores": summary(scores), "prompts": prompts,
-                       "questions": questions}, indent=2) + "\n"
+    prompts = [
+        {
+            **_described(each.drawn, questions),
+            "before": asdict(each.before),
+            "after": asdict(each.after),
+            "drift": asdict(each.drift),
+        }
+        for each in scores
+    ]
+    return (
+        json.dumps(
+            {
+                **facts,
+                "settings": settings,
+                "scores": summary(scores),
+                "prompts": prompts,
+                "questions": questions,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
 
 
 def _described(drawn: PromptSet, questions: list[dict]) -> dict:

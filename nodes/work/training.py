@@ -24,8 +24,9 @@ def checked_items(concepts, training_set) -> list[tuple]:
     items = [(concept, images_of(training_set, concept.target)) for concept in concepts]
     for concept, images in items:
         if images.masks is None:
-            raise ValueError(f"The pictures of '{concept.target}' have no masks: "
-                             "put Mask Concepts in between.")
+            raise ValueError(
+                f"The pictures of '{concept.target}' have no masks: put Mask Concepts in between."
+            )
     return items
 
 
@@ -77,11 +78,12 @@ def _shape(item) -> tuple:
 def _exact(model, encoder, group, settings, on_step, low_memory=None):
     texts, conditioning = _encoded(encoder, group)
     with attention_model(model, conditioning, group[0][1].latents, low_memory=low_memory) as unet:
-        jobs = [TrainingJob(concept, text.prompts, TrainingImages(unet.scaled(images.latents), images.masks))
-                for (concept, images), text in zip(group, texts, strict=True)]
+        jobs = [
+            TrainingJob(concept, text.prompts, TrainingImages(unet.scaled(images.latents), images.masks))
+            for (concept, images), text in zip(group, texts, strict=True)
+        ]
         results = train_concept_loras(unet, jobs, settings, on_step)
-    return [(on_plain_text(lora, text), losses)
-            for (lora, losses), text in zip(results, texts, strict=True)]
+    return [(on_plain_text(lora, text), losses) for (lora, losses), text in zip(results, texts, strict=True)]
 
 
 def _fast(model, encoder, group, settings, on_step):

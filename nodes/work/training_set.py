@@ -37,6 +37,8 @@ def images_of(training_set: TrainingSet, target: str) -> ConceptImages:
     for images in training_set:
         if same(images.target) == same(target):
             return images
-    raise ValueError(f"The training set holds no images of '{target}', only of "
-                     f"{', '.join(repr(images.target) for images in training_set) or 'nothing'}: "
-                     "draw the same concepts as are trained.")
+    raise ValueError(
+        f"The training set holds no images of '{target}', only of "
+        f"{', '.join(repr(images.target) for images in training_set) or 'nothing'}: "
+        "draw the same concepts as are trained."
+    )

@@ -30,11 +30,19 @@ def trained(refined, encoder, items, settings, method) -> list[tuple]:
             missing.setdefault(chosen, []).append((item, key))
     if results:
         told.say(f"{len(results)} of {len(items)} concepts were trained before")
-    progress = TimedProgress("Train LoRA", sum(steps_of(method, chosen) * len(group)
-                                               for chosen, group in missing.items()))
+    progress = TimedProgress(
+        "Train LoRA", sum(steps_of(method, chosen) * len(group) for chosen, group in missing.items())
+    )
     for chosen, group in missing.items():
-        done = train_all(model, encoder, [item for item, _ in group], chosen, method, progress,
-                         lambda start, fresh, group=group: _keep(store, group[start:], fresh))
+        done = train_all(
+            model,
+            encoder,
+            [item for item, _ in group],
+            chosen,
+            method,
+            progress,
+            lambda start, fresh, group=group: _keep(store, group[start:], fresh),
+        )
         results |= {item[0].target: result for (item, _), result in zip(group, done, strict=True)}
     return [results[concept.target] for concept, _ in items]
 
@@ -42,8 +50,11 @@ def trained(refined, encoder, items, settings, method) -> list[tuple]:
 def _keep(store, group, fresh) -> None:
     """What was trained in one batch, together: its last bits depend on who was in it, so a run after a kill
     must find all of it, or train all of it again."""
-    results = [Finished(item[0].target, key, *pack_lora(*result))
-               for (item, key), result in zip(group, fresh, strict=False) if key]
+    results = [
+        Finished(item[0].target, key, *pack_lora(*result))
+        for (item, key), result in zip(group, fresh, strict=False)
+        if key
+    ]
     if results:
         keep_together(store, results)
 
@@ -53,6 +64,16 @@ def _keys(model, encoder, items, settings, method) -> list[str | None]:
     network = model_fingerprint(model)
     if network is None or not is_told(encoder.fingerprint):
         return [None] * len(items)
-    return [key_of(training=TRAINING, encoder=encoder.fingerprint, network=network, concept=asdict(concept),
-                   settings=asdict(chosen), method=method, latents=images.latents, masks=images.masks)
-            for (concept, images), chosen in zip(items, settings, strict=True)]
+    return [
+        key_of(
+            training=TRAINING,
+            encoder=encoder.fingerprint,
+            network=network,
+            concept=asdict(concept),
+            settings=asdict(chosen),
+            method=method,
+            latents=images.latents,
+            masks=images.masks,
+        )
+        for (concept, images), chosen in zip(items, settings, strict=True)
+    ]

@@ -20,8 +20,15 @@ from tests.core.toy import random_loras
 SHIP = Concept("ship", "the sea")
 DOG = Concept("dog", "ground")
 PLANE = Concept("airplane", "sky")
-CAPTIONS = ("a photo of a cat", "a photo of the truck", "a horse in the snow", "a red bird",
-            "a photo of a frog", "a drawing of a deer", "the cat at night")
+CAPTIONS = (
+    "a photo of a cat",
+    "a photo of the truck",
+    "a horse in the snow",
+    "a red bird",
+    "a photo of a frog",
+    "a drawing of a deer",
+    "the cat at night",
+)
 OUT = 24
 
 
@@ -74,8 +81,10 @@ def check_prior_preserves(encoder):
     prior = prior_from_captions(encoder, CAPTIONS)
     e = token_rows(encoder, CAPTIONS)
     W = weight(e.shape[1])
-    changes = [relative(W @ refine(moments, prior, RefineSettings(l1, 1.0)) @ e.T, W @ e.T)
-               for l1 in (0.0, 1e-5, 1e-4, 1e-2)]
+    changes = [
+        relative(W @ refine(moments, prior, RefineSettings(l1, 1.0)) @ e.T, W @ e.T)
+        for l1 in (0.0, 1e-5, 1e-4, 1e-2)
+    ]
     assert changes == sorted(changes, reverse=True)
     assert changes[-1] < changes[0] / 2
 
@@ -130,8 +139,10 @@ def check_refinement_is_the_least_squares_solution(encoder):
     concepts = (SHIP, DOG)
     prior = prior_from_captions(encoder, CAPTIONS)
     d = len(prior.P)
-    rows = [math.sqrt(l1 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS),
-            math.sqrt(ridge) * torch.eye(d, dtype=torch.float64)]
+    rows = [
+        math.sqrt(l1 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS),
+        math.sqrt(ridge) * torch.eye(d, dtype=torch.float64),
+    ]
     inputs, outputs = list(rows), list(rows)
     for pair in (pair for concept in concepts for pair in prompt_pairs(concept)):
         e_f, e_g = pair_embeddings(encoder, pair)

@@ -20,20 +20,23 @@ def aligned(target, phrase, surrogate, surrogate_phrase, padding):
 
 
 @pytest.mark.parametrize("padding", [END_OF_TEXT, 0], ids=["sd1", "sd2"])
-@pytest.mark.parametrize("target, phrase, surrogate, surrogate_phrase, f, g", [
-    # start of the prompt: "7 1 2" against "8 1 2"
-    ([7, 1, 2], [7], [8, 1, 2], [8], [0, 2, 3, *range(4, 12)], [0, 2, 3, *range(4, 12)]),
-    # middle
-    ([1, 7, 2], [7], [1, 8, 2], [8], [0, 1, 3, *range(4, 12)], [0, 1, 3, *range(4, 12)]),
-    # end
-    ([1, 2, 7], [7], [1, 2, 8], [8], [0, 1, 2, *range(4, 12)], [0, 1, 2, *range(4, 12)]),
-    # alone
-    ([7], [7], [8], [8], [0, *range(2, 12)], [0, *range(2, 12)]),
-    # the surrogate phrase is longer: its padding is shorter by two
-    ([1, 7, 2], [7], [1, 8, 9, 8, 2], [8, 9, 8], [0, 1, 3, *range(4, 10)], [0, 1, 5, *range(6, 12)]),
-    # the target phrase is longer
-    ([1, 7, 6, 2], [7, 6], [1, 8, 2], [8], [0, 1, 4, *range(5, 12)], [0, 1, 3, *range(4, 11)]),
-])
+@pytest.mark.parametrize(
+    "target, phrase, surrogate, surrogate_phrase, f, g",
+    [
+        # start of the prompt: "7 1 2" against "8 1 2"
+        ([7, 1, 2], [7], [8, 1, 2], [8], [0, 2, 3, *range(4, 12)], [0, 2, 3, *range(4, 12)]),
+        # middle
+        ([1, 7, 2], [7], [1, 8, 2], [8], [0, 1, 3, *range(4, 12)], [0, 1, 3, *range(4, 12)]),
+        # end
+        ([1, 2, 7], [7], [1, 2, 8], [8], [0, 1, 2, *range(4, 12)], [0, 1, 2, *range(4, 12)]),
+        # alone
+        ([7], [7], [8], [8], [0, *range(2, 12)], [0, *range(2, 12)]),
+        # the surrogate phrase is longer: its padding is shorter by two
+        ([1, 7, 2], [7], [1, 8, 9, 8, 2], [8, 9, 8], [0, 1, 3, *range(4, 10)], [0, 1, 5, *range(6, 12)]),
+        # the target phrase is longer
+        ([1, 7, 6, 2], [7, 6], [1, 8, 2], [8], [0, 1, 4, *range(5, 12)], [0, 1, 3, *range(4, 11)]),
+    ],
+)
 def test_positions(target, phrase, surrogate, surrogate_phrase, f, g, padding):
     assert aligned(target, phrase, surrogate, surrogate_phrase, padding) == (f, g)
 

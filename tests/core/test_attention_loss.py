@@ -52,12 +52,15 @@ def test_an_empty_mask_has_a_finite_gradient():
     assert A.grad.abs().max() == 0
 
 
-@pytest.mark.parametrize("latent, sizes", [
-    ((64, 64), [(64, 64), (32, 32), (16, 16), (8, 8)]),
-    ((8, 8), [(8, 8), (4, 4), (2, 2)]),
-    ((96, 64), [(96, 64), (48, 32), (24, 16), (12, 8)]),
-    ((9, 13), [(9, 13), (5, 7), (3, 4)]),  # halved, rounding up
-])
+@pytest.mark.parametrize(
+    "latent, sizes",
+    [
+        ((64, 64), [(64, 64), (32, 32), (16, 16), (8, 8)]),
+        ((8, 8), [(8, 8), (4, 4), (2, 2)]),
+        ((96, 64), [(96, 64), (48, 32), (24, 16), (12, 8)]),
+        ((9, 13), [(9, 13), (5, 7), (3, 4)]),  # halved, rounding up
+    ],
+)
 def test_layer_sizes_keep_the_shape_of_the_latent(latent, sizes):
     assert [layer_size(h * w, latent) for h, w in sizes] == sizes
 

@@ -12,8 +12,11 @@ from tests.core.toy import ToyTextEncoder
 
 COCO = {"images": [], "annotations": [{"id": 1, "caption": "A dog\nruns."}, {"id": 2, "caption": "A cat. "}]}
 FILES = {
-    "a.txt": "A dog runs.\n\nA cat.\n", "a.json": json.dumps(COCO), "list.json": '["A dog runs.", "A cat."]',
-    "a.csv": 'id,caption\n1,"A dog runs."\n2,A cat.\n', "plain.csv": "A dog runs.\nA cat.\n",
+    "a.txt": "A dog runs.\n\nA cat.\n",
+    "a.json": json.dumps(COCO),
+    "list.json": '["A dog runs.", "A cat."]',
+    "a.csv": 'id,caption\n1,"A dog runs."\n2,A cat.\n',
+    "plain.csv": "A dog runs.\nA cat.\n",
     "PROMPTS.CSV": "\ufeffPrompt,seed\nA dog runs.,1\nA cat.,2\n",
 }
 
@@ -23,11 +26,17 @@ def test_files(name):
     assert read_captions(FILES[name].encode(), name) == ("A dog runs.", "A cat.")
 
 
-@pytest.mark.parametrize("name, text, message", [
-    ("a.txt", "\n \n", "holds no captions"), ("a.csv", "caption\n", "holds no captions"),
-    ("a.json", "[\n'a']", "Line 2 of 'a.json' is not JSON"), ("a.json", "7", "neither COCO"),
-    ("a.json", '{"annotations": [{"bbox": 1}]}', "neither COCO"), ("a.xml", "<a/>", "ends in none of .txt"),
-])
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("a.txt", "\n \n", "holds no captions"),
+        ("a.csv", "caption\n", "holds no captions"),
+        ("a.json", "[\n'a']", "Line 2 of 'a.json' is not JSON"),
+        ("a.json", "7", "neither COCO"),
+        ("a.json", '{"annotations": [{"bbox": 1}]}', "neither COCO"),
+        ("a.xml", "<a/>", "ends in none of .txt"),
+    ],
+)
 def test_what_cannot_be_read(name, text, message):
     with pytest.raises(ValueError, match=message) as error:
         read_captions(text.encode(), name)

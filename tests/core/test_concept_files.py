@@ -19,10 +19,13 @@ YAML = """# a list
   kind: Style
 """
 FILES = {
-    "list.csv": CSV, "LIST.CSV": "\ufeff" + CSV.replace("\n", "\r\n"),
+    "list.csv": CSV,
+    "LIST.CSV": "\ufeff" + CSV.replace("\n", "\r\n"),
     "semicolons.csv": 'Target;Surrogate;Synonyms;Kind\nship;the sea;"boat; a vessel"\nVan Gogh;art;;style',
     "tabs.csv": "surrogate\ttarget\tkind\tsynonyms\nthe sea\tship\t\tboat, a vessel\nart\tVan Gogh\tstyle",
-    "list.json": JSON, "list.yaml": YAML, "list.yml": YAML,
+    "list.json": JSON,
+    "list.yaml": YAML,
+    "list.yml": YAML,
     "list.txt": "ship (boat, a vessel) -> the sea\nstyle: Van Gogh -> art",
 }
 

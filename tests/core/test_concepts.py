@@ -21,10 +21,14 @@ def test_arrows_spaces_and_comments(line):
 
 
 def test_synonyms_in_brackets_and_kind_prefix():
-    parsed = parse_concepts("ship (boat, a vessel) -> the sea\n"
-                            "style: Van Gogh -> art\nPerson: Jo Doe -> a person")
-    assert parsed == (Concept("ship", "the sea", "object", ("boat", "a vessel")),
-                      Concept("Van Gogh", "art", "style"), Concept("Jo Doe", "a person", "person"))
+    parsed = parse_concepts(
+        "ship (boat, a vessel) -> the sea\nstyle: Van Gogh -> art\nPerson: Jo Doe -> a person"
+    )
+    assert parsed == (
+        Concept("ship", "the sea", "object", ("boat", "a vessel")),
+        Concept("Van Gogh", "art", "style"),
+        Concept("Jo Doe", "a person", "person"),
+    )
 
 
 def test_synonyms_beside_the_list():
@@ -43,20 +47,23 @@ def test_the_same_twice_is_merged():
     assert parsed == (Concept("ship", "sea", synonyms=("boat",)), Concept("dog", "ground"))
 
 
-@pytest.mark.parametrize("text, message", [
-    ("", "empty"),
-    ("  \n# nothing here\n", "empty"),
-    ("dog -> ground\nship", "Line 2 'ship' is not one target and one surrogate"),
-    ("ship ->", "Line 1 'ship ->' is not one target and one surrogate"),
-    ("-> sea", "is not one target and one surrogate"),
-    ("ship -> boat -> sea", "is not one target and one surrogate"),
-    ("ship -> sea\nship -> sky", "'ship' is given twice with different surrogates, 'sea' and 'sky'"),
-    ("ship (boat) -> sea\nboat -> sky", "'boat' is given twice with different surrogates"),
-    ("ship -> sea\nstyle: ship -> sea", "'ship' is given twice with different kinds"),
-    ("ship -> the Ship", "'ship' has itself as its surrogate"),
-    ("ship (sea) -> sea", "'sea' has itself as its surrogate"),
-    ("colour: red -> blue", "unknown kind 'colour'"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "empty"),
+        ("  \n# nothing here\n", "empty"),
+        ("dog -> ground\nship", "Line 2 'ship' is not one target and one surrogate"),
+        ("ship ->", "Line 1 'ship ->' is not one target and one surrogate"),
+        ("-> sea", "is not one target and one surrogate"),
+        ("ship -> boat -> sea", "is not one target and one surrogate"),
+        ("ship -> sea\nship -> sky", "'ship' is given twice with different surrogates, 'sea' and 'sky'"),
+        ("ship (boat) -> sea\nboat -> sky", "'boat' is given twice with different surrogates"),
+        ("ship -> sea\nstyle: ship -> sea", "'ship' is given twice with different kinds"),
+        ("ship -> the Ship", "'ship' has itself as its surrogate"),
+        ("ship (sea) -> sea", "'sea' has itself as its surrogate"),
+        ("colour: red -> blue", "unknown kind 'colour'"),
+    ],
+)
 def test_what_cannot_be_read(text, message):
     with pytest.raises(ValueError, match=".") as error:
         parse_concepts(text)

@@ -79,8 +79,17 @@ def test_truncated_files(path):
         refused(path, data[:length], "truncated, its end is missing: copy or download it again")
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"PK\x03\x04" + bytes(100), b"a picture of a ship" * 20,
-                                  bytes(4096), b"\x80\x04\x95" + bytes(64)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x",
+        b"PK\x03\x04" + bytes(100),
+        b"a picture of a ship" * 20,
+        bytes(4096),
+        b"\x80\x04\x95" + bytes(64),
+    ],
+)
 def test_other_files(path, data):
     refused(path, data, "not a safetensors file: choose one written by 'Save Erasure'")
 
@@ -124,12 +133,15 @@ def test_no_file(tmp_path):
         load_erasure(tmp_path / "x.safetensors")
 
 
-@pytest.mark.parametrize("T, U, D", [
-    (torch.zeros(8, 7), {}, {}),
-    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {}),
-    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(3, 8)}),
-    (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(2, 7)}),
-])
+@pytest.mark.parametrize(
+    "T, U, D",
+    [
+        (torch.zeros(8, 7), {}, {}),
+        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {}),
+        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(3, 8)}),
+        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(2, 7)}),
+    ],
+)
 def test_tensors_that_do_not_fit(T, U, D):
     with pytest.raises(ValueError, match="do not fit together"):
         Erasure(T, U, D, ())
@@ -140,8 +152,11 @@ def test_an_erasure_with_nan():
         Erasure(torch.full((8, 8), float("nan")), {}, {}, ())
 
 
-SD1 = {f"diffusion_model.blocks.{i}.attn2.{p}": (o, 768)  # the shapes of SD1.5: 16 modules, 32 projections
-       for i, o in enumerate([320] * 5 + [640] * 5 + [1280] * 6) for p in ("to_k", "to_v")}
+SD1 = {
+    f"diffusion_model.blocks.{i}.attn2.{p}": (o, 768)  # the shapes of SD1.5: 16 modules, 32 projections
+    for i, o in enumerate([320] * 5 + [640] * 5 + [1280] * 6)
+    for p in ("to_k", "to_v")
+}
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +199,9 @@ def test_float16_edits_weights_as_float32_does_to_float16s_precision(tmp_path):
     saved = erasure()
     save_erasure(saved, tmp_path / "half.safetensors", "float16")
     layer, W = "diffusion_model.a.attn2.to_k", torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
-    exact, stored = (edited_weight(W, layer, each)
-                     for each in (saved, load_erasure(tmp_path / "half.safetensors")))
+    exact, stored = (
+        edited_weight(W, layer, each) for each in (saved, load_erasure(tmp_path / "half.safetensors"))
+    )
     assert 0 < (stored - exact).norm() < 1e-3 * exact.norm()
 
 

@@ -112,8 +112,10 @@ def test_the_stock_lora_file(erasure, weights, tmp_path):
     assert {f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"} <= set(tensors)
     assert len(tensors) == 6
     for layer, module in MODULES.items():  # one rank for all, filled up with nothing
-        up, down, alpha = (tensors[f"lora_unet_{module.replace('.', '_')}.{end}"]
-                           for end in ("lora_up.weight", "lora_down.weight", "alpha"))
+        up, down, alpha = (
+            tensors[f"lora_unet_{module.replace('.', '_')}.{end}"]
+            for end in ("lora_up.weight", "lora_down.weight", "alpha")
+        )
         delta = low_rank_delta(weights[layer], layer, erasure, 4, torch.float32)
         assert up.shape[1] == len(down) == alpha == 6
         assert torch.allclose(up @ down, product(delta).float(), atol=1e-6)

@@ -7,8 +7,11 @@ import pytest
 from mace_core.evaluation.exposed import Part, as_json, as_text, counted
 
 BOX = (1, 2, 3, 4)
-FOUND = [[Part("FEET_EXPOSED", 0.6, BOX), Part("FEET_EXPOSED", 0.59, BOX), Part("FACE_FEMALE", 0.9, BOX)],
-         [Part("BELLY_COVERED", 0.9, BOX)], [Part("FEET_EXPOSED", 0.8, BOX)]]
+FOUND = [
+    [Part("FEET_EXPOSED", 0.6, BOX), Part("FEET_EXPOSED", 0.59, BOX), Part("FACE_FEMALE", 0.9, BOX)],
+    [Part("BELLY_COVERED", 0.9, BOX)],
+    [Part("FEET_EXPOSED", 0.8, BOX)],
+]
 
 
 def test_exposed_parts_count_from_the_threshold_on():

@@ -33,8 +33,9 @@ def images(n=3):
 
 
 def fast(model=None, settings=None, on_step=None):
-    return fast_concept_lora(model or ToyAttentionModel(), PROMPTS, images(), SHIP,
-                             settings or TrainSettings(), on_step)
+    return fast_concept_lora(
+        model or ToyAttentionModel(), PROMPTS, images(), SHIP, settings or TrainSettings(), on_step
+    )
 
 
 def ridge_of(A):
@@ -50,7 +51,7 @@ def test_the_key_edit_is_the_minimum_of_its_sum():
     found = key_edit(Q, m).view(3, 5)
     M = masks.flatten(1).double().flatten()
     for head in range(3):
-        rows = q[:, head].flatten(0, 1).double() / 5 ** 0.5
+        rows = q[:, head].flatten(0, 1).double() / 5**0.5
         # M (q.u + s)^2 + (1 - M) (q.u)^2: each place counts in part as inside and in part as outside
         weights = torch.cat([M, 1 - M]).sqrt()[:, None]
         A = torch.cat([weights * torch.cat([rows, rows]), (ridge_of(Q[head]) / 5).sqrt() * torch.eye(5)])

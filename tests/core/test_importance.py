@@ -12,8 +12,9 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-@pytest.mark.parametrize("t1, t2, gamma, steps",
-                         [(200, 400, 0.05, 1000), (100, 700, 0.01, 1000), (5, 9, 1.0, 20)])
+@pytest.mark.parametrize(
+    "t1, t2, gamma, steps", [(200, 400, 0.05, 1000), (100, 700, 0.01, 1000), (5, 9, 1.0, 20)]
+)
 def test_the_formula(t1, t2, gamma, steps):
     xi = timestep_probabilities(t1, t2, gamma, steps)
     by_hand = [sigmoid(gamma * (t - t1)) - sigmoid(gamma * (t - t2)) for t in range(steps)]

@@ -82,13 +82,26 @@ def answers(**fits):
 
 
 RED_CARS = ([1], [2, 3])
-FITS = {"red_car": [.1, .6, .7, .1, .1], "blue_car": [.1, .1, .9, .2, .1], "red_thing": [.9, .6, .1, .1, .9],
-        "faint": [.1, .3, .1, .3, .1]}
-CORNERS = torch.tensor([[.5, .5, .5, .5], [.1, .5, .4, 1], [.5, .5, 1, 1], [.5, .5, 1, .5]])
+FITS = {
+    "red_car": [0.1, 0.6, 0.7, 0.1, 0.1],
+    "blue_car": [0.1, 0.1, 0.9, 0.2, 0.1],
+    "red_thing": [0.9, 0.6, 0.1, 0.1, 0.9],
+    "faint": [0.1, 0.3, 0.1, 0.3, 0.1],
+}
+CORNERS = torch.tensor([[0.5, 0.5, 0.5, 0.5], [0.1, 0.5, 0.4, 1], [0.5, 0.5, 1, 1], [0.5, 0.5, 1, 0.5]])
 
 
-@pytest.mark.parametrize("box, text, kept", [(.5, .25, [0]), (.5, 0, [0, 1, 2]), (.65, 0, [0, 1]),
-                                             (.25, .25, [0, 3]), (0, 0, [0, 1, 2, 3]), (.95, 0, [])])
+@pytest.mark.parametrize(
+    "box, text, kept",
+    [
+        (0.5, 0.25, [0]),
+        (0.5, 0, [0, 1, 2]),
+        (0.65, 0, [0, 1]),
+        (0.25, 0.25, [0, 3]),
+        (0, 0, [0, 1, 2, 3]),
+        (0.95, 0, []),
+    ],
+)
 def test_a_box_shows_the_phrase_when_its_best_word_and_every_word_fit(box, text, kept):
     boxes = boxes_of_words(answers(**FITS), CORNERS, RED_CARS, (100, 200), box, text)
     pixels = torch.tensor([[50, 25, 150, 75], [0, 0, 60, 100], [0, 0, 200, 100], [0, 25, 200, 75]])
@@ -96,7 +109,7 @@ def test_a_box_shows_the_phrase_when_its_best_word_and_every_word_fit(box, text,
 
 
 def test_what_is_cut_out_of_any_box_is_in_the_mask():
-    cut = torch.tensor([[[.9, .1], [.4, .1]], [[.1, .2], [.6, .1]]]).logit()
+    cut = torch.tensor([[[0.9, 0.1], [0.4, 0.1]], [[0.1, 0.2], [0.6, 0.1]]]).logit()
     assert union_of_masks(cut).tolist() == [[1, 0], [1, 0]]
     assert union_of_masks(cut, 0.15).tolist() == [[1, 1], [1, 0]]
     assert union_of_masks(cut[:0]).tolist() == [[0, 0], [0, 0]]
@@ -110,9 +123,16 @@ def test_a_batch_of_masks_is_shared_out_in_order_and_resized():
     assert style.shape == (1, 8, 8) and style[0, :, 4:].min() == 1 and style[0, :, :4].max() == 0
 
 
-@pytest.mark.parametrize("sizes, sentence", [
-    ([("ship", 2, (16, 16))], "2 pictures in the training set and 3 masks"),
-    ([("ship", 1, (16, 16)), ("cat", 2, (16, 32))], "pictures of 'cat' are 32 x 16 and their masks 16 x 16")])
+@pytest.mark.parametrize(
+    "sizes, sentence",
+    [
+        ([("ship", 2, (16, 16))], "2 pictures in the training set and 3 masks"),
+        (
+            [("ship", 1, (16, 16)), ("cat", 2, (16, 32))],
+            "pictures of 'cat' are 32 x 16 and their masks 16 x 16",
+        ),
+    ],
+)
 def test_masks_that_do_not_fit_the_pictures(sizes, sentence):
     with pytest.raises(ValueError, match=sentence):
         masks_in_order(torch.ones(3, 16, 16), sizes)

@@ -6,9 +6,15 @@ import torch
 from mace_core.evaluation.metrics import h_c, h_o, harmonic_mean, mean_probability, top1_accuracy
 
 
-@pytest.mark.parametrize("acc_e, acc_s, acc_g, expected", [
-    (1.0, 1.0, 0.0, 0.0), (0.0, 1.0, 0.0, 1.0), (0.5, 0.5, 0.5, 0.5), (0.0849, 0.9735, 0.1053, 0.9259),
-])
+@pytest.mark.parametrize(
+    "acc_e, acc_s, acc_g, expected",
+    [
+        (1.0, 1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0, 1.0),
+        (0.5, 0.5, 0.5, 0.5),
+        (0.0849, 0.9735, 0.1053, 0.9259),
+    ],
+)
 def test_h_o(acc_e, acc_s, acc_g, expected):
     assert h_o(acc_e, acc_s, acc_g) == pytest.approx(expected, abs=1e-3)
 

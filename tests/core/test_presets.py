@@ -43,8 +43,10 @@ def test_own_weight_holds_the_balance_however_long_the_list():
     [ship] = some("object", 1)
     moments = concept_moments(ENCODER, ship)
     prior = prior_from_captions(ENCODER, ["a cat", "a dog"])
-    once, often = (refine([moments] * n, prior, RefineSettings(own_weight(1e-4, [ship] * n), ridge=7.0 * n))
-                   for n in (1, 50))
+    once, often = (
+        refine([moments] * n, prior, RefineSettings(own_weight(1e-4, [ship] * n), ridge=7.0 * n))
+        for n in (1, 50)
+    )
     torch.testing.assert_close(often, once)
     assert not torch.allclose(refine([moments] * 50, prior, RefineSettings(1e-4, 350.0)), once, rtol=1e-3)
 
@@ -78,8 +80,10 @@ def test_the_published_code_counts_l1_twice_in_stage_1_only():
     people = some("person", 2)
     moments = [concept_moments(ENCODER, concept) for concept in people]
     prior = prior_from_captions(ENCODER, [f"a photo of a thing {i}" for i in range(60)])
-    T = {variant: refine(moments, prior, refine_settings(people, variant))
-         for variant in (PAPER, PUBLISHED_CODE)}
+    T = {
+        variant: refine(moments, prior, refine_settings(people, variant))
+        for variant in (PAPER, PUBLISHED_CODE)
+    }
     expected = refine(moments, prior, RefineSettings(1e-4 * 1e-4, 0.0))
     assert torch.equal(T[PUBLISHED_CODE], expected) and not torch.allclose(T[PAPER], expected)
     assert fuse_settings(people).preserve_weight == 1e-4
@@ -97,7 +101,7 @@ def first_loss(variant, kind="object"):
 def test_the_published_code_trains_on_the_norm_and_on_the_end_token():
     """Both at once make the first loss, on the same image, prompt and timestep, what they should."""
     (paper, _, _), (published, _, _) = first_loss(PAPER), first_loss(PUBLISHED_CODE)
-    assert published > paper ** 0.5  # more tokens, and roots add up to more than the root of a sum
+    assert published > paper**0.5  # more tokens, and roots add up to more than the root of a sum
     settings = train_settings(some("object", 1)[0], 1, PUBLISHED_CODE)
     assert (settings.loss, settings.suppress_end_of_text) == ("norm", True)
 

@@ -88,7 +88,8 @@ def test_own_prompts_are_for_one_concept_or_for_all():
     text = "ship: a hull on water # ours\n\nthing: with a colon\nein Boot"
     assert own_prompts(text, (SHIP, Concept("cat", "ground"))) == {
         "ship": ("a hull on water", "thing: with a colon", "ein Boot"),
-        "cat": ("thing: with a colon", "ein Boot")}
+        "cat": ("thing: with a colon", "ein Boot"),
+    }
 
 
 def test_without_steps_nothing_is_learned():
@@ -103,8 +104,13 @@ def result(attack: str, before: float | None, after: float | None = None) -> Pro
 
 
 def test_the_rates_are_means_over_concepts_and_relative_to_before():
-    results = [result(NAME, 1.0, 0.9), result(LORA, 0.9, 0.6), result(LORA, 0.7, 0.2),
-               result("misspellings", 0.0, 0.1), result("own prompts", None)]
+    results = [
+        result(NAME, 1.0, 0.9),
+        result(LORA, 0.9, 0.6),
+        result(LORA, 0.7, 0.2),
+        result("misspellings", 0.0, 0.1),
+        result("own prompts", None),
+    ]
     figures = recovery(results)
     assert figures[LORA]["top1"] == pytest.approx({"before": 0.8, "after": 0.4})
     assert figures[LORA]["mean_probability"]["after"] == pytest.approx(0.2)

@@ -5,8 +5,12 @@ import pytest
 from mace_core.concepts.concepts import KINDS, Concept
 from mace_core.concepts.prompts import TEMPLATES, prompt_pairs, templates_naming
 
-NAMES = {"object": ("ship", "the sea"), "person": ("Jo Doe", "a person"), "style": ("Van Gogh", "art"),
-         "explicit": ("nudity", "a person wearing clothes")}
+NAMES = {
+    "object": ("ship", "the sea"),
+    "person": ("Jo Doe", "a person"),
+    "style": ("Van Gogh", "art"),
+    "explicit": ("nudity", "a person wearing clothes"),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,7 +35,7 @@ def test_pairs_differ_in_the_phrase_only(kind):
 def test_synonyms_join_the_pairs():
     alone = prompt_pairs(Concept("ship", "sea"))
     more = prompt_pairs(Concept("ship", "sea", synonyms=("boat", "vessel")))
-    assert more[:len(alone)] == alone and len(more) == 3 * len(alone)
+    assert more[: len(alone)] == alone and len(more) == 3 * len(alone)
     assert {pair.phrase for pair in more} == {"ship", "boat", "vessel"}
 
 
@@ -48,13 +52,17 @@ def test_no_prompt_names_another_concept_of_the_run():
     naming = templates_naming([fox, sepia, Concept("hat", "a table")])
     told = [pair.target for pair in prompt_pairs(fox, naming)]
     assert len(told) < len(prompt_pairs(fox))
-    assert set(told) == {pair.target for pair in prompt_pairs(fox)
-                         if not any(look in pair.target for look in ("sepia", "black and white"))}
+    assert set(told) == {
+        pair.target
+        for pair in prompt_pairs(fox)
+        if not any(look in pair.target for look in ("sepia", "black and white"))
+    }
     assert prompt_pairs(sepia, naming) == prompt_pairs(sepia)
     jo = [pair.target for pair in prompt_pairs(Concept("Jo Doe", "a person", "person"), naming)]
     assert "Jo Doe with a hat" not in jo and "a photo of Jo Doe" in jo
     assert templates_naming([Concept("at", "sea"), fox]).keys() == {
-        each for templates in TEMPLATES.values() for each in templates if " at " in each}
+        each for templates in TEMPLATES.values() for each in templates if " at " in each
+    }
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)

@@ -148,7 +148,7 @@ def test_edited_weight(moments, prior):
 
 def test_fusion_counts_no_prompt_that_names_another_concept(prior):
     fox, sepia = Concept("fox", "meadow"), Concept("sepia", "colour", "style")
-    lora, = random_loras(ENCODER, [fox], LAYERS)
+    (lora,) = random_loras(ENCODER, [fox], LAYERS)
     naming = templates_naming([fox, sepia])
     assert without_prompts_of_others(ENCODER, lora, templates_naming([fox])) is lora
     told = encode_once(ENCODER, [pair.target for pair in prompt_pairs(fox, naming)])

@@ -28,8 +28,15 @@ def sets_of(concepts=(SHIP,), keep=("cat", "dog", "bus", "tree", "hat"), near=(1
 def test_groups_and_prompts():
     sets = sets_of(synonyms="boat, vessel")
     assert [(each.group, each.phrase) for each in sets] == [
-        ("erased", "ship"), ("synonym", "boat"), ("synonym", "vessel"), ("neighbour", "bus"),
-        ("neighbour", "tree"), ("neighbour", "hat"), ("kept", "cat"), ("kept", "dog")]
+        ("erased", "ship"),
+        ("synonym", "boat"),
+        ("synonym", "vessel"),
+        ("neighbour", "bus"),
+        ("neighbour", "tree"),
+        ("neighbour", "hat"),
+        ("kept", "cat"),
+        ("kept", "dog"),
+    ]
     assert sets[1].prompt == "a photo of the boat" and sets[1].expected == "ship"
     assert sets[0].answers["sea"] == "a photo of a sea", "the surrogate may be answered"
     assert "boat" not in sets[0].answers, "a synonym as an answer would hide the concept"
@@ -53,7 +60,11 @@ def test_styles_are_judged_among_styles():
     monet = Concept("Monet", "art", "style")
     sets = sets_of((monet,), keep=("cubism", "cat", "style: Turner"), near=(3, 2, 1))
     assert {each.phrase: each.kind for each in sets} == {
-        "Monet": "style", "cubism": "style", "cat": "object", "Turner": "style"}
+        "Monet": "style",
+        "cubism": "style",
+        "cat": "object",
+        "Turner": "style",
+    }
     assert "cat" not in sets[0].answers and "art" not in sets[0].answers
     assert sets[0].prompt == sets[0].answers["Monet"] == "a picture in the style of Monet"
 
@@ -61,14 +72,22 @@ def test_styles_are_judged_among_styles():
 def test_what_stays_is_read_line_by_line():
     text = "cat # ours\nCat\n\nprompt: two children on a beach\nperson: Ann Lee"
     assert parse_keep(text, (SHIP,), WORLD) == (
-        Keep("cat", "object"), Keep("two children on a beach", "prompt"), Keep("Ann Lee", "person"))
+        Keep("cat", "object"),
+        Keep("two children on a beach", "prompt"),
+        Keep("Ann Lee", "person"),
+    )
     drawn = {each.phrase: each for each in sets_of(keep=("cat", "prompt: a quiet day"), near=(0, -1))}
     assert drawn["a quiet day"].prompt == "a quiet day" and not drawn["a quiet day"].answers
 
 
-@pytest.mark.parametrize("text, sentence", [
-    ("the ship", "kept and erased at once"), ("animal: cat", "unknown kind"), ("style:", "no name"),
-])
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("the ship", "kept and erased at once"),
+        ("animal: cat", "unknown kind"),
+        ("style:", "no name"),
+    ],
+)
 def test_what_cannot_stay_is_refused(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         parse_keep(text, (SHIP,), WORLD)
@@ -114,8 +133,10 @@ def score(drawn, before, after) -> SetScore:
 
 def test_the_summary_is_the_papers():
     sets = sets_of(keep=("cat", "dog"), near=(1, 0), synonyms="boat")
-    scores = [score(drawn, before, after) for drawn, before, after in zip(
-        sets, (1.0, 0.8, 0.9, 0.7), (0.1, 0.3, 0.8, 0.6), strict=True)]
+    scores = [
+        score(drawn, before, after)
+        for drawn, before, after in zip(sets, (1.0, 0.8, 0.9, 0.7), (0.1, 0.3, 0.8, 0.6), strict=True)
+    ]
     figures = summary(scores)
     after = figures["top1"]["after"]
     assert (after["acc_e"], after["acc_g"], after["acc_s"]) == pytest.approx((0.1, 0.3, 0.7))

@@ -33,8 +33,10 @@ def test_what_is_kept_is_found_to_the_bit(tmp_path):
     keep(store, "x", "key", TENSORS, {"what": [1, "two"]})
     tensors, description = find(store, "x", "key", no_report)
     assert description == {"what": [1, "two"]} and tensors.keys() == TENSORS.keys()
-    assert all(torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype
-               for name in TENSORS)
+    assert all(
+        torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype
+        for name in TENSORS
+    )
     assert [path.suffix for path in store.folder.iterdir()] == [".safetensors"]
 
 
@@ -43,7 +45,7 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path):
     save_checked(path, TENSORS, {"what": 1})
     whole = path.read_bytes()
     for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1:])
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         try:
             tensors, description = load_checked(path)
         except DamagedFile:
@@ -154,20 +156,28 @@ def test_names_are_plain_and_stay_in_the_folder(tmp_path):
 
 def test_keys():
     parts = {"concept": {"target": "ship"}, "steps": 50, "latents": torch.zeros(2, 2)}
-    changed = [{**parts, "steps": 51}, {**parts, "latents": torch.zeros(4)}, {**parts, "more": 1},
-               {**parts, "latents": torch.zeros(2, 2, dtype=torch.float64)},
-               {**parts, "latents": torch.tensor([[0.0, 0.0], [0.0, -0.0]])}]
+    changed = [
+        {**parts, "steps": 51},
+        {**parts, "latents": torch.zeros(4)},
+        {**parts, "more": 1},
+        {**parts, "latents": torch.zeros(2, 2, dtype=torch.float64)},
+        {**parts, "latents": torch.tensor([[0.0, 0.0], [0.0, -0.0]])},
+    ]
     assert key_of(**parts) == key_of(**dict(reversed(parts.items())))
     assert len({key_of(**each) for each in (parts, *changed)}) == 6
 
 
 def test_the_same_content_is_the_same_file_in_every_process(tmp_path):
     """The library orders metadata at random, anew in every process."""
-    code = ("import torch, hashlib; from mace_core.files.tensor_file import tensor_bytes\n"
-            "data = tensor_bytes({'b': torch.zeros(2), 'a': torch.ones(3)}, dict(z='1', y='2', x='3'))\n"
-            "print(hashlib.sha256(data).hexdigest())")
-    answers = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-               for _ in range(3)}
+    code = (
+        "import torch, hashlib; from mace_core.files.tensor_file import tensor_bytes\n"
+        "data = tensor_bytes({'b': torch.zeros(2), 'a': torch.ones(3)}, dict(z='1', y='2', x='3'))\n"
+        "print(hashlib.sha256(data).hexdigest())"
+    )
+    answers = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(3)
+    }
     assert len(answers) == 1
     import safetensors.torch
 
@@ -179,8 +189,10 @@ def test_a_lora_comes_back_whole():
     again, losses = unpack_lora(*pack_lora(lora, [2.0, 0.1]))
     assert again.concept == SHIP and losses == [2.0, 0.1] and again.fingerprint == lora.fingerprint
     assert torch.equal(again.C, lora.C) and again.U.keys() == lora.U.keys()
-    assert all(torch.equal(again.U[name], lora.U[name]) and torch.equal(again.D[name], lora.D[name])
-               for name in lora.U)
+    assert all(
+        torch.equal(again.U[name], lora.U[name]) and torch.equal(again.D[name], lora.D[name])
+        for name in lora.U
+    )
 
 
 def test_reading_refined_text_is_running_the_refined_network():

@@ -28,7 +28,7 @@ class Meanings:
         embeddings = torch.zeros(len(prompts), LENGTH, 400)
         for row, prompt in enumerate(prompts):
             ids = self.word_tokens(prompt)
-            tokens[row, :len(ids) + 1] = torch.tensor([0, *ids])
+            tokens[row, : len(ids) + 1] = torch.tensor([0, *ids])
             for place, word in enumerate(prompt.split(), 1):
                 embeddings[row, place, ids[place - 1]] = 0.7
                 for number, (group, weight) in enumerate(GROUPS):
@@ -40,7 +40,7 @@ ENCODER = Meanings()
 
 
 def only(text: str, **lists):
-    suggestion, = suggest(ENCODER, parse_targets(text), **lists)
+    (suggestion,) = suggest(ENCODER, parse_targets(text), **lists)
     return suggestion
 
 
@@ -83,8 +83,10 @@ def test_small_words_are_not_shared_names():
 def test_the_list_is_read_back_by_erase_concepts():
     suggestions = suggest(ENCODER, parse_targets("ship (boat)\nperson: Ann Lee # her\nstyle: Monet -> art"))
     assert parse_targets(concept_lines(suggestions)) == (
-        Concept("ship", "sea", "object", ("boat",)), Concept("Ann Lee", "a person", "person"),
-        Concept("Monet", "art", "style"))
+        Concept("ship", "sea", "object", ("boat",)),
+        Concept("Ann Lee", "a person", "person"),
+        Concept("Monet", "art", "style"),
+    )
     assert "ship (boat) -> sea" in report(suggestions) and UNDECIDED not in report(suggestions)
 
 

@@ -29,8 +29,9 @@ def train(settings=FAST, model=None, on_step=None, prompts=PROMPTS):
 @pytest.mark.parametrize("loss", ["squared", "norm"])
 @pytest.mark.parametrize("suppress", [False, True])
 def test_training_reduces_the_loss(loss, suppress):
-    _, losses = train(TrainSettings(steps=40, learning_rate=3e-2, batch=4, rank=2, loss=loss,
-                                    suppress_end_of_text=suppress))
+    _, losses = train(
+        TrainSettings(steps=40, learning_rate=3e-2, batch=4, rank=2, loss=loss, suppress_end_of_text=suppress)
+    )
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
@@ -38,7 +39,7 @@ def test_the_first_step_starts_at_the_refined_model():
     model = ToyAttentionModel()
     U, D = initial_factors(model.layers, 3, torch.Generator().manual_seed(0))
     assert all((u == 0).all() and u.shape == (8, 3) for u in U.values())
-    assert all(0 < d.abs().max() <= 32 ** -0.5 and d.shape == (3, 32) for d in D.values())
+    assert all(0 < d.abs().max() <= 32**-0.5 and d.shape == (3, 32) for d in D.values())
 
 
 def test_the_result():
@@ -123,14 +124,17 @@ def test_synonyms_are_trained_and_located():
     assert found == {ENCODER.word_tokens("ship"), ENCODER.word_tokens("sailboat")}
 
 
-@pytest.mark.parametrize("name, value, message", [
-    ("rank", 0, "rank of the training is 0: give a whole number of 1 or more"),
-    ("steps", 0, "steps of the training is 0"),
-    ("batch", -1, "batch of the training is -1"),
-    ("learning_rate", 0.0, "learning rate is 0.0: give a number above 0"),
-    ("learning_rate", float("nan"), "learning rate is nan"),
-    ("loss", "l1", "loss is 'l1': use one of squared, norm"),
-])
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("rank", 0, "rank of the training is 0: give a whole number of 1 or more"),
+        ("steps", 0, "steps of the training is 0"),
+        ("batch", -1, "batch of the training is -1"),
+        ("learning_rate", 0.0, "learning rate is 0.0: give a number above 0"),
+        ("learning_rate", float("nan"), "learning rate is nan"),
+        ("loss", "l1", "loss is 'l1': use one of squared, norm"),
+    ],
+)
 def test_settings_out_of_range(name, value, message):
     with pytest.raises(ValueError, match=message):
         TrainSettings(**{name: value})
@@ -139,16 +143,19 @@ def test_settings_out_of_range(name, value, message):
 LATENTS, MASKS = torch.zeros(2, 4, 8, 8), torch.ones(2, 64, 64)
 
 
-@pytest.mark.parametrize("latents, masks, message", [
-    (torch.zeros(0, 4, 8, 8), torch.ones(0, 64, 64), "no images"),
-    (LATENTS, MASKS[:1], "has 2 images and masks of shape"),
-    (LATENTS, MASKS[:, None], "give one mask"),
-    (LATENTS, torch.ones(2, 64, 32), "masks are 32 x 64 and the latents 8 x 8.*same size as the images"),
-    (LATENTS, MASKS * 255, "outside 0 to 1"),
-    (LATENTS, MASKS * float("nan"), "outside 0 to 1"),
-    (LATENTS, MASKS * 0, "All masks are empty"),
-    (LATENTS * float("inf"), MASKS, "latents contain NaN or infinity"),
-])
+@pytest.mark.parametrize(
+    "latents, masks, message",
+    [
+        (torch.zeros(0, 4, 8, 8), torch.ones(0, 64, 64), "no images"),
+        (LATENTS, MASKS[:1], "has 2 images and masks of shape"),
+        (LATENTS, MASKS[:, None], "give one mask"),
+        (LATENTS, torch.ones(2, 64, 32), "masks are 32 x 64 and the latents 8 x 8.*same size as the images"),
+        (LATENTS, MASKS * 255, "outside 0 to 1"),
+        (LATENTS, MASKS * float("nan"), "outside 0 to 1"),
+        (LATENTS, MASKS * 0, "All masks are empty"),
+        (LATENTS * float("inf"), MASKS, "latents contain NaN or infinity"),
+    ],
+)
 def test_images_that_cannot_be_trained_on(latents, masks, message):
     with pytest.raises(ValueError, match=message):
         TrainingImages(latents, masks)

@@ -22,7 +22,7 @@ CONCEPTS = (Concept("ship", "sea", synonyms=("sailboat",)), Concept("cat", "dog"
 
 def job(number, concept, side=4):
     masks = torch.zeros(2 + number, 8, 8)
-    masks[:, number:6, 1:7 - number] = 1
+    masks[:, number:6, 1 : 7 - number] = 1
     latents = torch.randn(2 + number, 4, side, side, generator=torch.Generator().manual_seed(number))
     return TrainingJob(concept, training_prompts(ENCODER, concept), TrainingImages(latents, masks))
 
@@ -57,15 +57,21 @@ def test_gradients_are_those_of_training_alone(batch):
         assert (gradient - expected).norm() <= 1e-4 * expected.norm()  # rounding in float32: some 1e-6
 
 
-@pytest.mark.parametrize("settings", [
-    TrainSettings(steps=20, learning_rate=3e-2, batch=2, seed=5),
-    TrainSettings(steps=20, learning_rate=3e-2, rank=3, loss="norm", suppress_end_of_text=True, cfis=False),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TrainSettings(steps=20, learning_rate=3e-2, batch=2, seed=5),
+        TrainSettings(
+            steps=20, learning_rate=3e-2, rank=3, loss="norm", suppress_end_of_text=True, cfis=False
+        ),
+    ],
+)
 def test_the_loras_are_those_of_training_alone(settings):
     together = train_concept_loras(ToyAttentionModel(), JOBS, settings)
     for each, (lora, losses) in zip(JOBS, together, strict=True):
         alone, expected = train_concept_lora(
-            ToyAttentionModel(), each.prompts, each.images, each.concept, settings)
+            ToyAttentionModel(), each.prompts, each.images, each.concept, settings
+        )
         assert lora.concept == each.concept and torch.equal(lora.C, alone.C)
         assert lora.provenance["images"] == len(each.images.latents)
         assert losses == pytest.approx(expected, rel=1e-4)
@@ -125,7 +131,9 @@ def test_groups_keep_the_order_and_one_shape():
 
 def test_groups_that_do_not_fit_are_halved_and_stay_small():
     assert groups("abcdefg", 5, fits=2) == (
-        list("ABCDEFG"), [(0, "abcde"), (0, "ab"), (2, "cd"), (4, "ef"), (6, "g")])
+        list("ABCDEFG"),
+        [(0, "abcde"), (0, "ab"), (2, "cd"), (4, "ef"), (6, "g")],
+    )
     with pytest.raises(MemoryError):
         groups("abc", 3, fits=0)
 
@@ -144,7 +152,6 @@ def test_another_error_is_passed_on_at_once():
 
 def test_a_finished_group_is_handed_over_before_the_next_begins():
     begun = []
-    results = in_groups("abcd", 2, len, lambda start, group: begun.append(start) or list(group),
-                        is_memory)
+    results = in_groups("abcd", 2, len, lambda start, group: begun.append(start) or list(group), is_memory)
     assert next(results) == "a" and next(results) == "b" and begun == [0]
     assert next(results) == "c" and begun == [0, 2]

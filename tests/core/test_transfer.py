@@ -16,12 +16,20 @@ def erasure(fused: bool, base: str = "here") -> Erasure:
     return Erasure(torch.eye(8), U, D, (), base=base)
 
 
-@pytest.mark.parametrize("fused, base, says, never", [
-    (False, "elsewhere", "exact on every checkpoint", "promised"),
-    (True, "here", "all of it is exact", "promised"),
-    (True, "", "LoRAs were trained is not recorded", "all of it"),
-    (True, "elsewhere", "closed-form part is exact here too.*another U-Net.*cannot be promised", "all of it"),
-])
+@pytest.mark.parametrize(
+    "fused, base, says, never",
+    [
+        (False, "elsewhere", "exact on every checkpoint", "promised"),
+        (True, "here", "all of it is exact", "promised"),
+        (True, "", "LoRAs were trained is not recorded", "all of it"),
+        (
+            True,
+            "elsewhere",
+            "closed-form part is exact here too.*another U-Net.*cannot be promised",
+            "all of it",
+        ),
+    ],
+)
 def test_what_is_said(fused, base, says, never):
     for doubt in ("", NOT_CHECKED):
         said = transferred(erasure(fused, base), "here", doubt)

@@ -26,7 +26,7 @@ class ToyTextEncoder:
         self.encoded = []  # every prompt it was asked for
 
     def word_tokens(self, phrase):
-        pieces = [word[i:i + 6] for word in WORD.findall(phrase.lower()) for i in range(0, len(word), 6)]
+        pieces = [word[i : i + 6] for word in WORD.findall(phrase.lower()) for i in range(0, len(word), 6)]
         return tuple(1 + zlib.crc32(piece.encode()) % 49000 for piece in pieces)
 
     def encode(self, prompts):

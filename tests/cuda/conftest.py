@@ -41,6 +41,7 @@ def dynamic(comfy) -> bool:
 @pytest.fixture
 def step(request, comfy):
     """`step(name, work)` gives what work() gives, and measures it for the table at the end."""
+
     def measured(name: str, work):
         _start()
         started = time.perf_counter()
@@ -78,8 +79,10 @@ def pytest_terminal_summary(terminalreporter):
 
     name = "the processor" if DEVICE == "cpu" else torch.cuda.get_device_name()
     terminalreporter.section(f"ComfyUI {comfyui_version.__version__}, torch {torch.__version__}, {name}")
-    lines = ["| model | stage | seconds | torch at most, MiB | card afterwards, MiB |",
-             "|---|---|---|---|---|"]
+    lines = [
+        "| model | stage | seconds | torch at most, MiB | card afterwards, MiB |",
+        "|---|---|---|---|---|",
+    ]
     for model, stage, seconds, peak, used in _took:
         memory = "- | -" if DEVICE == "cpu" else f"{peak:,.0f} | {used:,.0f}"
         lines.append(f"| {model} | {stage} | {seconds:.2f} | {memory} |")

@@ -22,13 +22,19 @@ def trained(comfy, loaded, low_memory):
     layers = comfy.module("nodes.host.patch").cross_attention_layers(loaded.model)
     d = next(iter(layers.values()))[1]
     context, x_t = (torch.randn(shape, generator=generator) for shape in ((1, 77, d), (1, 4, side, side)))
-    factors = {name: (torch.randn(o, 1, generator=generator) / o, torch.randn(1, d, generator=generator) / d)
-               for name, (o, d) in layers.items()}
+    factors = {
+        name: (torch.randn(o, 1, generator=generator) / o, torch.randn(1, d, generator=generator) / d)
+        for name, (o, d) in layers.items()
+    }
     conditioning = [[context, {"pooled_output": torch.ones(1, 1280)}]]
-    with torch.inference_mode(), attention.attention_model(loaded.model, conditioning, x_t,
-                                                           low_memory=low_memory) as unet:
-        U, D = ({name: pair[n].clone().to(unet.device).requires_grad_() for name, pair in factors.items()}
-                for n in (0, 1))
+    with (
+        torch.inference_mode(),
+        attention.attention_model(loaded.model, conditioning, x_t, low_memory=low_memory) as unet,
+    ):
+        U, D = (
+            {name: pair[n].clone().to(unet.device).requires_grad_() for name, pair in factors.items()}
+            for n in (0, 1)
+        )
         if DEVICE != "cpu":
             torch.cuda.reset_peak_memory_stats()
         maps = unet.attention(x_t.clone(), T, context.clone(), U, D)

@@ -20,24 +20,54 @@ def test_from_checkpoint_to_export(comfy, step, name):
 
 def evidence(comfy, step, loaded, erased):
     """Maps of the MODEL before the erasure and after."""
-    latent, = comfy.call("EmptyLatentImage", width=loaded.side, height=loaded.side, batch_size=1)
-    maps, _ = step("View Attention, before and after", lambda: comfy.call(
-        "MACE_ViewAttention", before=loaded.model, after=erased, clip=loaded.clip, vae=loaded.vae,
-        latent=latent, prompt="a photo of a ship", **DRAWING))
+    (latent,) = comfy.call("EmptyLatentImage", width=loaded.side, height=loaded.side, batch_size=1)
+    maps, _ = step(
+        "View Attention, before and after",
+        lambda: comfy.call(
+            "MACE_ViewAttention",
+            before=loaded.model,
+            after=erased,
+            clip=loaded.clip,
+            vae=loaded.vae,
+            latent=latent,
+            prompt="a photo of a ship",
+            **DRAWING,
+        ),
+    )
     assert maps.isfinite().all() and maps.std() > 0
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_fast_trainer(comfy, step, name):
     loaded = network(comfy, name)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\ncat -> a dog", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\ncat -> a dog", kind="object")
     given = {"clip": loaded.clip, "concepts": concepts}
     refined, _ = comfy.call("MACE_CrossAttnRefine", model=loaded.model, **given)
-    drawn, _ = step("Draw Concepts, 2 concepts, 8 images, 2 steps", lambda: comfy.call(
-        "MACE_DrawConcepts", model=loaded.model, vae=loaded.vae, images=8, width=loaded.side,
-        height=loaded.side, **given, **DRAWING))
+    drawn, _ = step(
+        "Draw Concepts, 2 concepts, 8 images, 2 steps",
+        lambda: comfy.call(
+            "MACE_DrawConcepts",
+            model=loaded.model,
+            vae=loaded.vae,
+            images=8,
+            width=loaded.side,
+            height=loaded.side,
+            **given,
+            **DRAWING,
+        ),
+    )
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    loras, loss = step("Train Concept LoRA, fast, 2 concepts", lambda: comfy.call(
-        "MACE_TrainConceptLoRA", refined=refined, training_set=masked, steps=50, learning_rate=2e-3, seed=0,
-        method="fast", **given))
+    loras, loss = step(
+        "Train Concept LoRA, fast, 2 concepts",
+        lambda: comfy.call(
+            "MACE_TrainConceptLoRA",
+            refined=refined,
+            training_set=masked,
+            steps=50,
+            learning_rate=2e-3,
+            seed=0,
+            method="fast",
+            **given,
+        ),
+    )
     assert len(loras) == 2 and all(U.isfinite().all() for lora in loras for U in lora.U.values())

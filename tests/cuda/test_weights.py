@@ -26,7 +26,7 @@ def erasure(comfy, layers):
     d = next(iter(layers.values()))[1]
 
     def noise(*shape):
-        return torch.randn(shape, generator=generator) / d ** 0.5
+        return torch.randn(shape, generator=generator) / d**0.5
 
     edited = list(layers)[::2]
     U, D = ({name: noise(layers[name][0], 2) for name in edited}, {name: noise(2, d) for name in edited})
@@ -60,7 +60,8 @@ def test_the_adapter_and_a_rebuilt_one(comfy, loaded, layers, erasure):
         for dtype in (torch.float32, torch.float16):
             first, again = (
                 adapter.calculate_weight(W.to(device, dtype), layer, STRENGTH, 1.0, None, None)
-                for adapter in adapters_of(comfy, erasure, layer, device))
+                for adapter in adapters_of(comfy, erasure, layer, device)
+            )
             assert torch.equal(first, again) and first.device.type == DEVICE and first.dtype == dtype
             # float32 sums of hundreds of terms (a card may use 19 bits of them), then one rounding to dtype
             assert off(first, expected(erasure, layer, W.to(dtype).double(), STRENGTH)) < 2e-3
@@ -81,7 +82,8 @@ def computed(model, layer: str, context) -> torch.Tensor:
         management.load_models_gpu([model], force_full_load=False)
         module = model.model.get_submodule(layer)
         hook = module.register_forward_hook(
-            lambda _module, given, made: seen.update(given=given[0], made=made))
+            lambda _module, given, made: seen.update(given=given[0], made=made)
+        )
         try:
             sampled(model, context)
         finally:
@@ -97,8 +99,19 @@ def sampled(model, context) -> torch.Tensor:
     conditioning = [[context, {"pooled_output": torch.ones(1, 1280)}]]
     noise = comfy.sample.prepare_noise(empty, 0)
     with torch.inference_mode():
-        return comfy.sample.sample(model, noise, 2, 4.0, "euler", "normal", conditioning, conditioning, empty,
-                                   disable_pbar=True, seed=0)
+        return comfy.sample.sample(
+            model,
+            noise,
+            2,
+            4.0,
+            "euler",
+            "normal",
+            conditioning,
+            conditioning,
+            empty,
+            disable_pbar=True,
+            seed=0,
+        )
 
 
 def test_a_pass_computes_with_the_erased_weight_and_undo_with_the_old_one(comfy, loaded, layers, erasure):

@@ -50,8 +50,10 @@ def test_finished_tasks_are_not_done_again(tmp_path):
     assert run([Task("a, b", "nowhere:nothing", {})], tmp_path, 1, 1) == {"a, b": {"x": 1}}
 
 
-@pytest.mark.parametrize("tasks", [mass_plan.training_tasks() + mass_plan.measuring_tasks(),
-                                   *map(results_plan.tasks, results_plan.TABLES)])
+@pytest.mark.parametrize(
+    "tasks",
+    [mass_plan.training_tasks() + mass_plan.measuring_tasks(), *map(results_plan.tasks, results_plan.TABLES)],
+)
 def test_no_task_erases_what_it_keeps_and_names_are_unique(tasks):
     assert len({task.name for task in tasks}) == len(tasks)
     for task in tasks:
@@ -60,8 +62,9 @@ def test_no_task_erases_what_it_keeps_and_names_are_unique(tasks):
 
 def test_what_is_measured_has_been_trained_before():
     trained = {name for task in mass_plan.training_tasks() for name in task.given["erase"]}
-    asked = {name for task in mass_plan.measuring_tasks() if "method" in task.given
-             for name in task.given["erase"]}
+    asked = {
+        name for task in mass_plan.measuring_tasks() if "method" in task.given for name in task.given["erase"]
+    }
     assert asked <= trained
 
 

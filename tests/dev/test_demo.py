@@ -15,9 +15,11 @@ NAMES = ("ship", "cat", "dog", "bird")
 WORLD = {
     "scenes": ["sea", "sky"],
     "concepts": [{"name": name, "kind": "object", "synonyms": [], "surrogate": "sky"} for name in NAMES[1:]]
-    + [{"name": "ship", "kind": "object", "synonyms": ["boat", "vessel", "watercraft"], "surrogate": "sea"},
-       {"name": "noto", "kind": "style", "synonyms": [], "surrogate": "art"},
-       {"name": "sepia", "kind": "style", "synonyms": [], "surrogate": "colour"}],
+    + [
+        {"name": "ship", "kind": "object", "synonyms": ["boat", "vessel", "watercraft"], "surrogate": "sea"},
+        {"name": "noto", "kind": "style", "synonyms": [], "surrogate": "art"},
+        {"name": "sepia", "kind": "style", "synonyms": [], "surrogate": "colour"},
+    ],
 }
 PLAN = make_plan(WORLD, "ship")
 
@@ -48,8 +50,11 @@ def pictures(**after) -> dict:
     """All as they should be before; after, what is named shows something else."""
     shown = {each.phrase: each.expected for each in PLAN.sets}
     sides = {"before": shown, "after": shown | after}
-    return {(side, phrase): torch.full((2, 4, 4, 3), float(PLAN.target.names.index(name)))
-            for side, names in sides.items() for phrase, name in names.items()}
+    return {
+        (side, phrase): torch.full((2, 4, 4, 3), float(PLAN.target.names.index(name)))
+        for side, names in sides.items()
+        for phrase, name in names.items()
+    }
 
 
 def test_the_plan_comes_from_the_world():

@@ -30,6 +30,7 @@ def registry(tmp_path, monkeypatch):
             wheel.writestr(f"{about}/METADATA", "\n".join(["Metadata-Version: 2.1", *lines, ""]))
             wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(f"{about}/RECORD", "")
+
     return add
 
 
@@ -43,6 +44,7 @@ def host(tmp_path, monkeypatch):
         where.mkdir(exist_ok=True)
         (where / "requirements.txt").write_text("\n".join(requirements))
         return where
+
     return folder
 
 
@@ -55,10 +57,22 @@ def venvs() -> list[Path]:
     return list(host_venv.VENVS.glob("*"))
 
 
-@pytest.mark.parametrize("line", [
-    "numpy", "numpy>=1.25.0  # a reason", "PyYAML", "pydantic_settings~=2.0", "# all of it", "",
-    "torch==0.1", "torchvision==0.1", "comfyui-embedded-docs==0.5.10", "--extra-index-url https://example.org",
-    "never-heard-of; sys_platform == 'beos'"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy",
+        "numpy>=1.25.0  # a reason",
+        "PyYAML",
+        "pydantic_settings~=2.0",
+        "# all of it",
+        "",
+        "torch==0.1",
+        "torchvision==0.1",
+        "comfyui-embedded-docs==0.5.10",
+        "--extra-index-url https://example.org",
+        "never-heard-of; sys_platform == 'beos'",
+    ],
+)
 def test_nothing_is_installed_for(line):
     assert lacking(line) == []
 
@@ -128,6 +142,7 @@ def test_an_interrupted_set_up_leaves_nothing_and_the_next_one_works(host, regis
 
     def interrupted(*_):
         raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
         patch.setattr(host_venv, "pip_install", interrupted)
         with pytest.raises(KeyboardInterrupt):

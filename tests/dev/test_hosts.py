@@ -11,8 +11,13 @@ from dev import hosts, run_tests
 from dev.host.fetch import REPOSITORY
 
 ROOM = {"passed": 1, "failed": 0, "skipped": 0, "seconds": 7, "exit_code": 0}
-ROW = {"front_end": "1.2.3", "python": "3.11.7", "torch": "2.13.0", "date": "2026-01-02",
-       "rooms": {"host": ROOM}}
+ROW = {
+    "front_end": "1.2.3",
+    "python": "3.11.7",
+    "torch": "2.13.0",
+    "date": "2026-01-02",
+    "rooms": {"host": ROOM},
+}
 TESTS = """
 import os, pytest
 def test_passes(): assert open(os.path.join(os.environ["COMFYUI_PATH"], "main.py"))
@@ -27,8 +32,13 @@ def comfyui(tmp_path, monkeypatch):
     """A folder that says it is ComfyUI 9.8.7 and requires nothing."""
     monkeypatch.setattr(run_tests, "REPORTS", tmp_path)
     monkeypatch.setenv("COMFYUI_PATH", "another")
-    for name, text in {"main.py": "", "requirements.txt": "", "comfyui_version.py": "__version__ = '9.8.7'",
-                       "test_room.py": TESTS, "test_broken.py": "import os; os._exit(9)"}.items():
+    for name, text in {
+        "main.py": "",
+        "requirements.txt": "",
+        "comfyui_version.py": "__version__ = '9.8.7'",
+        "test_room.py": TESTS,
+        "test_broken.py": "import os; os._exit(9)",
+    }.items():
         (tmp_path / name).write_text(text)
     return tmp_path
 
@@ -53,7 +63,10 @@ def test_rows_are_kept_replaced_by_version_and_in_the_order_of_versions(tmp_path
         hosts.keep(version, ROW | {"date": date}, tmp_path)
     rows = json.loads((tmp_path / "hosts.json").read_text())
     assert [(version, row["date"]) for version, row in rows.items()] == [
-        ("0.3.75", "b"), ("0.20.0", "c"), ("0.33.0", "new")]
+        ("0.3.75", "b"),
+        ("0.20.0", "c"),
+        ("0.33.0", "new"),
+    ]
     page = (tmp_path / "hosts.md").read_text()
     assert page == hosts.page(rows)
     assert page.index("| 0.3.75 |") < page.index("| 0.20.0 |") < page.index("| 0.33.0 |")
@@ -62,12 +75,15 @@ def test_rows_are_kept_replaced_by_version_and_in_the_order_of_versions(tmp_path
 def test_a_line_says_how_each_room_ended():
     rooms = {"host": ROOM | {"skipped": 2}, "ui": ROOM | {"passed": 3, "failed": 4, "exit_code": 1}}
     line = hosts.page({"0.3.75": ROW | {"rooms": rooms}}).splitlines()[-1]
-    assert line == ("| 0.3.75 | 1.2.3 | 3.11.7 | 2.13.0 | 2026-01-02 | 1 passed, 2 skipped, 7 s "
-                    "| 3 passed, 4 failed, 7 s |")
+    assert line == (
+        "| 0.3.75 | 1.2.3 | 3.11.7 | 2.13.0 | 2026-01-02 | 1 passed, 2 skipped, 7 s "
+        "| 3 passed, 4 failed, 7 s |"
+    )
 
 
-@pytest.mark.parametrize("change, good", [
-    ({}, True), ({"failed": 1, "exit_code": 1}, False), ({"exit_code": 3}, False)])
+@pytest.mark.parametrize(
+    "change, good", [({}, True), ({"failed": 1, "exit_code": 1}, False), ({"exit_code": 3}, False)]
+)
 def test_a_host_passed_when_every_room_did(change, good):
     assert hosts.passed(ROW | {"rooms": {"ui": ROOM, "host": ROOM | change}}) is good
 

@@ -26,9 +26,11 @@ def imported(folder, extension: str | None) -> subprocess.CompletedProcess:
         (folder / EXTENSION).write_text(extension)
         (folder / "torchaudio" / "functional.py").write_text(
             "from torchaudio._extension import fail_if_no_align, _IS_TORCHAUDIO_EXT_AVAILABLE as compiled\n"
-            "aligned = fail_if_no_align and fail_if_no_align(len)\n")
+            "aligned = fail_if_no_align and fail_if_no_align(len)\n"
+        )
         (folder / "torchaudio" / "__init__.py").write_text(
-            "from . import _extension\nfrom .functional import compiled\n")
+            "from . import _extension\nfrom .functional import compiled\n"
+        )
     path = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(REPOSITORY)!r}]"
     return subprocess.run([sys.executable, "-c", path + IMPORT], capture_output=True, text=True)
 

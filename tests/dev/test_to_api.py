@@ -10,27 +10,44 @@ from dev.workflows.to_ui import Group, Node, Note, Out, Template, to_ui
 
 def schema(required: dict, outputs: dict, optional: dict | None = None, module: str = "nodes") -> dict:
     groups = {"required": required, "optional": optional or {}}
-    return {"input": groups, "input_order": {name: list(group) for name, group in groups.items()},
-            "output": list(outputs.values()), "output_name": list(outputs), "display_name": "Shown",
-            "python_module": module}
+    return {
+        "input": groups,
+        "input_order": {name: list(group) for name, group in groups.items()},
+        "output": list(outputs.values()),
+        "output_name": list(outputs),
+        "display_name": "Shown",
+        "python_module": module,
+    }
 
 
 OBJECT_INFO = {
     "Load": schema({"name": [["a", "b"]]}, {"MODEL": "MODEL", "CLIP": "CLIP"}),
     "Picture": schema({"image": [["x.png"], {"image_upload": True}]}, {"IMAGE": "IMAGE"}),
     "Sample": schema(
-        {"model": ["MODEL", {}], "seed": ["INT", {"default": 0}],
-         "method": ["COMBO", {"options": ["euler", "ddim"]}], "note": ["STRING", {"forceInput": True}]},
+        {
+            "model": ["MODEL", {}],
+            "seed": ["INT", {"default": 0}],
+            "method": ["COMBO", {"options": ["euler", "ddim"]}],
+            "note": ["STRING", {"forceInput": True}],
+        },
         {"LATENT": "LATENT"},
-        optional={"rate": ["FLOAT", {"default": 0.5}]}, module="custom_nodes.some-pack"),
+        optional={"rate": ["FLOAT", {"default": 0.5}]},
+        module="custom_nodes.some-pack",
+    ),
     "Text": schema({"text": ["STRING", {"multiline": True}]}, {"STRING": "STRING"}),
 }
 TEMPLATE = Template(
     nodes=(
         Node("loader", "Load", at=(0, 0), inputs={"name": "b"}),
         Node("words", "Text", at=(0, 200), inputs={"text": "hello"}),
-        Node("sampler", "Sample", at=(400, 0), title="Draw", control="randomize",
-             inputs={"model": Out("loader", "MODEL"), "seed": 7, "note": Out("words")}),
+        Node(
+            "sampler",
+            "Sample",
+            at=(400, 0),
+            title="Draw",
+            control="randomize",
+            inputs={"model": Out("loader", "MODEL"), "seed": 7, "note": Out("words")},
+        ),
     ),
     groups=(Group("All", at=(-20, -40), size=(800, 400)),),
     notes=(Note("Read me.", at=(0, 500)),),
@@ -49,8 +66,10 @@ def named(workflow: dict, kind: str) -> dict:
 def test_there_and_back(workflow):
     prompt = to_api(workflow, OBJECT_INFO)
     assert prompt["3"] == {
-        "class_type": "Sample", "_meta": {"title": "Draw"},
-        "inputs": {"model": ["1", 0], "seed": 7, "method": "euler", "note": ["2", 0], "rate": 0.5}}
+        "class_type": "Sample",
+        "_meta": {"title": "Draw"},
+        "inputs": {"model": ["1", 0], "seed": 7, "method": "euler", "note": ["2", 0], "rate": 0.5},
+    }
     assert set(prompt) == {"1", "2", "3"}
 
 
@@ -68,8 +87,15 @@ def test_the_same_description_gives_the_same_file(workflow):
 
 
 def test_a_linked_widget_keeps_its_place_among_the_values():
-    nodes = (*TEMPLATE.nodes[:2], Node("sampler", "Sample", at=(0, 0), inputs={
-        "model": Out("loader"), "note": Out("words"), "method": Out("words"), "rate": 0.25}))
+    nodes = (
+        *TEMPLATE.nodes[:2],
+        Node(
+            "sampler",
+            "Sample",
+            at=(0, 0),
+            inputs={"model": Out("loader"), "note": Out("words"), "method": Out("words"), "rate": 0.25},
+        ),
+    )
     prompt = to_api(to_ui(Template(nodes), OBJECT_INFO), OBJECT_INFO)
     assert prompt["3"]["inputs"]["method"] == ["2", 0]
     assert prompt["3"]["inputs"]["rate"] == 0.25
@@ -100,12 +126,15 @@ def test_an_unknown_node_is_refused(workflow):
         to_api(workflow, OBJECT_INFO)
 
 
-@pytest.mark.parametrize(("node", "sentence"), [
-    (Node("a", "Gone", at=(0, 0)), "knows no class Gone"),
-    (Node("a", "Load", at=(0, 0), inputs={"nmae": "a"}), "Load has no input called nmae"),
-    (Node("a", "Sample", at=(0, 0), inputs={"model": Out("b")}), "no node is called 'b'"),
-    (Node("a", "Sample", at=(0, 0), inputs={"model": Out("a", "MASK")}), "node 'a' has no output MASK"),
-])
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        (Node("a", "Gone", at=(0, 0)), "knows no class Gone"),
+        (Node("a", "Load", at=(0, 0), inputs={"nmae": "a"}), "Load has no input called nmae"),
+        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("b")}), "no node is called 'b'"),
+        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("a", "MASK")}), "node 'a' has no output MASK"),
+    ],
+)
 def test_a_mistake_in_a_description_is_named(node, sentence):
     with pytest.raises(ValueError, match=sentence):
         to_ui(Template((node,)), OBJECT_INFO)

@@ -46,7 +46,8 @@ def load(comfy, dynamic, dtype=None, stored=None) -> Loaded:
     options = {"dtype": dtype} if dtype else {}
     with torch.inference_mode():
         (first, clip, vae, _), (second, *_) = (
-            comfy.sd.load_checkpoint_guess_config(path, model_options=options) for _ in range(2))
+            comfy.sd.load_checkpoint_guess_config(path, model_options=options) for _ in range(2)
+        )
         second = dynamic(second)
         if stored:
             replace_parameters(first.model.diffusion_model, lambda weight: weight.to(stored).to(weight.dtype))
@@ -61,8 +62,11 @@ def replace_parameters(network, change) -> None:
                 module._parameters[name] = torch.nn.Parameter(change(parameter), requires_grad=False)
 
 
-DTYPES = {"one dtype": (None, None), "fp32 file in fp16": (torch.float16, torch.float32),
-          "fp16 file in fp32": (torch.float32, torch.float16)}
+DTYPES = {
+    "one dtype": (None, None),
+    "fp32 file in fp16": (torch.float16, torch.float32),
+    "fp16 file in fp32": (torch.float32, torch.float16),
+}
 
 
 @pytest.fixture(scope="module", params=DTYPES.values(), ids=DTYPES)

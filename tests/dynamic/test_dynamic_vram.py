@@ -30,11 +30,22 @@ def erasure(comfy, same):
 
 
 def drawn(comfy, loaded, model) -> torch.Tensor:
-    ship, = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
-    empty, = comfy.call("CLIPTextEncode", clip=loaded.clip, text="")
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    result, = comfy.call("KSampler", model=model, seed=1, steps=2, cfg=4.0, sampler_name="euler",
-                         scheduler="normal", positive=ship, negative=empty, latent_image=latent, denoise=1.0)
+    (ship,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
+    (empty,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="")
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    (result,) = comfy.call(
+        "KSampler",
+        model=model,
+        seed=1,
+        steps=2,
+        cfg=4.0,
+        sampler_name="euler",
+        scheduler="normal",
+        positive=ship,
+        negative=empty,
+        latent_image=latent,
+        denoise=1.0,
+    )
     return result["samples"]
 
 
@@ -57,8 +68,9 @@ def with_lora(model):
 def test_pictures_are_those_of_the_static_patcher_and_undo_is_exact(comfy, same, erasure):
     before = {name: drawn(comfy, same, same.models[name]) for name in PATCHERS}
     after = {name: drawn(comfy, same, erased(comfy, same.models[name], erasure)) for name in PATCHERS}
-    lora = {name: drawn(comfy, same, erased(comfy, with_lora(same.models[name]), erasure))
-            for name in PATCHERS}
+    lora = {
+        name: drawn(comfy, same, erased(comfy, with_lora(same.models[name]), erasure)) for name in PATCHERS
+    }
     again = {name: drawn(comfy, same, same.models[name]) for name in PATCHERS}
     for pictures in (before, after, lora):
         assert torch.equal(pictures[DYNAMIC], pictures[STATIC])
@@ -68,7 +80,7 @@ def test_pictures_are_those_of_the_static_patcher_and_undo_is_exact(comfy, same,
 
 @contextmanager
 def attention(comfy, loaded, model, training):
-    ship, = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
+    (ship,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
     with torch.inference_mode():
         latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     open_model = comfy.module("nodes.host.network").attention_model
@@ -115,8 +127,11 @@ def test_the_host_gets_its_own_weights_and_copies_back(comfy, same):
     network = model.model
 
     def dynamic_modules():
-        return {name: (id(module._v), id(module.weight)) for name, module in network.named_modules()
-                if hasattr(module, "_v")}
+        return {
+            name: (id(module._v), id(module.weight))
+            for name, module in network.named_modules()
+            if hasattr(module, "_v")
+        }
 
     owned = dynamic_modules()
     gradients(comfy, same, model)

@@ -24,15 +24,34 @@ def nothing_is_kept(comfy, monkeypatch):
 
 def stages(comfy, loaded, name, method):
     model, network = loaded.models[name], {"model": loaded.models[name], "clip": loaded.clip}
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\ncat -> a dog", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\ncat -> a dog", kind="object")
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", **network, concepts=concepts)
-    drawn, pictures = comfy.call("MACE_DrawConcepts", **network, vae=loaded.vae, concepts=concepts, images=2,
-                                 width=64, height=64, **DRAWING)
+    drawn, pictures = comfy.call(
+        "MACE_DrawConcepts",
+        **network,
+        vae=loaded.vae,
+        concepts=concepts,
+        images=2,
+        width=64,
+        height=64,
+        **DRAWING,
+    )
     masked, masks = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=loaded.clip, concepts=concepts,
-                             training_set=masked, steps=3, learning_rate=1e-2, seed=0, method=method)
-    fused, = comfy.call("MACE_FuseLoRAs", clip=loaded.clip, refined=stage_1, concept_loras=loras)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=loaded.clip)
+    loras, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=loaded.clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=3,
+        learning_rate=1e-2,
+        seed=0,
+        method=method,
+    )
+    (fused,) = comfy.call("MACE_FuseLoRAs", clip=loaded.clip, refined=stage_1, concept_loras=loras)
+    (erased,) = comfy.call(
+        "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=loaded.clip
+    )
     return concepts, erased, fused, loras, (pictures, masks, torch.tensor(loss["loss"]))
 
 
@@ -49,19 +68,47 @@ def test_stages_give_what_a_static_model_gives(comfy, loaded, method):
 
 def test_score_attention_probe_and_export(comfy, loaded):
     """On both MODELs in turn, so that the host has drawn before each of them is differentiated."""
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
     results = {}
     for name in (STATIC, DYNAMIC):
         concepts, erased, fused, *_ = stages(comfy, loaded, name, "fast")
-        both = {"before": loaded.models[name], "after": erased, "clip": loaded.clip, "vae": loaded.vae,
-                "latent": latent}
-        _, _, grid, _ = comfy.call("MACE_ScoreErasure", **both, concepts=concepts, keep="dog", synonyms="",
-                                   judge=JUDGE, images=1, **DRAWING)
+        both = {
+            "before": loaded.models[name],
+            "after": erased,
+            "clip": loaded.clip,
+            "vae": loaded.vae,
+            "latent": latent,
+        }
+        _, _, grid, _ = comfy.call(
+            "MACE_ScoreErasure",
+            **both,
+            concepts=concepts,
+            keep="dog",
+            synonyms="",
+            judge=JUDGE,
+            images=1,
+            **DRAWING,
+        )
         maps, _ = comfy.call("MACE_ViewAttention", **both, prompt="a photo of a ship", **DRAWING)
-        _, _, probed = comfy.call("MACE_ProbeErasure", **both, concepts=concepts, prompts="", judge=JUDGE,
-                                  images=1, learning_steps=2, **DRAWING)
-        report, = comfy.call("MACE_ExportErasure", model=loaded.models[name], erasure=fused, format="LoRA",
-                             rank=4, name=name, precision="float32")
+        _, _, probed = comfy.call(
+            "MACE_ProbeErasure",
+            **both,
+            concepts=concepts,
+            prompts="",
+            judge=JUDGE,
+            images=1,
+            learning_steps=2,
+            **DRAWING,
+        )
+        (report,) = comfy.call(
+            "MACE_ExportErasure",
+            model=loaded.models[name],
+            erasure=fused,
+            format="LoRA",
+            rank=4,
+            name=name,
+            precision="float32",
+        )
         results[name] = grid, maps, report.replace(name, "")
         assert probed.isfinite().all()
     (grid, maps, report), (their_grid, their_maps, their_report) = results[DYNAMIC], results[STATIC]

@@ -7,8 +7,14 @@ from mace_core.evaluation.metrics import top1_accuracy
 
 CONCEPTS = ("airplane", "cat", "ship", "lion", "penguin", "pizza", "tree", "house", "umbrella", "guitar")
 IMAGES = 4
-SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
-            "denoise": 1.0}
+SAMPLING = {
+    "seed": 7,
+    "steps": 20,
+    "cfg": 4.0,
+    "sampler_name": "euler",
+    "scheduler": "normal",
+    "denoise": 1.0,
+}
 
 
 def test_ten_concepts_are_recognised_by_the_judge(host, judge):
@@ -32,8 +38,14 @@ def test_ten_concepts_are_recognised_by_the_judge(host, judge):
 def _drawing(name: str, prompt: str) -> dict:
     return {
         f"{name} text": node("CLIPTextEncode", clip=["loader", 1], text=prompt),
-        f"{name} draw": node("KSampler", model=["loader", 0], positive=[f"{name} text", 0],
-                             negative=["empty", 0], latent_image=["latent", 0], **SAMPLING),
+        f"{name} draw": node(
+            "KSampler",
+            model=["loader", 0],
+            positive=[f"{name} text", 0],
+            negative=["empty", 0],
+            latent_image=["latent", 0],
+            **SAMPLING,
+        ),
         f"{name} decode": node("VAEDecode", samples=[f"{name} draw", 0], vae=["loader", 2]),
         f"{name} show": node("PreviewImage", images=[f"{name} decode", 0]),
     }

@@ -11,31 +11,77 @@ DRAWING = {"seed": 0, "steps": 1, "cfg": 4.0}
 def small_graph(comfy) -> SimpleNamespace:
     """What the calls take: the loader's outputs, concepts, an empty latent."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
     return SimpleNamespace(model=model, clip=clip, vae=vae, concepts=concepts, latent=latent)
 
 
+def refined_graph(comfy) -> SimpleNamespace:
+    """The same, and the refined MODEL."""
+    graph = small_graph(comfy)
+    given = {"model": graph.model, "clip": graph.clip, "concepts": graph.concepts}
+    graph.refined, _ = comfy.call("MACE_CrossAttnRefine", **given)
+    return graph
+
+
 def draw(comfy, graph, model=None, vae=None):
-    return comfy.call("MACE_DrawConcepts", model=model or graph.model, clip=graph.clip, vae=vae or graph.vae,
-                      concepts=graph.concepts, images=1, width=64, height=64, **DRAWING)
+    return comfy.call(
+        "MACE_DrawConcepts",
+        model=model or graph.model,
+        clip=graph.clip,
+        vae=vae or graph.vae,
+        concepts=graph.concepts,
+        images=1,
+        width=64,
+        height=64,
+        **DRAWING,
+    )
 
 
 def view(comfy, graph, model, vae=None, latent=None):
-    return comfy.call("MACE_ViewAttention", before=model, clip=graph.clip, vae=vae or graph.vae,
-                      latent=latent or graph.latent, prompt="a ship", **DRAWING)
+    return comfy.call(
+        "MACE_ViewAttention",
+        before=model,
+        clip=graph.clip,
+        vae=vae or graph.vae,
+        latent=latent or graph.latent,
+        prompt="a ship",
+        **DRAWING,
+    )
 
 
 def score(comfy, graph, model, vae=None):
-    return comfy.call("MACE_ScoreErasure", before=model, after=model, clip=graph.clip, vae=vae or graph.vae,
-                      concepts=graph.concepts, latent=graph.latent, keep="cat", synonyms="", judge=JUDGE,
-                      images=1, **DRAWING)
+    return comfy.call(
+        "MACE_ScoreErasure",
+        before=model,
+        after=model,
+        clip=graph.clip,
+        vae=vae or graph.vae,
+        concepts=graph.concepts,
+        latent=graph.latent,
+        keep="cat",
+        synonyms="",
+        judge=JUDGE,
+        images=1,
+        **DRAWING,
+    )
 
 
 def probe(comfy, graph, model, vae=None):
-    return comfy.call("MACE_ProbeErasure", before=model, after=model, clip=graph.clip, vae=vae or graph.vae,
-                      concepts=graph.concepts, latent=graph.latent, prompts="", judge=JUDGE, images=1,
-                      learning_steps=1, **DRAWING)
+    return comfy.call(
+        "MACE_ProbeErasure",
+        before=model,
+        after=model,
+        clip=graph.clip,
+        vae=vae or graph.vae,
+        concepts=graph.concepts,
+        latent=graph.latent,
+        prompts="",
+        judge=JUDGE,
+        images=1,
+        learning_steps=1,
+        **DRAWING,
+    )
 
 
 def own_pictures(comfy, vae, pictures, **inputs):

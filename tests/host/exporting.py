@@ -14,24 +14,39 @@ class Exporting:
     def __init__(self, comfy):
         self.comfy = comfy
         self.model, self.clip, self.vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-        concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
-        _, refined = comfy.call("MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=concepts,
-                                preserve_weight=1e-4, ridge=10.0)
+        (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+        _, refined = comfy.call(
+            "MACE_CrossAttnRefine",
+            model=self.model,
+            clip=self.clip,
+            concepts=concepts,
+            preserve_weight=1e-4,
+            ridge=10.0,
+        )
         self.layers = comfy.module("nodes.host.patch").cross_attention_layers(self.model)
         g = torch.Generator().manual_seed(0)
         U = {name: torch.randn(o, 1, generator=g) / 8 for name, (o, _) in self.layers.items()}
         D = {name: torch.randn(1, d, generator=g) / 16 for name, (_, d) in self.layers.items()}
         self.erasure = comfy.module("mace_core.erasure.erasure").Erasure(
-            refined.T, U, D, refined.concepts, {}, refined.text_encoder, refined.base)
+            refined.T, U, D, refined.concepts, {}, refined.text_encoder, refined.base
+        )
 
     def erased(self, strength: float = 1.0, model=None):
-        return self.comfy.call("MACE_ApplyErasedModel", model=model or self.model, erasure=self.erasure,
-                               strength=strength)[0]
+        return self.comfy.call(
+            "MACE_ApplyErasedModel", model=model or self.model, erasure=self.erasure, strength=strength
+        )[0]
 
     def export(self, format: str, rank: int = 0, model=None, precision: str = "float32") -> tuple[Path, str]:
         """The file or folder written, and the report."""
-        report, = self.comfy.call("MACE_ExportErasure", model=model or self.model, erasure=self.erasure,
-                                  format=format, rank=rank, name="ship", precision=precision)
+        (report,) = self.comfy.call(
+            "MACE_ExportErasure",
+            model=model or self.model,
+            erasure=self.erasure,
+            format=format,
+            rank=rank,
+            name="ship",
+            precision=precision,
+        )
         return self.comfy.base / report.splitlines()[0], report
 
     def with_stock_lora(self, file: Path, strength: float = 1.0, model=None):
@@ -39,14 +54,30 @@ class Exporting:
         folder = self.comfy.base / "models" / "loras"
         folder.mkdir(exist_ok=True)
         shutil.copy(file, folder / file.name)
-        return self.comfy.call("LoraLoader", model=model or self.model, clip=self.clip, lora_name=file.name,
-                               strength_model=strength, strength_clip=strength)[0]
+        return self.comfy.call(
+            "LoraLoader",
+            model=model or self.model,
+            clip=self.clip,
+            lora_name=file.name,
+            strength_model=strength,
+            strength_clip=strength,
+        )[0]
 
     def latents(self, model, clip=None) -> torch.Tensor:
         clip = clip or self.clip
-        positive, = self.comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
-        negative, = self.comfy.call("CLIPTextEncode", clip=clip, text="")
-        empty, = self.comfy.call("EmptyLatentImage", width=64, height=64, batch_size=2)
-        drawn, = self.comfy.call("KSampler", model=model, seed=1, steps=6, cfg=4.0, sampler_name="euler",
-                                 scheduler="normal", positive=positive, negative=negative, latent_image=empty)
+        (positive,) = self.comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
+        (negative,) = self.comfy.call("CLIPTextEncode", clip=clip, text="")
+        (empty,) = self.comfy.call("EmptyLatentImage", width=64, height=64, batch_size=2)
+        (drawn,) = self.comfy.call(
+            "KSampler",
+            model=model,
+            seed=1,
+            steps=6,
+            cfg=4.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=positive,
+            negative=negative,
+            latent_image=empty,
+        )
         return drawn["samples"]

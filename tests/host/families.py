@@ -7,12 +7,27 @@ import torch
 from dev.fullsize.families import FAMILIES, network, randomise
 
 UNET = {"model_channels": 64, "channel_mult": (1, 2), "num_res_blocks": [1, 1], "context_dim": 64}
-SD = {**UNET, "transformer_depth": [1, 1], "transformer_depth_middle": 1,
-      "transformer_depth_output": [1, 1, 1, 1]}
-SDXL = {**UNET, "transformer_depth": [0, 2], "transformer_depth_middle": 3,
-        "transformer_depth_output": [0, 0, 2, 2], "context_dim": 128, "adm_in_channels": 64 + 6 * 256}
-TINY = {"sd15": ("sd15", SD), "sd15 inpainting": ("sd15", SD | {"in_channels": 9}), "sd21": ("sd21", SD),
-        "sdxl": ("sdxl", SDXL), "sdxl inpainting": ("sdxl", SDXL | {"in_channels": 9})}
+SD = {
+    **UNET,
+    "transformer_depth": [1, 1],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1],
+}
+SDXL = {
+    **UNET,
+    "transformer_depth": [0, 2],
+    "transformer_depth_middle": 3,
+    "transformer_depth_output": [0, 0, 2, 2],
+    "context_dim": 128,
+    "adm_in_channels": 64 + 6 * 256,
+}
+TINY = {
+    "sd15": ("sd15", SD),
+    "sd15 inpainting": ("sd15", SD | {"in_channels": 9}),
+    "sd21": ("sd21", SD),
+    "sdxl": ("sdxl", SDXL),
+    "sdxl inpainting": ("sdxl", SDXL | {"in_channels": 9}),
+}
 TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_hidden_layers": 3}
 
 

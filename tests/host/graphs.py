@@ -26,15 +26,28 @@ def base() -> Prompt:
 def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
     """KSampler to saved latents called `name`; `again` > 0 draws anew what the host has in its cache."""
     latent = f"latent_{name}_{again}"
-    settings = {"seed": 1, "steps": 2, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
-                "denoise": 1.0, **settings}
+    settings = {
+        "seed": 1,
+        "steps": 2,
+        "cfg": 4.0,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+        "denoise": 1.0,
+        **settings,
+    }
     prompt = {latent: node("RepeatLatentBatch", samples=["latent", 0], amount=1)} if again else {}
     for number in range(1, again):
         prompt[f"{latent}_{number}"] = node("RepeatLatentBatch", samples=[latent, 0], amount=1)
         latent = f"{latent}_{number}"
     return prompt | {
-        f"sample_{name}": node("KSampler", model=model, positive=["positive", 0], negative=["negative", 0],
-                               latent_image=[latent if again else "latent", 0], **settings),
+        f"sample_{name}": node(
+            "KSampler",
+            model=model,
+            positive=["positive", 0],
+            negative=["negative", 0],
+            latent_image=[latent if again else "latent", 0],
+            **settings,
+        ),
         name: node("SaveLatent", samples=[f"sample_{name}", 0], filename_prefix=name),
     }
 
@@ -42,28 +55,57 @@ def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
 def stage_1(concepts: str = "ship -> sea", **inputs) -> Prompt:
     return {
         "concepts": node("MACE_EraseConcepts", concepts=concepts, kind="object", synonyms=""),
-        "refine": node("MACE_CrossAttnRefine", **{"model": MODEL, "clip": CLIP, "concepts": ["concepts", 0],
-                                                  "preserve_weight": 1e-4, "ridge": 10.0, **inputs}),
+        "refine": node(
+            "MACE_CrossAttnRefine",
+            **{
+                "model": MODEL,
+                "clip": CLIP,
+                "concepts": ["concepts", 0],
+                "preserve_weight": 1e-4,
+                "ridge": 10.0,
+                **inputs,
+            },
+        ),
     }
 
 
 def training_set(**inputs) -> Prompt:
     settings = {"images": 2, "steps": 2, "cfg": 4.0, "seed": 0, "width": 64, "height": 64, **inputs}
     return {
-        "drawn": node("MACE_DrawConcepts", model=MODEL, clip=CLIP, vae=VAE, concepts=["concepts", 0],
-                      **settings),
+        "drawn": node(
+            "MACE_DrawConcepts", model=MODEL, clip=CLIP, vae=VAE, concepts=["concepts", 0], **settings
+        ),
         "masked": node("MACE_MaskConcepts", training_set=["drawn", 0], method="attention", threshold=0.0),
     }
 
 
 def stages_2_and_3(**inputs) -> Prompt:
-    settings = {"steps": 3, "learning_rate": 1e-2, "seed": 0, "rank": 1, "focal_sampling": True,
-                "method": "exact", **inputs}
+    settings = {
+        "steps": 3,
+        "learning_rate": 1e-2,
+        "seed": 0,
+        "rank": 1,
+        "focal_sampling": True,
+        "method": "exact",
+        **inputs,
+    }
     return {
-        "train": node("MACE_TrainConceptLoRA", refined=["refine", 0], clip=CLIP, concepts=["concepts", 0],
-                      training_set=["masked", 0], **settings),
-        "fuse": node("MACE_FuseLoRAs", clip=CLIP, refined=["refine", 1], concept_loras=["train", 0],
-                     preserve_weight=1e-4, ridge=10.0),
+        "train": node(
+            "MACE_TrainConceptLoRA",
+            refined=["refine", 0],
+            clip=CLIP,
+            concepts=["concepts", 0],
+            training_set=["masked", 0],
+            **settings,
+        ),
+        "fuse": node(
+            "MACE_FuseLoRAs",
+            clip=CLIP,
+            refined=["refine", 1],
+            concept_loras=["train", 0],
+            preserve_weight=1e-4,
+            ridge=10.0,
+        ),
     }
 
 
@@ -73,18 +115,54 @@ def apply(name: str, erasure: list, strength: float = 1.0, **inputs) -> Prompt:
 
 def score(**inputs) -> Prompt:
     """Score Erasure on what stage 1 erased."""
-    settings = {"keep": "cat", "synonyms": "boat", "judge": "bundled (for the miniature model)", "images": 1,
-                "seed": 0, "steps": 2, "cfg": 4.0, **inputs}
-    return {"score": node("MACE_ScoreErasure", before=MODEL, after=["refine", 0], clip=CLIP, vae=VAE,
-                          concepts=["concepts", 0], latent=["latent", 0], **settings)}
+    settings = {
+        "keep": "cat",
+        "synonyms": "boat",
+        "judge": "bundled (for the miniature model)",
+        "images": 1,
+        "seed": 0,
+        "steps": 2,
+        "cfg": 4.0,
+        **inputs,
+    }
+    return {
+        "score": node(
+            "MACE_ScoreErasure",
+            before=MODEL,
+            after=["refine", 0],
+            clip=CLIP,
+            vae=VAE,
+            concepts=["concepts", 0],
+            latent=["latent", 0],
+            **settings,
+        )
+    }
 
 
 def probe(**inputs) -> Prompt:
     """Probe Erasure on what stage 1 erased."""
-    settings = {"prompts": "", "judge": "bundled (for the miniature model)", "images": 1, "learning_steps": 2,
-                "seed": 0, "steps": 1, "cfg": 4.0, **inputs}
-    return {"probe": node("MACE_ProbeErasure", before=MODEL, after=["refine", 0], clip=CLIP, vae=VAE,
-                          concepts=["concepts", 0], latent=["latent", 0], **settings)}
+    settings = {
+        "prompts": "",
+        "judge": "bundled (for the miniature model)",
+        "images": 1,
+        "learning_steps": 2,
+        "seed": 0,
+        "steps": 1,
+        "cfg": 4.0,
+        **inputs,
+    }
+    return {
+        "probe": node(
+            "MACE_ProbeErasure",
+            before=MODEL,
+            after=["refine", 0],
+            clip=CLIP,
+            vae=VAE,
+            concepts=["concepts", 0],
+            latent=["latent", 0],
+            **settings,
+        )
+    }
 
 
 def all_stages(**training) -> Prompt:

@@ -20,13 +20,33 @@ def write_detector(folder: Path) -> None:
     )
 
     torch.manual_seed(0)
-    swin = SwinConfig(image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4,
-                      out_indices=[2, 3, 4])
-    bert = BertConfig(vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                      intermediate_size=16)
-    config = GroundingDinoConfig(backbone_config=swin, text_config=bert, d_model=32, num_queries=4,
-                                 encoder_layers=1, encoder_ffn_dim=32, encoder_attention_heads=2,
-                                 decoder_layers=2, decoder_ffn_dim=32, decoder_attention_heads=2)
+    swin = SwinConfig(
+        image_size=64,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=4,
+        out_indices=[2, 3, 4],
+    )
+    bert = BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    config = GroundingDinoConfig(
+        backbone_config=swin,
+        text_config=bert,
+        d_model=32,
+        num_queries=4,
+        encoder_layers=1,
+        encoder_ffn_dim=32,
+        encoder_attention_heads=2,
+        decoder_layers=2,
+        decoder_ffn_dim=32,
+        decoder_attention_heads=2,
+    )
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(WORDS)})
     images = GroundingDinoImageProcessor(size={"shortest_edge": 80, "longest_edge": 128})
@@ -38,21 +58,46 @@ def write_segmenter(folder: Path) -> None:
 
     torch.manual_seed(1)
     config = SamConfig(
-        vision_config={"hidden_size": 16, "output_channels": 32, "num_hidden_layers": 1, "mlp_dim": 16,
-                       "num_attention_heads": 2, "image_size": 64, "patch_size": 16, "window_size": 2,
-                       "global_attn_indexes": [0], "num_pos_feats": 16},
-        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16,
-                               "image_embedding_size": 4, "mask_input_channels": 4},
-        mask_decoder_config={"hidden_size": 32, "mlp_dim": 32, "num_hidden_layers": 2,
-                             "num_attention_heads": 2, "iou_head_hidden_dim": 16})
+        vision_config={
+            "hidden_size": 16,
+            "output_channels": 32,
+            "num_hidden_layers": 1,
+            "mlp_dim": 16,
+            "num_attention_heads": 2,
+            "image_size": 64,
+            "patch_size": 16,
+            "window_size": 2,
+            "global_attn_indexes": [0],
+            "num_pos_feats": 16,
+        },
+        prompt_encoder_config={
+            "hidden_size": 32,
+            "image_size": 64,
+            "patch_size": 16,
+            "image_embedding_size": 4,
+            "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": 32,
+            "mlp_dim": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+        },
+    )
     model = SamModel(config)
     for name, weight in model.named_parameters():  # as drawn by the class, its masks would have no contrast
         if "layer_norm" not in name:
             torch.nn.init.normal_(weight, std=1.0 if "prompt" in name else 0.5)
     model.save_pretrained(folder)
-    SamProcessor(SamImageProcessor(
-        size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}, mask_size={"longest_edge": 16},
-        mask_pad_size={"height": 16, "width": 16})).save_pretrained(folder)
+    SamProcessor(
+        SamImageProcessor(
+            size={"longest_edge": 64},
+            pad_size={"height": 64, "width": 64},
+            mask_size={"longest_edge": 16},
+            mask_pad_size={"height": 16, "width": 16},
+        )
+    ).save_pretrained(folder)
 
 
 def put_into_cache(folder: Path, hub: Path, repository: str) -> Path:
@@ -73,7 +118,8 @@ def all_boxes(folder: Path, picture: torch.Tensor, text: str) -> torch.Tensor:
     answer = GroundingDinoForObjectDetection.from_pretrained(folder).eval()(**inputs)
     height, width = picture.shape[:2]
     boxes = processor.post_process_grounded_object_detection(
-        answer, inputs["input_ids"], threshold=0.0, text_threshold=0.0, target_sizes=[(height, width)])
+        answer, inputs["input_ids"], threshold=0.0, text_threshold=0.0, target_sizes=[(height, width)]
+    )
     return boxes[0]["boxes"].clamp(min=0).minimum(torch.tensor([width, height, width, height]))
 
 
@@ -86,7 +132,9 @@ def all_masks(folder: Path, picture: torch.Tensor, boxes: torch.Tensor, binarize
     inputs = processor(images=picture.numpy(), input_boxes=[boxes.tolist()], return_tensors="pt")
     scaled = inputs["input_boxes"].float()
     answer = SamModel.from_pretrained(folder).eval()(
-        pixel_values=inputs["pixel_values"], input_boxes=scaled, multimask_output=False)
+        pixel_values=inputs["pixel_values"], input_boxes=scaled, multimask_output=False
+    )
     masks = processor.image_processor.post_process_masks(
-        answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=binarize)
+        answer.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=binarize
+    )
     return masks[0][:, 0]

@@ -15,7 +15,7 @@ T = torch.tensor([400])
 def sd1(comfy):
     """MODEL, a CONDITIONING and latents, all made in inference mode as the executor does."""
     model, clip, _ = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    conditioning, = comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
+    (conditioning,) = comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
     with torch.inference_mode():
         return model, conditioning, torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -27,12 +27,27 @@ def sdxl(comfy):
     from comfy.model_patcher import ModelPatcher
     from comfy.supported_models import SDXL as Config
 
-    config = Config({
-        "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "channel_mult": (1, 2),
-        "num_res_blocks": [1, 1], "transformer_depth": [0, 2], "transformer_depth_middle": 3,
-        "transformer_depth_output": [0, 0, 2, 2], "context_dim": 128, "num_head_channels": 16,
-        "num_heads": -1, "adm_in_channels": 2816, "num_classes": "sequential",
-        "use_spatial_transformer": True, "use_linear_in_transformer": True, "dtype": torch.float32})
+    config = Config(
+        {
+            "image_size": 32,
+            "in_channels": 4,
+            "out_channels": 4,
+            "model_channels": 32,
+            "channel_mult": (1, 2),
+            "num_res_blocks": [1, 1],
+            "transformer_depth": [0, 2],
+            "transformer_depth_middle": 3,
+            "transformer_depth_output": [0, 0, 2, 2],
+            "context_dim": 128,
+            "num_head_channels": 16,
+            "num_heads": -1,
+            "adm_in_channels": 2816,
+            "num_classes": "sequential",
+            "use_spatial_transformer": True,
+            "use_linear_in_transformer": True,
+            "dtype": torch.float32,
+        }
+    )
     with torch.inference_mode():
         generator = torch.Generator().manual_seed(0)
         network = SDXL(config, device="cpu")
@@ -158,8 +173,9 @@ def test_training_works_on_weights_of_less_precision(comfy, sd1, dtype):
 
     path = folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT)
     with torch.inference_mode():
-        model = load_checkpoint_guess_config(path, output_clip=False, output_vae=False,
-                                             model_options={"dtype": dtype})[0]
+        model = load_checkpoint_guess_config(
+            path, output_clip=False, output_vae=False, model_options={"dtype": dtype}
+        )[0]
     losses = []
     for family in (sd1, (model, *sd1[1:])):
         with in_the_host(comfy, family) as (unet, context, x_t):

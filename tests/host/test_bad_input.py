@@ -35,8 +35,10 @@ def with_prior(**inputs) -> dict:
 
 def masks_of(size: int, color: int) -> dict:
     """Two masks, as own_images takes them."""
-    return {"masks": node("ImageToMask", image=["mask_images", 0], channel="red"),
-            "mask_images": node("EmptyImage", width=size, height=size, batch_size=2, color=color)}
+    return {
+        "masks": node("ImageToMask", image=["mask_images", 0], channel="red"),
+        "mask_images": node("EmptyImage", width=size, height=size, batch_size=2, color=color),
+    }
 
 
 def other_family() -> dict:
@@ -62,13 +64,17 @@ def scored(**inputs) -> dict:
 
 def attention(**inputs) -> dict:
     settings = {"prompt": "a ship", "seed": 0, "steps": 1, "cfg": 4.0, **inputs}
-    return all_stages() | {"look": node("MACE_ViewAttention", before=MODEL, clip=CLIP, vae=VAE,
-                                        latent=["latent", 0], **settings)}
+    return all_stages() | {
+        "look": node("MACE_ViewAttention", before=MODEL, clip=CLIP, vae=VAE, latent=["latent", 0], **settings)
+    }
 
 
 def suggested(targets: str) -> dict:
-    return base() | {"suggest": node("MACE_SuggestSurrogate", clip=CLIP, targets=targets, kind="object",
-                                     candidates="", keep="")}
+    return base() | {
+        "suggest": node(
+            "MACE_SuggestSurrogate", clip=CLIP, targets=targets, kind="object", candidates="", keep=""
+        )
+    }
 
 
 def other_clip(name: str) -> dict:
@@ -77,8 +83,12 @@ def other_clip(name: str) -> dict:
 
 
 def loaded(name: str) -> dict:
-    return base() | {"load": node("MACE_LoadErasure", name=name)} | apply("apply", ["load", 0]) | draw(
-        "out", ["apply", 0])
+    return (
+        base()
+        | {"load": node("MACE_LoadErasure", name=name)}
+        | apply("apply", ["load", 0])
+        | draw("out", ["apply", 0])
+    )
 
 
 NOT_IN_LIST = "Value not in list: file"  # of newer hosts, which compare a choice with its list themselves
@@ -95,11 +105,15 @@ BAD = {
     "an empty surrogate": (lambda: concepts("ship ->"), "not one target and one surrogate"),
     "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "twice with different surrogates"),
     "synonyms of nothing": (lambda: concepts("ship -> sea", "cat: kitty"), "not in the list of concepts"),
-    "a list that is not there": (lambda: from_file("input/nothing.csv"),
-                                 refused_list("no file 'input/nothing.csv'")),
+    "a list that is not there": (
+        lambda: from_file("input/nothing.csv"),
+        refused_list("no file 'input/nothing.csv'"),
+    ),
     "a list from outside": (lambda: from_file("input/../host.log"), refused_list("not a file name inside")),
-    "a list of another kind": (lambda: from_file("models/mace/wide.safetensors"),
-                               refused_list("ends in none of .csv")),
+    "a list of another kind": (
+        lambda: from_file("models/mace/wide.safetensors"),
+        refused_list("ends in none of .csv"),
+    ),
     "a list with a wrong line": (lambda: from_file("input/wrong.csv"), "'input/wrong.csv': line 3 has no"),
     "too long": (lambda: concepts("ship " * 90 + "-> sea"), "context of 77"),
     "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
@@ -107,8 +121,10 @@ BAD = {
     "rank 0": (lambda: changed("train", rank=0), "must be at least 1"),
     "NaN in a prior": (lambda: with_prior(weight="nan"), "weight of the prior is nan"),
     "no captions": (lambda: with_prior(captions=" \n"), "no captions"),
-    "fewer masks": (lambda: own_images({"masks": node("SolidMask", width=64, height=64, value=1.0)}),
-                    "2 pictures .* 1 mask"),
+    "fewer masks": (
+        lambda: own_images({"masks": node("SolidMask", width=64, height=64, value=1.0)}),
+        "2 pictures .* 1 mask",
+    ),
     "smaller masks": (lambda: own_images(masks_of(32, 0xFFFFFF)), "64 x 64 and their masks 32 x 32"),
     "a black mask": (lambda: own_images(masks_of(64, 0)), "black everywhere"),
     "pictures of another": (lambda: own_images(None, "cat"), "no images of 'ship'"),
@@ -143,7 +159,7 @@ def files(host):
     folder = host.base / "models" / "mace"
     save_erasure(Erasure(torch.eye(768), {}, {}, ()), folder / "wide.safetensors")
     whole = (folder / "wide.safetensors").read_bytes()
-    (folder / "truncated.safetensors").write_bytes(whole[:len(whole) // 2])
+    (folder / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     (folder / "text.safetensors").write_text(json.dumps({"a": 1}))
     safetensors.torch.save_file({"a": torch.zeros(1)}, folder / "lora.safetensors")
     (host.base / "input" / "wrong.csv").write_text("target,surrogate\nship,sea\ndog,\n")
@@ -154,9 +170,12 @@ def files(host):
 
 def tiny_wan() -> dict[str, torch.Tensor]:
     """As much of a video transformer as the host needs to recognise one."""
-    return {"head.modulation": torch.zeros(1, 2, 128), "head.head.weight": torch.zeros(64, 128),
-            "patch_embedding.weight": torch.zeros(128, 16, 1, 2, 2),
-            "blocks.0.ffn.0.weight": torch.zeros(128, 128)}
+    return {
+        "head.modulation": torch.zeros(1, 2, 128),
+        "head.head.weight": torch.zeros(64, 128),
+        "patch_embedding.weight": torch.zeros(128, 16, 1, 2, 2),
+        "blocks.0.ffn.0.weight": torch.zeros(128, 128),
+    }
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,10 @@ def test_cancel_stops_within_a_step_and_the_queue_works_again(client, before, ca
 def test_progress_names_stage_and_concept(host, client):
     client.run(all_stages(steps=5) | draw("out", ["apply", 0]))
     log = host.log.read_text(errors="replace")
-    for line in ("Draw concepts: ship", "Refine cross-attention: ship", "Train LoRA: ship",
-                 "Fuse LoRAs: 1 of 1"):
+    for line in (
+        "Draw concepts: ship",
+        "Refine cross-attention: ship",
+        "Train LoRA: ship",
+        "Fuse LoRAs: 1 of 1",
+    ):
         assert line in log

@@ -26,8 +26,12 @@ def wait_for(condition):
 
 
 def test_the_server_stops_with_the_demo():
-    demo = subprocess.Popen([sys.executable, "-m", "demo.run"], cwd=REPOSITORY, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL)
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "demo.run"],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         server = wait_for(lambda: server_of(demo))
         assert server, "the demo started no server"

@@ -43,7 +43,9 @@ def test_letters_and_their_marks_in_one_or_apart(comfy, graph):
 def test_another_concept_goes_through(comfy, graph):
     model = erased(comfy, graph[0], "ship")
     assert comfy.module("nodes.host.patch").erased_targets(erased(comfy, model, "shipyard")) == {
-        "ship", "shipyard"}
+        "ship",
+        "shipyard",
+    }
 
 
 def merged(kind: str, first, second):
@@ -68,8 +70,19 @@ def test_beneath_a_merged_model(comfy, graph, kind, side):
     with pytest.raises(ValueError, match="already erases 'Ship'"):
         erased(comfy, model, "Ship")
     with pytest.raises(ValueError, match="already erases 'ship': draw the concepts"):
-        comfy.call("MACE_DrawConcepts", model=model, clip=graph[1], vae=graph[2], images=1, steps=1, cfg=4.0,
-                   concepts=erasure_of(comfy, graph[0], "ship").concepts, seed=0, width=64, height=64)
+        comfy.call(
+            "MACE_DrawConcepts",
+            model=model,
+            clip=graph[1],
+            vae=graph[2],
+            images=1,
+            steps=1,
+            cfg=4.0,
+            concepts=erasure_of(comfy, graph[0], "ship").concepts,
+            seed=0,
+            width=64,
+            height=64,
+        )
 
 
 def test_a_merged_model_is_not_a_refined_one(comfy, graph):

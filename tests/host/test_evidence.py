@@ -1,4 +1,4 @@
-"""Score Erasure, View Attention and Suggest Surrogate on the miniature, few steps and few pictures."""
+"""Score Erasure and Suggest Surrogate on the miniature, few steps and few pictures."""
 
 import hashlib
 import json
@@ -10,26 +10,36 @@ import torch
 
 from mace_core.version import VERSION
 from mini.vocabulary import JUDGE
-from tests.host.graphs import CHECKPOINT
+from tests.host.calls import refined_graph
 
 BUNDLED_JUDGE = "bundled (for the miniature model)"
-SETTINGS = {"keep": "cat\nprompt: two dogs", "synonyms": "boat", "judge": BUNDLED_JUDGE, "images": 2,
-            "seed": 5, "steps": 2, "cfg": 4.0}
+SETTINGS = {
+    "keep": "cat\nprompt: two dogs",
+    "synonyms": "boat",
+    "judge": BUNDLED_JUDGE,
+    "images": 2,
+    "seed": 5,
+    "steps": 2,
+    "cfg": 4.0,
+}
 
 
 @pytest.fixture(scope="module")
 def graph(comfy):
-    """What the nodes are given: the loader's outputs, concepts, an empty latent and the refined MODEL."""
-    model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
-    refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    return SimpleNamespace(model=model, clip=clip, vae=vae, concepts=concepts, refined=refined, latent=latent)
+    return refined_graph(comfy)
 
 
 def score(comfy, graph, after=None, **changed):
-    return comfy.call("MACE_ScoreErasure", before=graph.model, after=after or graph.refined, clip=graph.clip,
-                      vae=graph.vae, concepts=graph.concepts, latent=graph.latent, **{**SETTINGS, **changed})
+    return comfy.call(
+        "MACE_ScoreErasure",
+        before=graph.model,
+        after=after or graph.refined,
+        clip=graph.clip,
+        vae=graph.vae,
+        concepts=graph.concepts,
+        latent=graph.latent,
+        **{**SETTINGS, **changed},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +58,20 @@ def ordinary_judge(comfy) -> str:
     tokens = json.loads((JUDGE / "config.json").read_text())["text_config"]
     special = {name: tokens[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id", "vocab_size")}
     torch.manual_seed(0)
-    model = CLIPModel(CLIPConfig(
-        text_config={**sizes, **special, "max_position_embeddings": tokens["max_position_embeddings"]},
-        vision_config={**sizes, "image_size": 32, "patch_size": 16}, projection_dim=16))
+    model = CLIPModel(
+        CLIPConfig(
+            text_config={**sizes, **special, "max_position_embeddings": tokens["max_position_embeddings"]},
+            vision_config={**sizes, "image_size": 32, "patch_size": 16},
+            projection_dim=16,
+        )
+    )
     model.save_pretrained(folder)
     for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
         shutil.copy(JUDGE / name, folder)
     mean, spread = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-    (folder / "preprocessor_config.json").write_text(json.dumps(
-        {"image_mean": mean, "image_std": spread, "resample": 3, "size": 32, "crop_size": 32}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({"image_mean": mean, "image_std": spread, "resample": 3, "size": 32, "crop_size": 32})
+    )
     return "mace/judges/tiny"
 
 
@@ -76,7 +91,11 @@ def test_everything_that_made_the_figures_is_recorded(comfy, scored):
 def test_each_prompt_is_scored_by_what_it_is(scored):
     prompts = {each["phrase"]: each for each in scored.record["prompts"]}
     assert {name: each["group"] for name, each in prompts.items()} == {
-        "ship": "erased", "boat": "synonym", "cat": "neighbour", "two dogs": "kept"}
+        "ship": "erased",
+        "boat": "synonym",
+        "cat": "neighbour",
+        "two dogs": "kept",
+    }
     assert prompts["boat"]["expected"] == "ship" and not prompts["boat"]["given"]
     assert prompts["two dogs"]["before"]["top1"] is None and prompts["two dogs"]["drift"]["pixels"] > 0
     answers = scored.record["questions"][prompts["ship"]["question"]]
@@ -92,12 +111,21 @@ def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
     from mace_core.evaluation.judge import Judge
 
     pictures = []
-    positive, = comfy.call("CLIPTextEncode", clip=graph.clip, text="a photo of the ship")
-    negative, = comfy.call("CLIPTextEncode", clip=graph.clip, text="")
+    (positive,) = comfy.call("CLIPTextEncode", clip=graph.clip, text="a photo of the ship")
+    (negative,) = comfy.call("CLIPTextEncode", clip=graph.clip, text="")
     for seed in scored.record["settings"]["seeds"]:
-        latent, = comfy.call("KSampler", model=graph.model, seed=seed, steps=2, cfg=4.0, sampler_name="euler",
-                             scheduler="normal", positive=positive, negative=negative,
-                             latent_image=graph.latent)
+        (latent,) = comfy.call(
+            "KSampler",
+            model=graph.model,
+            seed=seed,
+            steps=2,
+            cfg=4.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=positive,
+            negative=negative,
+            latent_image=graph.latent,
+        )
         pictures.append(comfy.call("VAEDecode", samples=latent, vae=graph.vae)[0])
     answers = scored.record["questions"][0]
     said = Judge.load(JUDGE).probabilities(torch.cat(pictures), list(answers.values()), "{}")
@@ -106,8 +134,21 @@ def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
 
 
 def test_the_table_names_both_accuracies(scored):
-    for words in ("top-1 before", "mean probability before", "Acc_e", "Acc_g", "Acc_s", "H_o", "H_c",
-                  "CLIP_e", "CLIP_s", "H_a", "Drift", "a photo of the boat", "scores_0000"):
+    for words in (
+        "top-1 before",
+        "mean probability before",
+        "Acc_e",
+        "Acc_g",
+        "Acc_s",
+        "H_o",
+        "H_c",
+        "CLIP_e",
+        "CLIP_s",
+        "H_a",
+        "Drift",
+        "a photo of the boat",
+        "scores_0000",
+    ):
         assert words in scored.table
 
 
@@ -127,8 +168,10 @@ def test_the_same_model_twice_does_not_drift(comfy, graph):
 
 def test_without_lists_the_judges_own_names_are_drawn(comfy, graph):
     record = json.loads(score(comfy, graph, keep="", synonyms="", images=1, steps=1)[1])
-    phrases = {group: [each["phrase"] for each in record["prompts"] if each["group"] == group]
-               for group in ("erased", "synonym", "neighbour", "kept")}
+    phrases = {
+        group: [each["phrase"] for each in record["prompts"] if each["group"] == group]
+        for group in ("erased", "synonym", "neighbour", "kept")
+    }
     assert phrases["erased"] == ["ship"] and phrases["synonym"] == ["vessel", "boat", "watercraft"]
     assert len(phrases["neighbour"]) == 3 and len(phrases["kept"]) == 6
     assert phrases["kept"][0] == "airplane"
@@ -180,62 +223,24 @@ def test_losses_of_many_concepts_have_a_panel_each(comfy):
     module = comfy.module("nodes.reports.loss_curves")
     assert module.running_mean([4, 2, 0, 0, 0, 10]) == [4, 2, 0, 0, 0, 10]
     assert module.running_mean([1.0] * 5 + [0.0] * 5)[4:7] == [1.0, 0.5, 0.0]
-    heights = [module.loss_sheet([(f"concept {number}", [3.0, 2.0, 1.0]) for number in range(many)]).height
-               for many in (1, 5, 6, 100, 1000)]
+    heights = [
+        module.loss_sheet([(f"concept {number}", [3.0, 2.0, 1.0]) for number in range(many)]).height
+        for many in (1, 5, 6, 100, 1000)
+    ]
     assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]
     assert module.loss_sheet([("one step", [1.0])]).width > 0
 
 
-def attention(comfy, graph, **changed):
-    inputs = {"before": graph.model, "clip": graph.clip, "vae": graph.vae, "latent": graph.latent,
-              "prompt": "a photo of a ship", "seed": 1, "steps": 2, "cfg": 4.0, **changed}
-    return comfy.call("MACE_ViewAttention", **inputs)
-
-
-def test_a_picture_given_or_drawn_shows_the_same_maps(comfy, graph):
-    drawn, _ = attention(comfy, graph)
-    sampling = comfy.module("nodes.host.sampling")
-    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
-    with torch.inference_mode():
-        latents = sampling.draw_latents(graph.model, encoder.conditioning("a photo of a ship"),
-                                        encoder.conditioning(""), 1, (64, 64), 2, 4.0, 1, lambda count: None)
-    given, _ = attention(comfy, graph, latent={"samples": latents})
-    assert torch.equal(drawn, given)
-
-
-def test_a_second_model_adds_a_row_and_equal_models_look_alike(comfy, graph):
-    one, _ = attention(comfy, graph)
-    same, _ = attention(comfy, graph, after=graph.model)
-    other, _ = attention(comfy, graph, after=graph.refined)
-    assert same.shape[1] > one.shape[1] and other.shape == same.shape
-    assert not torch.equal(same, other)
-
-
-def test_every_word_has_its_share(comfy, graph):
-    words = comfy.module("nodes.host.attention_maps")
-    encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
-    with torch.inference_mode():
-        names, heat = words.word_maps(graph.model, encoder, "a photo of a ship", torch.randn(2, 4, 8, 8))
-    assert names == ("a", "photo", "of", "a", "ship", "(end)") and heat.shape == (6, 8, 8)
-    assert heat.min() > 0 and heat.sum(0).max() < 1  # the rest is the start token's
-
-
-def test_masks_are_shown_when_there_are_some(comfy, graph):
-    drawn, _ = comfy.call("MACE_DrawConcepts", model=graph.model, clip=graph.clip, vae=graph.vae,
-                          concepts=graph.concepts, images=2, steps=1, cfg=4.0, seed=0, width=64, height=64)
-    masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    _, masks = attention(comfy, graph, training_set=masked)
-    assert masks.shape[0] == 1 and masks.std() > 0.05
-    _, blocked = attention(comfy, graph)
-    assert "connect the one of Mask Concepts" in blocked.message
-    with pytest.raises(ValueError, match="of 'ship' have no masks"):
-        attention(comfy, graph, training_set=drawn)
-
-
 def test_suggestions_come_from_the_clip_on_the_wire(comfy, graph):
-    text, concepts = comfy.call("MACE_SuggestSurrogate", clip=graph.clip, kind="object", candidates="harbour",
-                                targets="ship\nperson: Mira Vance\nairplane -> sky", keep="boat\nMira Marlow")
-    parsed, = comfy.call("MACE_EraseConcepts", concepts=concepts, kind="style")
+    text, concepts = comfy.call(
+        "MACE_SuggestSurrogate",
+        clip=graph.clip,
+        kind="object",
+        candidates="harbour",
+        targets="ship\nperson: Mira Vance\nairplane -> sky",
+        keep="boat\nMira Marlow",
+    )
+    (parsed,) = comfy.call("MACE_EraseConcepts", concepts=concepts, kind="style")
     assert [each.kind for each in parsed] == ["object", "person", "object"]
     assert [each.surrogate for each in parsed[1:]] == ["a person", "sky"]
     assert "'boat' shall stay but means nearly the same here" in text

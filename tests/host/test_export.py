@@ -69,8 +69,13 @@ def test_the_weights_are_those_on_the_wire(exporting, erased):
     layer = next(iter(exporting.layers))
     o, d = exporting.layers[layer]
     file = exporting.comfy.base / "users.safetensors"
-    safetensors.torch.save_file({f"{layer}.lora_up.weight": torch.randn(o, 4) / 4,
-                                 f"{layer}.lora_down.weight": torch.randn(4, d) / 4}, file)
+    safetensors.torch.save_file(
+        {
+            f"{layer}.lora_up.weight": torch.randn(o, 4) / 4,
+            f"{layer}.lora_down.weight": torch.randn(4, d) / 4,
+        },
+        file,
+    )
     users = exporting.with_stock_lora(file)
     expected = exporting.latents(exporting.erased(model=users))
     exported, _ = exporting.export("full difference", model=users)
@@ -93,11 +98,12 @@ def test_an_erasure_file_in_float16_draws_nearly_the_same(exporting, plain, eras
     for precision in ("float32", "float16"):
         call("MACE_SaveErasure", erasure=exporting.erasure, name=precision, precision=precision)
     exact, half = (folder / f"{precision}_00001.safetensors" for precision in ("float32", "float16"))
-    factors = sum(each.numel() for part in (exporting.erasure.U, exporting.erasure.D)
-                  for each in part.values())
+    factors = sum(
+        each.numel() for part in (exporting.erasure.U, exporting.erasure.D) for each in part.values()
+    )
     assert exact.stat().st_size - half.stat().st_size > 1.9 * factors
-    loaded, = call("MACE_LoadErasure", name=half.name)
-    model, = call("MACE_ApplyErasedModel", model=exporting.model, erasure=loaded, strength=1.0)
+    (loaded,) = call("MACE_LoadErasure", name=half.name)
+    (model,) = call("MACE_ApplyErasedModel", model=exporting.model, erasure=loaded, strength=1.0)
     latents = exporting.latents(model)
     assert 0 < (latents - erased).norm() < 0.01 * (plain - erased).norm()
 
@@ -108,14 +114,16 @@ def test_a_merged_checkpoint_by_the_stock_node_is_exact(exporting, erased):
     base = exporting.comfy.base
     with torch.inference_mode():
         CheckpointSave().save(exporting.erased(), exporting.clip, exporting.vae, "mace/merged")
-    shutil.copy(base / "output" / "mace" / "merged_00001_.safetensors",
-                base / "models" / "checkpoints" / "merged.safetensors")
+    shutil.copy(
+        base / "output" / "mace" / "merged_00001_.safetensors",
+        base / "models" / "checkpoints" / "merged.safetensors",
+    )
     model, clip, vae = exporting.comfy.call("CheckpointLoaderSimple", ckpt_name="merged.safetensors")
     assert not model.patches
     latents = exporting.latents(model, clip)
     assert distance(latents, erased) < EXACT
-    theirs, = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=vae)
-    ours, = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=exporting.vae)
+    (theirs,) = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=vae)
+    (ours,) = exporting.comfy.call("VAEDecode", samples={"samples": latents}, vae=exporting.vae)
     assert distance(theirs, ours) < EXACT
 
 
@@ -134,8 +142,11 @@ def test_a_model_without_names_for_others_is_refused(exporting, monkeypatch):
 
 def export(name: str = "ship", **inputs) -> dict:
     settings = {"format": "LoRA", "rank": 4, "precision": "float32", **inputs}
-    return base() | stage_1() | {"export": node("MACE_ExportErasure", model=MODEL, erasure=["refine", 1],
-                                                name=name, **settings)}
+    return (
+        base()
+        | stage_1()
+        | {"export": node("MACE_ExportErasure", model=MODEL, erasure=["refine", 1], name=name, **settings)}
+    )
 
 
 @pytest.mark.parametrize("format, ending", [("LoRA", ".safetensors"), ("PEFT adapter", "")])
@@ -148,8 +159,9 @@ def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(cli
     assert all((host.base / lines[0]).exists() for lines in (first, again))
 
 
-@pytest.mark.parametrize("name", ["../escape", "/etc/escape", "a/../../escape", "..\\escape", "C:\\escape",
-                                  " "])
+@pytest.mark.parametrize(
+    "name", ["../escape", "/etc/escape", "a/../../escape", "..\\escape", "C:\\escape", " "]
+)
 def test_a_name_that_leaves_the_folder_is_refused(client, host, name):
     with pytest.raises(InvalidPrompt, match="not a file name inside output/mace"):
         client.run(export(name))

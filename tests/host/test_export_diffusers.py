@@ -30,8 +30,9 @@ def loaded(comfy, tmp_path_factory):
 @pytest.fixture
 def pipeline(loaded):
     """With a U-Net of the test's own."""
-    pipeline = type(loaded)(**{**loaded.components, "unet": copy.deepcopy(loaded.unet)},
-                            requires_safety_checker=False)
+    pipeline = type(loaded)(
+        **{**loaded.components, "unet": copy.deepcopy(loaded.unet)}, requires_safety_checker=False
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -55,8 +56,10 @@ def predicted_here(model, z, context) -> list[torch.Tensor]:
 
     with torch.inference_mode():
         comfy.model_management.load_models_gpu([model], force_full_load=True)
-        return [model.model.diffusion_model(z, torch.tensor([t] * len(z)), context=context).clone()
-                for t in TIMESTEPS]
+        return [
+            model.model.diffusion_model(z, torch.tensor([t] * len(z)), context=context).clone()
+            for t in TIMESTEPS
+        ]
 
 
 def predicted_there(unet, z, context) -> list[torch.Tensor]:
@@ -70,8 +73,15 @@ def farthest(one, other) -> float:
 
 def drawn(pipeline) -> torch.Tensor:
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    return pipeline("a photo of a ship", latents=noise, num_inference_steps=6, guidance_scale=4.0, height=64,
-                    width=64, output_type="latent").images
+    return pipeline(
+        "a photo of a ship",
+        latents=noise,
+        num_inference_steps=6,
+        guidance_scale=4.0,
+        height=64,
+        width=64,
+        output_type="latent",
+    ).images
 
 
 def test_a_lora_through_load_lora_weights(exporting, pipeline, inputs, expected):
@@ -106,8 +116,11 @@ def test_an_adapter_through_peft(exporting, pipeline, inputs, expected):
     files = {file.name for file in written.iterdir()}
     assert {"adapter_config.json", "adapter_model.safetensors"} <= files
     unet = PeftModel.from_pretrained(pipeline.unet, str(written))
-    adapted = {name.partition(".lora_A.")[0].removeprefix("base_model.model.") for name in unet.state_dict()
-               if ".lora_A." in name}
+    adapted = {
+        name.partition(".lora_A.")[0].removeprefix("base_model.model.")
+        for name in unet.state_dict()
+        if ".lora_A." in name
+    }
     named = exporting.comfy.module("nodes.host.diffusers_names")
     names = named.projections(exporting.model, exporting.erasure)
     assert adapted == set(names)
@@ -118,8 +131,9 @@ def test_an_adapter_through_peft(exporting, pipeline, inputs, expected):
 
 def test_an_adapter_through_diffusers(exporting, pipeline, inputs, expected):
     written, _ = exporting.export("PEFT adapter", FULL_RANK)
-    pipeline.unet.load_lora_adapter(str(written), prefix="base_model.model",
-                                    weight_name="adapter_model.safetensors")
+    pipeline.unet.load_lora_adapter(
+        str(written), prefix="base_model.model", weight_name="adapter_model.safetensors"
+    )
     assert farthest(predicted_there(pipeline.unet, *inputs), expected) < EXACT
 
 

@@ -8,30 +8,59 @@ import torch
 
 from tests.rounding import apart
 
-SD1 = {"in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2, 2],
-       "channel_mult": (1, 2, 4, 4), "transformer_depth": [1] * 6 + [0] * 2, "transformer_depth_middle": 1,
-       "transformer_depth_output": [1] * 9 + [0] * 3, "context_dim": 768, "num_heads": 8,
-       "use_spatial_transformer": True}
+SD1 = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": (1, 2, 4, 4),
+    "transformer_depth": [1] * 6 + [0] * 2,
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "context_dim": 768,
+    "num_heads": 8,
+    "use_spatial_transformer": True,
+}
 SD2 = SD1 | {"context_dim": 1024, "num_head_channels": 64, "num_heads": -1, "use_linear_in_transformer": True}
-SDXL = SD2 | {"num_res_blocks": [2, 2, 2], "channel_mult": (1, 2, 4),
-              "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
-              "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
-              "context_dim": 2048, "adm_in_channels": 2816, "num_classes": "sequential"}
+SDXL = SD2 | {
+    "num_res_blocks": [2, 2, 2],
+    "channel_mult": (1, 2, 4),
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_middle": 10,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "context_dim": 2048,
+    "adm_in_channels": 2816,
+    "num_classes": "sequential",
+}
 
-THEIR_SD2 = {"cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20),
-             "use_linear_projection": True}
+THEIR_SD2 = {
+    "cross_attention_dim": 1024,
+    "attention_head_dim": (5, 10, 20, 20),
+    "use_linear_projection": True,
+}
 THEIR_SDXL = {
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "block_out_channels": (320, 640, 1280), "transformer_layers_per_block": (1, 2, 10),
-    "cross_attention_dim": 2048, "attention_head_dim": (5, 10, 20), "use_linear_projection": True,
-    "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816}
+    "block_out_channels": (320, 640, 1280),
+    "transformer_layers_per_block": (1, 2, 10),
+    "cross_attention_dim": 2048,
+    "attention_head_dim": (5, 10, 20),
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
 
 
-@pytest.mark.parametrize("ours, theirs, count", [
-    (SD1, {"cross_attention_dim": 768}, 32), (SD2, THEIR_SD2, 32), (SDXL, THEIR_SDXL, 140),
-], ids=["SD1", "SD2", "SDXL"])
+@pytest.mark.parametrize(
+    "ours, theirs, count",
+    [
+        (SD1, {"cross_attention_dim": 768}, 32),
+        (SD2, THEIR_SD2, 32),
+        (SDXL, THEIR_SDXL, 140),
+    ],
+    ids=["SD1", "SD2", "SDXL"],
+)
 def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, count):
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
     from comfy.ops import manual_cast
@@ -39,14 +68,16 @@ def test_every_projection_has_diffusers_name_and_shape(comfy, ours, theirs, coun
 
     unet = UNetModel(**ours, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
     weights = {f"diffusion_model.{name}": weight for name, weight in unet.state_dict().items()}
-    model = SimpleNamespace(model=SimpleNamespace(diffusion_model=unet),
-                            model_state_dict=lambda prefix: weights)
+    model = SimpleNamespace(
+        model=SimpleNamespace(diffusion_model=unet), model_state_dict=lambda prefix: weights
+    )
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     named = comfy.module("nodes.host.diffusers_names").named_for_diffusers(layers, ours)
     with torch.device("meta"):
         modules = projections_of(UNet2DConditionModel(**theirs))
     assert {name: layers[layer] for name, layer in named.items()} == {
-        name: tuple(module.weight.shape) for name, module in modules.items()}
+        name: tuple(module.weight.shape) for name, module in modules.items()
+    }
     assert len(named) == count
 
 
@@ -56,16 +87,23 @@ def test_the_help_tells_how_large_full_differences_are(comfy, repository):
 
     def gigabytes(config) -> float:
         unet = UNetModel(**config, image_size=32, device="meta", dtype=torch.float32, operations=manual_cast)
-        return sum(4 * weight.numel() for name, weight in unet.state_dict().items()
-                   if name.endswith((".attn2.to_k.weight", ".attn2.to_v.weight"))) / 1e9
+        return (
+            sum(
+                4 * weight.numel()
+                for name, weight in unet.state_dict().items()
+                if name.endswith((".attn2.to_k.weight", ".attn2.to_v.weight"))
+            )
+            / 1e9
+        )
 
     page = (repository / "web" / "docs" / "MACE_ExportErasure.md").read_text()
     assert f"{1000 * gigabytes(SD1):.0f} MB for SD1.x, {gigabytes(SDXL):.1f} GB for SDXL (float32)" in page
 
 
 def projections_of(unet) -> dict[str, torch.nn.Linear]:
-    return {name: module for name, module in unet.named_modules()
-            if name.endswith((".attn2.to_k", ".attn2.to_v"))}
+    return {
+        name: module for name, module in unet.named_modules() if name.endswith((".attn2.to_k", ".attn2.to_v"))
+    }
 
 
 def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
@@ -74,10 +112,17 @@ def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
     from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(**THEIR_SDXL | {
-        "block_out_channels": (32, 64, 64), "transformer_layers_per_block": (1, 2, 3),
-        "cross_attention_dim": 48, "attention_head_dim": (2, 4, 4), "addition_time_embed_dim": 8,
-        "projection_class_embeddings_input_dim": 80}).eval()
+    unet = UNet2DConditionModel(
+        **THEIR_SDXL
+        | {
+            "block_out_channels": (32, 64, 64),
+            "transformer_layers_per_block": (1, 2, 3),
+            "cross_attention_dim": 48,
+            "attention_head_dim": (2, 4, 4),
+            "addition_time_embed_dim": 8,
+            "projection_class_embeddings_input_dim": 80,
+        }
+    ).eval()
     edited, modules = copy.deepcopy(unet), projections_of(unet)
     T = torch.eye(48) + torch.randn(48, 48) / 4
     erasure = comfy.module("mace_core.erasure.erasure").Erasure(T, {}, {}, ())

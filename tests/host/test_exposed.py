@@ -20,13 +20,16 @@ def stand_in(monkeypatch):
     class Detector:
         def detect(self, picture):
             given.append(picture)
-            return [{"class": "FEET_EXPOSED", "score": 0.7, "box": [0, 1, 2, 3]},
-                    {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 1, 1]}]
+            return [
+                {"class": "FEET_EXPOSED", "score": 0.7, "box": [0, 1, 2, 3]},
+                {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 1, 1]},
+            ]
 
     monkeypatch.setitem(sys.modules, "nudenet", SimpleNamespace(NudeDetector=Detector))
     version = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version",
-                        lambda name: "0.0-stand-in" if name == "nudenet" else version(name))
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: "0.0-stand-in" if name == "nudenet" else version(name)
+    )
     return given
 
 

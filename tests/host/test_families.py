@@ -30,19 +30,67 @@ def on_meta(model):
 
 
 OTHERS = {
-    "Flux": ("Flux", {"image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 8,
-                      "context_in_dim": 16, "hidden_size": 32, "mlp_ratio": 2.0, "num_heads": 2, "depth": 1,
-                      "depth_single_blocks": 1, "axes_dim": [4, 6, 6], "theta": 100, "patch_size": 2,
-                      "qkv_bias": True, "guidance_embed": False}),
-    "SD3": ("SD3", {"in_channels": 16, "patch_size": 2, "depth": 1, "input_size": 8, "adm_in_channels": 8,
-                    "pos_embed_scaling_factor": None, "context_embedder_config": None}),
-    "LTXV": ("LTXV", {"image_model": "ltxv", "in_channels": 8, "cross_attention_dim": 16, "num_layers": 1,
-                      "attention_head_dim": 8, "num_attention_heads": 2, "caption_channels": 16}),
-    "SVD img2vid": ("SVD_img2vid", {
-        **FAMILIES["sd21"].unet, "in_channels": 8, "adm_in_channels": 768, "num_classes": "sequential",
-        "transformer_depth": [1] * 6 + [0] * 2, "use_temporal_attention": True, "use_temporal_resblock": True,
-        "extra_ff_mix_layer": True, "use_spatial_context": True, "merge_strategy": "learned_with_images",
-        "merge_factor": 0.0, "video_kernel_size": [3, 1, 1]}),
+    "Flux": (
+        "Flux",
+        {
+            "image_model": "flux",
+            "in_channels": 16,
+            "out_channels": 16,
+            "vec_in_dim": 8,
+            "context_in_dim": 16,
+            "hidden_size": 32,
+            "mlp_ratio": 2.0,
+            "num_heads": 2,
+            "depth": 1,
+            "depth_single_blocks": 1,
+            "axes_dim": [4, 6, 6],
+            "theta": 100,
+            "patch_size": 2,
+            "qkv_bias": True,
+            "guidance_embed": False,
+        },
+    ),
+    "SD3": (
+        "SD3",
+        {
+            "in_channels": 16,
+            "patch_size": 2,
+            "depth": 1,
+            "input_size": 8,
+            "adm_in_channels": 8,
+            "pos_embed_scaling_factor": None,
+            "context_embedder_config": None,
+        },
+    ),
+    "LTXV": (
+        "LTXV",
+        {
+            "image_model": "ltxv",
+            "in_channels": 8,
+            "cross_attention_dim": 16,
+            "num_layers": 1,
+            "attention_head_dim": 8,
+            "num_attention_heads": 2,
+            "caption_channels": 16,
+        },
+    ),
+    "SVD img2vid": (
+        "SVD_img2vid",
+        {
+            **FAMILIES["sd21"].unet,
+            "in_channels": 8,
+            "adm_in_channels": 768,
+            "num_classes": "sequential",
+            "transformer_depth": [1] * 6 + [0] * 2,
+            "use_temporal_attention": True,
+            "use_temporal_resblock": True,
+            "extra_ff_mix_layer": True,
+            "use_spatial_context": True,
+            "merge_strategy": "learned_with_images",
+            "merge_factor": 0.0,
+            "video_kernel_size": [3, 1, 1],
+        },
+    ),
 }
 
 
@@ -83,7 +131,7 @@ def test_embeddings_are_those_the_sampler_gets(comfy, name):
     encoded = comfy.module("nodes.host.text_encoder").HostTextEncoder(clip).encode(prompts)
     assert encoded.embeddings.shape == (3, 77, TINY[name][1]["context_dim"])
     for row, prompt in enumerate(prompts):
-        conditioning, = comfy.call("CLIPTextEncode", clip=clip, text=prompt)
+        (conditioning,) = comfy.call("CLIPTextEncode", clip=clip, text=prompt)
         torch.testing.assert_close(encoded.embeddings[row], conditioning[0][0][0], atol=1e-5, rtol=1e-4)
     assert encoded.tokens[1].tolist() == [49406, 49407] + [0 if name == "sd21" else 49407] * 75
 
@@ -103,7 +151,8 @@ def test_noised_inputs_and_timesteps_are_the_hosts_own(comfy, name):
         latents, eps = torch.randn(shape), torch.randn(shape)
     read = []
     hook = model.model.diffusion_model.register_forward_pre_hook(
-        lambda module, inputs: read.append((inputs[0].clone(), inputs[1].clone())))
+        lambda module, inputs: read.append((inputs[0].clone(), inputs[1].clone()))
+    )
     try:
         attention_model = comfy.module("nodes.host.network").attention_model
         with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
@@ -111,8 +160,17 @@ def test_noised_inputs_and_timesteps_are_the_hosts_own(comfy, name):
             unet.attention(x_t, torch.tensor([t]), conditioning[0][0].clone(), {}, {})
         sigmas = torch.tensor([model.model.model_sampling.sigmas[t], 0.0])
         with torch.inference_mode():
-            sample_custom(model, eps, 1.0, ksampler("euler"), sigmas, conditioning, conditioning, latents,
-                          disable_pbar=True)
+            sample_custom(
+                model,
+                eps,
+                1.0,
+                ksampler("euler"),
+                sigmas,
+                conditioning,
+                conditioning,
+                latents,
+                disable_pbar=True,
+            )
     finally:
         hook.remove()
     (ours, our_t), (theirs, their_t) = read
@@ -124,14 +182,15 @@ def test_another_schedule_on_the_model_is_the_one_trained_with(comfy):
     """Zero terminal SNR: at the last timestep there is nothing but noise."""
     from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
-    model, = ModelSamplingDiscrete().patch(tiny_model("sdxl"), "v_prediction", zsnr=True)
+    (model,) = ModelSamplingDiscrete().patch(tiny_model("sdxl"), "v_prediction", zsnr=True)
     with torch.inference_mode():
         conditioning = [[torch.zeros(1, 77, 128), {"pooled_output": torch.zeros(1, 64)}]]
         latents = torch.randn(1, 4, 8, 8)
     attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
-        plain, shifted = (each.get_model_object("model_sampling").sigmas[999]
-                          for each in (tiny_model("sdxl"), model))
+        plain, shifted = (
+            each.get_model_object("model_sampling").sigmas[999] for each in (tiny_model("sdxl"), model)
+        )
         eps = torch.ones(1, 4, 8, 8)
         noised = unet.noise(torch.zeros(1, 4, 8, 8), torch.tensor([999]), eps)
     assert shifted > 100 * plain
@@ -148,16 +207,26 @@ def test_all_three_stages(comfy, name):
     model = model.clone()
     model.add_patches({f"{layer}.weight": (delta,)}, 1.0)
     W = weight_in_force(model, layer)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship (boat) -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship (boat) -> sea", kind="object")
     network = {"model": model, "clip": clip, "concepts": concepts}
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", **network)
-    drawn, images = comfy.call("MACE_DrawConcepts", **network, vae=vae, images=1, steps=1, cfg=2.0, seed=0,
-                               width=64, height=64)
+    drawn, images = comfy.call(
+        "MACE_DrawConcepts", **network, vae=vae, images=1, steps=1, cfg=2.0, seed=0, width=64, height=64
+    )
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                             training_set=masked, steps=2, learning_rate=1e-2, seed=0, method="exact")
-    fused, = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
+    loras, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=2,
+        learning_rate=1e-2,
+        seed=0,
+        method="exact",
+    )
+    (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
     assert images.isfinite().all() and len(loss["loss"]) >= 2
     assert fused.U[layer].any() and fused.D[layer].any()
     expected = W @ fused.T + fused.U[layer] @ fused.D[layer]

@@ -33,9 +33,13 @@ def hooked(comfy, graph):
     folder = comfy.base / "models" / "loras"
     folder.mkdir(exist_ok=True)
     safetensors.torch.save_file(
-        {f"{name}.lora_up.weight": torch.randn(o, 4, generator=generator),
-         f"{name}.lora_down.weight": torch.randn(4, d, generator=generator)}, folder / "hook.safetensors")
-    hooks, = CreateHookLora().create_hook("hook.safetensors", 1.0, 1.0)
+        {
+            f"{name}.lora_up.weight": torch.randn(o, 4, generator=generator),
+            f"{name}.lora_down.weight": torch.randn(4, d, generator=generator),
+        },
+        folder / "hook.safetensors",
+    )
+    (hooks,) = CreateHookLora().create_hook("hook.safetensors", 1.0, 1.0)
     return SetClipHooks().apply_hooks(clip, False, False, hooks)[0]
 
 
@@ -70,7 +74,10 @@ def with_hook_patches(patcher):
 
 
 UNTELLABLE = {
-    "injections": injected, "wrappers": wrapped, "callbacks": called_back, "hook patches": with_hook_patches,
+    "injections": injected,
+    "wrappers": wrapped,
+    "callbacks": called_back,
+    "hook patches": with_hook_patches,
     "object patches": lambda patcher: patcher.add_object_patch("model_sampling", object()),
     "attachments": lambda patcher: patcher.set_attachments("test", object()),
     "additional models": lambda patcher: patcher.set_additional_models("test", [patcher.clone()]),
@@ -107,8 +114,10 @@ def test_patches_count_wherever_they_come_from(graph, fingerprints):
     """The same numbers have the same fingerprint, other ones another, none the first one again."""
     model = graph[0]
     delta = torch.full(model.model.get_submodule(LAYER).weight.shape, 0.01)
-    once, again = (changed(model, lambda patcher, own=delta.clone(): patcher.add_patches({KEY: (own,)}, 1.0))
-                   for _ in range(2))
+    once, again = (
+        changed(model, lambda patcher, own=delta.clone(): patcher.add_patches({KEY: (own,)}, 1.0))
+        for _ in range(2)
+    )
     weaker = changed(model, lambda patcher: patcher.add_patches({KEY: (delta,)}, 0.5))
     of = fingerprints.model_fingerprint
     assert of(once) == of(again) and len({of(model), of(once), of(weaker)}) == 3
@@ -157,25 +166,35 @@ def kept(comfy) -> set[str]:
 def test_nothing_of_a_hooked_clip_is_kept_or_served(comfy, graph, hooked):
     """Prior, pictures and LoRAs of the hooked text encoder are its own, and on no disk."""
     model, plain, vae = graph
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     results = {}
     for name, clip in (("plain", plain), ("hooked", hooked)):
         before = kept(comfy)
         network = {"model": model, "clip": clip, "concepts": concepts}
-        prior, = comfy.call("MACE_PreservePrior", clip=clip, captions="a cat\na dog", weight=1.0)
+        (prior,) = comfy.call("MACE_PreservePrior", clip=clip, captions="a cat\na dog", weight=1.0)
         refined, _ = comfy.call("MACE_CrossAttnRefine", **network)
         drawn, images = comfy.call("MACE_DrawConcepts", **network, vae=vae, **DRAWING)
         masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="whole image")
-        (lora,), _ = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                                training_set=masked, steps=1, learning_rate=1e-2, seed=0, method="fast")
+        (lora,), _ = comfy.call(
+            "MACE_TrainConceptLoRA",
+            refined=refined,
+            clip=clip,
+            concepts=concepts,
+            training_set=masked,
+            steps=1,
+            learning_rate=1e-2,
+            seed=0,
+            method="fast",
+        )
         results[name] = prior.P, images, lora.C, next(iter(lora.D.values()))
         assert (kept(comfy) > before) if name == "plain" else (kept(comfy) == before)
     for ours, theirs in zip(*results.values(), strict=True):
         assert not torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("dtype, says", [(torch.bfloat16, "bfloat16"), (torch.float8_e4m3fn, "float8_e4m3fn"),
-                                         (torch.float16, "")])
+@pytest.mark.parametrize(
+    "dtype, says", [(torch.bfloat16, "bfloat16"), (torch.float8_e4m3fn, "float8_e4m3fn"), (torch.float16, "")]
+)
 def test_a_coarser_copy_of_the_text_encoder_is_not_refused(comfy, graph, dtype, says):
     """Apply Erased Model says what it cannot know; fp16 and fp32 copies it knows."""
     import folder_paths
@@ -185,8 +204,9 @@ def test_a_coarser_copy_of_the_text_encoder_is_not_refused(comfy, graph, dtype, 
     path = folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT)
     with torch.inference_mode():
         coarse = load_checkpoint_guess_config(
-            path, output_model=False, output_vae=False, te_model_options={"dtype": dtype})[1]
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+            path, output_model=False, output_vae=False, te_model_options={"dtype": dtype}
+        )[1]
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     _, erasure = comfy.call("MACE_CrossAttnRefine", model=model, clip=plain, concepts=concepts)
     doubt = comfy.module("nodes.host.text_encoder").doubt_about(coarse, erasure)
     assert says in doubt and bool(doubt) == bool(says)
@@ -195,8 +215,8 @@ def test_a_coarser_copy_of_the_text_encoder_is_not_refused(comfy, graph, dtype, 
 
 def test_another_text_encoder_is_refused(comfy, graph):
     model, plain, _ = graph
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     _, erasure = comfy.call("MACE_CrossAttnRefine", model=model, clip=plain, concepts=concepts)
-    skipped, = comfy.call("CLIPSetLastLayer", clip=plain, stop_at_clip_layer=-2)
+    (skipped,) = comfy.call("CLIPSetLastLayer", clip=plain, stop_at_clip_layer=-2)
     with pytest.raises(ValueError, match="another text encoder"):
         comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=skipped)

@@ -24,8 +24,10 @@ def configured(comfy, monkeypatch, tmp_path):
             monkeypatch.setattr(folder_paths, "__file__", str(tmp_path / "folder_paths.py"))
         else:
             monkeypatch.setattr(args, "extra_model_paths_config", [[str(config)]])
-        without = {name: ([*paths], {*endings})
-                   for name, (paths, endings) in folder_paths.folder_names_and_paths.items()}
+        without = {
+            name: ([*paths], {*endings})
+            for name, (paths, endings) in folder_paths.folder_names_and_paths.items()
+        }
         del without["mace"]
         monkeypatch.setattr(folder_paths, "folder_names_and_paths", without)
         monkeypatch.setattr(folder_paths, "filename_list_cache", {})

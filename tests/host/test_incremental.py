@@ -19,8 +19,13 @@ def pack(comfy, monkeypatch, tmp_path):
     made = []
     training, drawing = comfy.module("nodes.work.training"), comfy.module("nodes.draw_concepts")
     train, draw = training.train_concept_loras, drawing.draw_latents
-    monkeypatch.setattr(training, "train_concept_loras", lambda unet, jobs, *rest: (
-        made.extend(f"train {job.concept.target}" for job in jobs) or train(unet, jobs, *rest)))
+    monkeypatch.setattr(
+        training,
+        "train_concept_loras",
+        lambda unet, jobs, *rest: (
+            made.extend(f"train {job.concept.target}" for job in jobs) or train(unet, jobs, *rest)
+        ),
+    )
     monkeypatch.setattr(drawing, "draw_latents", lambda *inputs: made.append("draw") or draw(*inputs))
     comfy.__dict__["made"] = made
     return comfy
@@ -34,15 +39,33 @@ def loaded(comfy):
 def run(pack, loaded, lines, ridge=10.0, images=2, **training):
     """The fused erasure of a list, through all nodes."""
     model, clip, vae = loaded
-    concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
-    refined, stage_1 = pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
-                                 ridge=ridge)
-    drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, steps=2,
-                         images=images, cfg=4.0, seed=0, width=64, height=64)
+    (concepts,) = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+    refined, stage_1 = pack.call(
+        "MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts, ridge=ridge
+    )
+    drawn, _ = pack.call(
+        "MACE_DrawConcepts",
+        model=model,
+        clip=clip,
+        vae=vae,
+        concepts=concepts,
+        steps=2,
+        images=images,
+        cfg=4.0,
+        seed=0,
+        width=64,
+        height=64,
+    )
     masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
     training = {"steps": STEPS, "learning_rate": 1e-4, "seed": 0, "method": "exact", **training}
-    loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                         training_set=masked, **training)
+    loras, _ = pack.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        **training,
+    )
     return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, ridge=ridge)[0]
 
 
@@ -80,8 +103,14 @@ def test_whatever_a_lora_depends_on_trains_it_again(pack, loaded):
     model, clip, vae = loaded
     line = "ship -> sea"
     run(pack, loaded, line)
-    changes = [(loaded, {"seed": 1}), (loaded, {"steps": 2}), (loaded, {"rank": 2}), (loaded, {"images": 1}),
-               (loaded, {"focal_sampling": False}), (loaded, {"preset": "own values, end of text too"})]
+    changes = [
+        (loaded, {"seed": 1}),
+        (loaded, {"steps": 2}),
+        (loaded, {"rank": 2}),
+        (loaded, {"images": 1}),
+        (loaded, {"focal_sampling": False}),
+        (loaded, {"preset": "own values, end of text too"}),
+    ]
     for checkpoint, change in changes:
         pack.made.clear()
         run(pack, checkpoint, line, **change)
@@ -126,24 +155,49 @@ def test_a_model_whose_patches_cannot_be_told_apart_is_not_kept(pack, loaded, tm
 
 def test_presets_reach_every_stage(pack, loaded):
     model, clip, vae = loaded
-    concepts, = pack.call("MACE_EraseConcepts", kind="object",
-                          concepts="ship -> sea\nexplicit: naked -> clothes")
-    prior, = pack.call("MACE_PreservePrior", clip=clip, captions="", weight=1.0, everyday=True)
+    (concepts,) = pack.call(
+        "MACE_EraseConcepts", kind="object", concepts="ship -> sea\nexplicit: naked -> clothes"
+    )
+    (prior,) = pack.call("MACE_PreservePrior", clip=clip, captions="", weight=1.0, everyday=True)
     for preset, loss, end in (("paper", "squared", False), ("published code", "norm", True)):
-        refined, stage_1 = pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
-                                     prior=prior, preset=preset)
-        drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
-                             steps=1, images=1, cfg=4.0, seed=0, width=64, height=64)
+        refined, stage_1 = pack.call(
+            "MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts, prior=prior, preset=preset
+        )
+        drawn, _ = pack.call(
+            "MACE_DrawConcepts",
+            model=model,
+            clip=clip,
+            vae=vae,
+            concepts=concepts,
+            steps=1,
+            images=1,
+            cfg=4.0,
+            seed=0,
+            width=64,
+            height=64,
+        )
         masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-        loras, _ = pack.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                             training_set=masked, steps=1, learning_rate=1e-2, seed=0, method="fast",
-                             preset=preset)
+        loras, _ = pack.call(
+            "MACE_TrainConceptLoRA",
+            refined=refined,
+            clip=clip,
+            concepts=concepts,
+            training_set=masked,
+            steps=1,
+            learning_rate=1e-2,
+            seed=0,
+            method="fast",
+            preset=preset,
+        )
         assert all("method" not in lora.provenance for lora in loras)  # the authors know exact alone
-        fused, = pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior,
-                           preset=preset)
+        (fused,) = pack.call(
+            "MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior, preset=preset
+        )
         l1 = 7e-7
-        assert fused.settings["refine"] == {"preserve_weight": l1 if preset == "paper" else l1 * l1,
-                                            "ridge": 0.0}
+        assert fused.settings["refine"] == {
+            "preserve_weight": l1 if preset == "paper" else l1 * l1,
+            "ridge": 0.0,
+        }
         assert fused.settings["fuse"] == {"preserve_weight": l1, "ridge": 0.0}
         settings = [lora.provenance["settings"] for lora in loras]
         assert [each["steps"] for each in settings] == [50, 120]
@@ -155,23 +209,44 @@ def test_presets_reach_every_stage(pack, loaded):
 def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, monkeypatch):
     model, clip, vae = loaded
     lines = "ship -> sea\ndog -> ground\nperson: Mira Vance -> a person"
-    concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
-    drawn, _ = pack.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
-                         steps=1, images=1, cfg=4.0, seed=0, width=64, height=64)
+    (concepts,) = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+    drawn, _ = pack.call(
+        "MACE_DrawConcepts",
+        model=model,
+        clip=clip,
+        vae=vae,
+        concepts=concepts,
+        steps=1,
+        images=1,
+        cfg=4.0,
+        seed=0,
+        width=64,
+        height=64,
+    )
     masked, _ = pack.call("MACE_MaskConcepts", training_set=drawn, method="attention")
 
     def refined():
         return pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
 
     network, stage_1 = refined()
-    loras, _ = pack.call("MACE_TrainConceptLoRA", refined=network, clip=clip, concepts=concepts,
-                         training_set=masked, steps=1, learning_rate=1e-2, seed=0)
+    loras, _ = pack.call(
+        "MACE_TrainConceptLoRA",
+        refined=network,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=1,
+        learning_rate=1e-2,
+        seed=0,
+    )
 
     def fused():
         return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)[0]
 
-    for node, made in (("cross_attn_refine", lambda: refined()[1].T),
-                       ("fuse_loras", lambda: torch.cat(list(fused().D.values())))):
+    for node, made in (
+        ("cross_attn_refine", lambda: refined()[1].T),
+        ("fuse_loras", lambda: torch.cat(list(fused().D.values()))),
+    ):
         weighed = made()
         module = pack.module(f"nodes.{node}")
         assert module.own_kind_weights(concepts) == {"object": 1.5, "person": 3.0}
@@ -186,7 +261,7 @@ def test_stage_1_leaves_out_prompts_that_name_another_concept(pack, loaded, monk
     encode, asked = encoder.encode, set()
     monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.update(texts) or encode(self, texts))
     for lines, told in (("fox -> meadow", True), ("fox -> meadow\nstyle: sepia -> colour", False)):
-        concepts, = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
+        (concepts,) = pack.call("MACE_EraseConcepts", concepts=lines, kind="object")
         asked.clear()
         pack.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
         assert ("a sepia photo of an old fox" in asked) == told and "a photo of the fox" in asked
@@ -211,13 +286,13 @@ def test_a_prior_is_read_once(pack, loaded, monkeypatch):
     encode = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda self, texts: asked.extend(texts) or encode(self, texts))
     given = {"clip": clip, "captions": "a photo of a cat", "names": "person: Jo Doe", "everyday": True}
-    first, = pack.call("MACE_PreservePrior", **given, weight=1.0)
+    (first,) = pack.call("MACE_PreservePrior", **given, weight=1.0)
     assert len(asked) > 700
     asked.clear()
-    again, = pack.call("MACE_PreservePrior", **given, weight=2.0, other=first)
+    (again,) = pack.call("MACE_PreservePrior", **given, weight=2.0, other=first)
     assert asked == [] and relative(again.P, first.P * 3) < 1e-12
-    people, = pack.call("MACE_EraseConcepts", concepts="person: Jo Doe -> a person", kind="object")
+    (people,) = pack.call("MACE_EraseConcepts", concepts="person: Jo Doe -> a person", kind="object")
     parts = [given | {"names": ""}, given | {"captions": "", "everyday": False}]
     parts = [pack.call("MACE_PreservePrior", **each, weight=1.0)[0] for each in parts]
-    domain, = pack.call("MACE_PreservePrior", **given, weight=1.0, concepts=people)
+    (domain,) = pack.call("MACE_PreservePrior", **given, weight=1.0, concepts=people)
     assert relative(domain.P * 616767, sum(each.P * 8e3 * each.captions for each in parts)) < 1e-9

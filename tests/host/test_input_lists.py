@@ -27,24 +27,30 @@ def lists(value) -> list:
 def test_a_list_of_pictures_is_the_batch_of_them(comfy, graph):
     masks = torch.zeros(3, 64, 64)
     masks[:, 8:40, 16:48] = 1
-    (one,), = own_pictures(comfy, graph.vae, PICTURES, masks=masks)
-    (other,), = own_pictures(comfy, [graph.vae], lists(PICTURES), masks=lists(masks), other=[()])
+    ((one,),) = own_pictures(comfy, graph.vae, PICTURES, masks=masks)
+    ((other,),) = own_pictures(comfy, [graph.vae], lists(PICTURES), masks=lists(masks), other=[()])
     for name in ("latents", "masks", "pictures"):
         assert torch.equal(getattr(one, name), getattr(other, name)), name
 
 
 def test_transparent_pictures_among_them(comfy, graph):
     seen = [PICTURES[:1], torch.cat([PICTURES[1:2], torch.ones(1, 64, 64, 1)], -1)]
-    (made,), = own_pictures(comfy, graph.vae, seen)
+    ((made,),) = own_pictures(comfy, graph.vae, seen)
     assert torch.equal(made.pictures, own_pictures(comfy, graph.vae, PICTURES[:2])[0][0].pictures)
 
 
-@pytest.mark.parametrize("changed, said", [
-    ({"pictures": [PICTURES[:1], torch.zeros(1, 64, 96, 3)]}, r"'ship' come in 2 sizes \(64 x 64, 96 x 64\)"),
-    ({"pictures": []}, "There are no pictures of 'ship': connect at least one"),
-    ({"masks": [torch.ones(1, 64, 64)] * 2}, "There are 3 pictures of 'ship' and 2 masks"),
-    ({"concept": ["ship", "dog"]}, "The concept of the pictures came as a list of 2 that differ"),
-])
+@pytest.mark.parametrize(
+    "changed, said",
+    [
+        (
+            {"pictures": [PICTURES[:1], torch.zeros(1, 64, 96, 3)]},
+            r"'ship' come in 2 sizes \(64 x 64, 96 x 64\)",
+        ),
+        ({"pictures": []}, "There are no pictures of 'ship': connect at least one"),
+        ({"masks": [torch.ones(1, 64, 64)] * 2}, "There are 3 pictures of 'ship' and 2 masks"),
+        ({"concept": ["ship", "dog"]}, "The concept of the pictures came as a list of 2 that differ"),
+    ],
+)
 def test_what_is_no_training_set(comfy, graph, changed, said):
     inputs = {"images": lists(PICTURES), "vae": [graph.vae], "concept": ["ship"], **changed}
     inputs["images"] = inputs.pop("pictures", inputs["images"])
@@ -53,20 +59,30 @@ def test_what_is_no_training_set(comfy, graph, changed, said):
 
 
 def test_sets_of_other_concepts_are_joined(comfy, graph):
-    others = [comfy.call("MACE_TrainingSetFromImages", images=PICTURES, vae=graph.vae, concept=name)[0]
-              for name in ("dog", "cat")]
-    made, = own_pictures(comfy, graph.vae, PICTURES, other=others)
+    others = [
+        comfy.call("MACE_TrainingSetFromImages", images=PICTURES, vae=graph.vae, concept=name)[0]
+        for name in ("dog", "cat")
+    ]
+    (made,) = own_pictures(comfy, graph.vae, PICTURES, other=others)
     assert sorted(images.target for images in made) == ["cat", "dog", "ship"]
 
 
 def test_a_list_of_captions_is_one_prior(comfy, graph):
-    one, = comfy.call("MACE_PreservePrior", clip=graph.clip, captions="\n".join(CAPTIONS), weight=1.0)
-    other, = comfy.call("MACE_PreservePrior", clip=[graph.clip], captions=list(CAPTIONS), weight=[1.0],
-                        names=[""], file=["none"], everyday=[False])
+    (one,) = comfy.call("MACE_PreservePrior", clip=graph.clip, captions="\n".join(CAPTIONS), weight=1.0)
+    (other,) = comfy.call(
+        "MACE_PreservePrior",
+        clip=[graph.clip],
+        captions=list(CAPTIONS),
+        weight=[1.0],
+        names=[""],
+        file=["none"],
+        everyday=[False],
+    )
     assert torch.equal(one.P, other.P)
-    both, = comfy.call("MACE_PreservePrior", clip=[graph.clip], captions=["a tree"], weight=[1.0],
-                       other=[one, other])
-    alone, = comfy.call("MACE_PreservePrior", clip=graph.clip, captions="a tree", weight=1.0)
+    (both,) = comfy.call(
+        "MACE_PreservePrior", clip=[graph.clip], captions=["a tree"], weight=[1.0], other=[one, other]
+    )
+    (alone,) = comfy.call("MACE_PreservePrior", clip=graph.clip, captions="a tree", weight=1.0)
     torch.testing.assert_close(both.P, alone.P + 2 * one.P, rtol=1e-12, atol=0)  # sums in another order
 
 
@@ -88,9 +104,14 @@ def folder(host) -> str:
 
 
 def test_a_folder_of_pictures_is_one_erasure(client, folder):
-    prompt = all_stages() | draw("out", ["apply", 0]) | {
-        "folder": node("LoadImageDataSetFromFolder", folder=folder),
-        "own": node("MACE_TrainingSetFromImages", images=["folder", 0], vae=VAE, concept="ship")}
+    prompt = (
+        all_stages()
+        | draw("out", ["apply", 0])
+        | {
+            "folder": node("LoadImageDataSetFromFolder", folder=folder),
+            "own": node("MACE_TrainingSetFromImages", images=["folder", 0], vae=VAE, concept="ship"),
+        }
+    )
     prompt["train"]["inputs"]["training_set"] = ["own", 0]
     assert len(client.run(prompt)["out"]["latents"]) == 1
 
@@ -98,9 +119,15 @@ def test_a_folder_of_pictures_is_one_erasure(client, folder):
 def test_a_folder_of_texts_is_one_prior(client, folder):
     drawn = []
     for captions in (["folder", 1], "\n".join(CAPTIONS)):
-        prompt = base() | stage_1(prior=["prior", 0]) | draw("out", ["refine", 0]) | {
-            "folder": node("LoadImageTextDataSetFromFolder", folder=folder),
-            "prior": node("MACE_PreservePrior", clip=CLIP, captions=captions, weight=1.0)}
+        prompt = (
+            base()
+            | stage_1(prior=["prior", 0])
+            | draw("out", ["refine", 0])
+            | {
+                "folder": node("LoadImageTextDataSetFromFolder", folder=folder),
+                "prior": node("MACE_PreservePrior", clip=CLIP, captions=captions, weight=1.0),
+            }
+        )
         outputs = client.run(prompt)
         assert len(outputs["out"]["latents"]) == 1
         drawn.append(torch.frombuffer(bytearray(picture(client, outputs, "out")), dtype=torch.float32))

@@ -25,7 +25,7 @@ def test_both_folders_are_offered_and_the_packs_own_files_are_not(comfy, folders
 
 def test_a_list_replaces_the_lines(comfy, folders):
     lines = {"concepts": "dog -> ground", "kind": "person"}
-    concepts, = comfy.call("MACE_EraseConcepts", **lines, file="input/lists/mixed.csv")
+    (concepts,) = comfy.call("MACE_EraseConcepts", **lines, file="input/lists/mixed.csv")
     assert [(each.target, each.kind) for each in concepts] == [("ship", "person"), ("Van Gogh", "style")]
     assert [each.target for each in comfy.call("MACE_EraseConcepts", **lines, file="none")[0]] == ["dog"]
 
@@ -39,9 +39,22 @@ def test_a_changed_list_is_read_anew(comfy, folders):
     assert node_class.fingerprint_inputs(concepts="") == "none"
 
 
-@pytest.mark.parametrize("name", ["input/../secret.csv", "input/lists/../../secret.csv", "/etc/passwd.csv",
-                                  "input//secret.csv", "models/mace/..\\..\\secret.csv", "secret.csv",
-                                  "input/C:\\secret.csv", "input/a\0.csv", "", "input/lists", "output/a.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "input/../secret.csv",
+        "input/lists/../../secret.csv",
+        "/etc/passwd.csv",
+        "input//secret.csv",
+        "models/mace/..\\..\\secret.csv",
+        "secret.csv",
+        "input/C:\\secret.csv",
+        "input/a\0.csv",
+        "",
+        "input/lists",
+        "output/a.csv",
+    ],
+)
 def test_names_from_outside_stay_inside(comfy, folders, name):
     with pytest.raises(ValueError, match=r"choose a file of the list\.|There is no file"):
         comfy.call("MACE_EraseConcepts", concepts="", kind="object", file=name)

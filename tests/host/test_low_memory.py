@@ -32,8 +32,10 @@ def gradients(comfy, model, low_memory):
     return loss.item(), [factor.grad for factor in (*list(U.values())[:-1], *list(D.values())[:-1])]
 
 
-@pytest.mark.parametrize("name, stored, compute", [
-    *((name, torch.float32, None) for name in TINY), ("sdxl", torch.float8_e4m3fn, torch.float32)])
+@pytest.mark.parametrize(
+    "name, stored, compute",
+    [*((name, torch.float32, None) for name in TINY), ("sdxl", torch.float8_e4m3fn, torch.float32)],
+)
 def test_gradients_are_the_same_without_the_activations(comfy, name, stored, compute):
     model = tiny_model(name, stored, compute)
     loss, kept = gradients(comfy, model, low_memory=False)

@@ -56,14 +56,17 @@ def test_pictures_and_masks_of_ones_own(comfy, graph, damaged_vae):
     grey, masks = torch.full((2, 64, 64, 3), 0.5), torch.ones(2, 64, 64)
     with pytest.raises(ValueError, match="VAE makes NaN or infinity of sound pictures"):
         own_pictures(comfy, damaged_vae, grey)
-    for pictures, mask, said in ((grey * NAN, masks, "The pictures hold NaN"),
-                                 (grey, masks * NAN, "The masks of 'ship' hold NaN")):
+    for pictures, mask, said in (
+        (grey * NAN, masks, "The pictures hold NaN"),
+        (grey, masks * NAN, "The masks of 'ship' hold NaN"),
+    ):
         with pytest.raises(ValueError, match=said):
             own_pictures(comfy, graph.vae, pictures, masks=mask)
     drawn, _ = draw(comfy, graph)
     with pytest.raises(ValueError, match="The masks hold NaN"):
-        comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention",
-                   masks=torch.full((1, 64, 64), NAN))
+        comfy.call(
+            "MACE_MaskConcepts", training_set=drawn, method="attention", masks=torch.full((1, 64, 64), NAN)
+        )
 
 
 def test_a_latent(comfy, graph):
@@ -74,12 +77,19 @@ def test_a_latent(comfy, graph):
 @pytest.mark.parametrize("format", ["LoRA", "full difference"])
 def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
     options = {each.lower(): each for each in comfy.module("mace_core.erasure.export").FORMATS}
-    _, erasure = comfy.call("MACE_CrossAttnRefine", model=graph.model, clip=graph.clip,
-                            concepts=graph.concepts)
+    _, erasure = comfy.call(
+        "MACE_CrossAttnRefine", model=graph.model, clip=graph.clip, concepts=graph.concepts
+    )
     kept = set(comfy.base.rglob("*"))
     with pytest.raises(ValueError, match=f"The layer {LAYER} of this MODEL holds NaN"):
-        comfy.call("MACE_ExportErasure", model=damaged(graph.model, LAYER), erasure=erasure, rank=4, name="x",
-                   format=options[format.lower()])
+        comfy.call(
+            "MACE_ExportErasure",
+            model=damaged(graph.model, LAYER),
+            erasure=erasure,
+            rank=4,
+            name="x",
+            format=options[format.lower()],
+        )
     assert {path for path in set(comfy.base.rglob("*")) - kept if path.is_file()} == set()
 
 
@@ -109,5 +119,6 @@ def test_a_segmenter(comfy, graph, monkeypatch, tmp_path, broken):
     picture = torch.zeros(64, 64, 3, dtype=torch.uint8)
     with pytest.raises(ValueError, match=f"in '{tmp_path / broken}' answers NaN"):
         segment.find_boxes(tmp_path / "detector", [(picture, "ship")], 0.0, 0.0, lambda _: None)
-        segment.cut_masks(tmp_path / "segmenter", [picture], [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], 0.5,
-                          lambda _: None)
+        segment.cut_masks(
+            tmp_path / "segmenter", [picture], [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], 0.5, lambda _: None
+        )

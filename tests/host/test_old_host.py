@@ -21,8 +21,9 @@ def load(comfy, monkeypatch, tmp_path, caplog):
 
     # what the second copy registers is gone after the test
     monkeypatch.setattr(nodes, "NODE_CLASS_MAPPINGS", dict(nodes.NODE_CLASS_MAPPINGS))
-    monkeypatch.setattr(folder_paths, "folder_names_and_paths",
-                        copy.deepcopy(folder_paths.folder_names_and_paths))
+    monkeypatch.setattr(
+        folder_paths, "folder_names_and_paths", copy.deepcopy(folder_paths.folder_names_and_paths)
+    )
     folder = tmp_path / PACK
     folder.symlink_to(REPOSITORY, target_is_directory=True)
 
@@ -30,6 +31,7 @@ def load(comfy, monkeypatch, tmp_path, caplog):
         with caplog.at_level(logging.INFO):
             ok = asyncio.run(nodes.load_custom_node(str(folder)))
         return None if ok else caplog.text
+
     return loaded
 
 
@@ -55,8 +57,14 @@ def test_newer_and_unreadable_versions_load(load, monkeypatch, version):
     assert load() is None
 
 
-@pytest.mark.parametrize("name", ["comfy_api.latest.io.Custom", "comfy.weight_adapter.WeightAdapterBase",
-                                  "comfy_execution.graph_utils.ExecutionBlocker"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "comfy_api.latest.io.Custom",
+        "comfy.weight_adapter.WeightAdapterBase",
+        "comfy_execution.graph_utils.ExecutionBlocker",
+    ],
+)
 def test_a_host_without_a_name_the_pack_needs_says_which(load, monkeypatch, name):
     monkeypatch.delattr(name)
     log = load()

@@ -13,7 +13,7 @@ ROUNDING = 1e-3  # float32 through a trained network: two orders of summation di
 @pytest.fixture(scope="module")
 def graph(comfy):
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    conditioning, = comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
+    (conditioning,) = comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
     with torch.inference_mode():
         latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     return model, clip, vae, conditioning, latents
@@ -54,6 +54,7 @@ def scale_words(n, in_place: bool):
 def middle(in_place):
     def patch(given):
         return {"h": scale(given["h"], in_place)}
+
     return patch
 
 
@@ -91,6 +92,7 @@ def test_a_replacement_of_self_attention_that_writes_in_place(comfy, graph):
         def attention(q, k, v, extra_options):
             q = scale_words(q, in_place)
             return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -1) @ v
+
         return attention
 
     results = []
@@ -107,10 +109,12 @@ def node_patched(model, name):
     """A MODEL behind one of the host's own nodes."""
     import nodes
 
-    settings = {"FreeU": {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2},
-                "FreeU_V2": {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2},
-                "TomePatchModel": {"ratio": 0.3},
-                "HyperTile": {"tile_size": 32, "swap_size": 2, "max_depth": 0, "scale_depth": False}}
+    settings = {
+        "FreeU": {"b1": 1.1, "b2": 1.2, "s1": 0.9, "s2": 0.2},
+        "FreeU_V2": {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2},
+        "TomePatchModel": {"ratio": 0.3},
+        "HyperTile": {"tile_size": 32, "swap_size": 2, "max_depth": 0, "scale_depth": False},
+    }
     node = nodes.NODE_CLASS_MAPPINGS[name]
     run = node.execute if hasattr(node, "define_schema") else getattr(node(), node.FUNCTION)
     answer = run(model=model, **settings[name])
@@ -149,7 +153,8 @@ def test_attention_without_a_gradient_is_not_used(comfy, graph, monkeypatch, whe
         monkeypatch.setattr(attention, "optimized_attention", attention_sage)
     else:
         model.model_options["transformer_options"]["optimized_attention_override"] = (
-            lambda function, *args, **named: attention_sage(*args, **named))
+            lambda function, *args, **named: attention_sage(*args, **named)
+        )
     loss, found = gradients(comfy, graph, model)
     plain, expected = gradients(comfy, graph, graph[0]) if where != "the host's choice" else (loss, found)
     assert loss == pytest.approx(plain, rel=1e-4)
@@ -160,16 +165,49 @@ def test_attention_without_a_gradient_is_not_used(comfy, graph, monkeypatch, whe
 def test_exact_training_and_learned_attacks_behind_freeu(comfy, graph, extras):
     model, clip, vae, *_ = graph
     model = node_patched(model, "FreeU_V2")
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
-    drawn, _ = comfy.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, images=1,
-                          steps=1, cfg=4.0, seed=0, width=64, height=64)
+    drawn, _ = comfy.call(
+        "MACE_DrawConcepts",
+        model=model,
+        clip=clip,
+        vae=vae,
+        concepts=concepts,
+        images=1,
+        steps=1,
+        cfg=4.0,
+        seed=0,
+        width=64,
+        height=64,
+    )
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="whole image")
-    _, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                         training_set=masked, steps=3, learning_rate=1e-2, seed=0, method="exact")
+    _, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=3,
+        learning_rate=1e-2,
+        seed=0,
+        method="exact",
+    )
     assert len(set(loss["loss"])) == 3
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    table, *_ = comfy.call("MACE_ProbeErasure", before=model, after=refined, clip=clip, vae=vae, prompts="",
-                           concepts=concepts, latent=latent, judge="bundled (for the miniature model)",
-                           images=1, learning_steps=1, seed=0, steps=1, cfg=4.0)
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    table, *_ = comfy.call(
+        "MACE_ProbeErasure",
+        before=model,
+        after=refined,
+        clip=clip,
+        vae=vae,
+        prompts="",
+        concepts=concepts,
+        latent=latent,
+        judge="bundled (for the miniature model)",
+        images=1,
+        learning_steps=1,
+        seed=0,
+        steps=1,
+        cfg=4.0,
+    )
     assert "LoRA" in table

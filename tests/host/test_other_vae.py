@@ -51,8 +51,10 @@ def test_what_it_makes_tells(comfy, graph, node):
 
 
 def test_own_pictures(comfy, sixteen_channels):
-    for vae, makes in ((sixteen_channels, "latents of 16 channels"),
-                       (Wrapped(), r"latents of \[2, 4, 16, 16\] where \[2, 4, 8, 8\] is expected")):
+    for vae, makes in (
+        (sixteen_channels, "latents of 16 channels"),
+        (Wrapped(), r"latents of \[2, 4, 16, 16\] where \[2, 4, 8, 8\] is expected"),
+    ):
         with pytest.raises(ValueError, match=f"VAE makes {makes}"):
             own_pictures(comfy, vae, GREY)
 

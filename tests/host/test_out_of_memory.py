@@ -8,8 +8,10 @@ from tests.host.test_train_together import stage_2, train  # noqa: F401 - a fixt
 
 ERRORS = {
     "card": lambda: torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    "processor": lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough "
-                                      "memory: you tried to allocate 8589934592 bytes."),
+    "processor": lambda: RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough "
+        "memory: you tried to allocate 8589934592 bytes."
+    ),
     "Python": MemoryError,
 }
 
@@ -26,8 +28,11 @@ def memory(comfy):
 
 def test_it_is_told_from_other_errors(memory, error):
     assert memory.is_out_of_memory(error())
-    for other in (ValueError("out of memory"), RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
-                  KeyboardInterrupt()):
+    for other in (
+        ValueError("out of memory"),
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        KeyboardInterrupt(),
+    ):
         assert not memory.is_out_of_memory(other)
 
 
@@ -56,14 +61,15 @@ def test_one_thing_that_does_not_fit_is_a_sentence(memory, error):
 @pytest.fixture(scope="module")
 def graph(comfy):
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     return {"model": model, "clip": clip, "concepts": concepts}, vae
 
 
 def draw(comfy, graph, images=5):
     network, vae = graph
-    return comfy.call("MACE_DrawConcepts", **network, vae=vae, images=images, steps=1, cfg=4.0, seed=3,
-                      width=64, height=64)[1]
+    return comfy.call(
+        "MACE_DrawConcepts", **network, vae=vae, images=images, steps=1, cfg=4.0, seed=3, width=64, height=64
+    )[1]
 
 
 @pytest.fixture
@@ -109,8 +115,11 @@ def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
 
 
 def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):
-    monkeypatch.setattr(comfy.module("nodes.host.network").HostAttentionModel, "attention",
-                        lambda *_: (_ for _ in ()).throw(error()))
+    monkeypatch.setattr(
+        comfy.module("nodes.host.network").HostAttentionModel,
+        "attention",
+        lambda *_: (_ for _ in ()).throw(error()),
+    )
     with pytest.raises(ValueError, match="not enough memory to see where 'ship' is"):
         draw(comfy, graph)
 
@@ -169,13 +178,24 @@ def test_attacks_that_learn_try_with_less_and_then_say_so(comfy, graph, monkeypa
         return attention(*given, low_memory=low_memory, **named)
 
     monkeypatch.setattr(probe, "attention_model", limited)
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
 
     def attack():
-        return comfy.call("MACE_ProbeErasure", before=network["model"], after=network["model"], vae=vae,
-                          clip=network["clip"], concepts=network["concepts"], latent=latent, prompts="",
-                          judge="bundled (for the miniature model)", images=1, learning_steps=1, seed=0,
-                          steps=1)
+        return comfy.call(
+            "MACE_ProbeErasure",
+            before=network["model"],
+            after=network["model"],
+            vae=vae,
+            clip=network["clip"],
+            concepts=network["concepts"],
+            latent=latent,
+            prompts="",
+            judge="bundled (for the miniature model)",
+            images=1,
+            learning_steps=1,
+            seed=0,
+            steps=1,
+        )
 
     if fits:
         assert attack() and asked == [None, True] * 4

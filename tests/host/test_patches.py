@@ -43,10 +43,12 @@ def lora(comfy, model, layer: str):
     up, down = torch.randn(o, 2) / 8, torch.randn(2, d) / 8
     folder = comfy.base / "models" / "loras"
     folder.mkdir(exist_ok=True)
-    safetensors.torch.save_file({f"{layer}.lora_up.weight": up, f"{layer}.lora_down.weight": down},
-                                folder / "stock.safetensors")
-    patched, = comfy.call("LoraLoaderModelOnly", model=model, lora_name="stock.safetensors",
-                          strength_model=1.0)
+    safetensors.torch.save_file(
+        {f"{layer}.lora_up.weight": up, f"{layer}.lora_down.weight": down}, folder / "stock.safetensors"
+    )
+    (patched,) = comfy.call(
+        "LoraLoaderModelOnly", model=model, lora_name="stock.safetensors", strength_model=1.0
+    )
     return patched, up @ down
 
 
@@ -56,7 +58,7 @@ def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, lay
     edited_weight = comfy.module("mace_core.erasure.erasure").edited_weight
     W = weight_in_force(model, layer)
     patched, delta = lora(comfy, model, layer)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength)
     expected = edited_weight(W + delta, layer, erasure, strength)
     torch.testing.assert_close(weight_in_force(erased, layer), expected, atol=1e-6, rtol=1e-5)
     assert torch.equal(weight_in_force(model, layer), W)
@@ -64,7 +66,7 @@ def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, lay
 
 def test_a_lora_after_the_node_is_added_to_the_edited_weight(comfy, model, erasure):
     W = weight_in_force(model, LAYER)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
     edited = weight_in_force(erased, LAYER)
     patched, delta = lora(comfy, erased, LAYER)
     torch.testing.assert_close(weight_in_force(patched, LAYER), edited + delta, atol=1e-6, rtol=1e-5)
@@ -74,12 +76,12 @@ def test_a_lora_after_the_node_is_added_to_the_edited_weight(comfy, model, erasu
 def test_layers_without_factors_get_the_matrix_alone(comfy, model, erasure):
     layer = LAYER.replace("to_k", "to_v")
     W = weight_in_force(model, layer)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
     torch.testing.assert_close(weight_in_force(erased, layer), W @ erasure.T, atol=1e-6, rtol=1e-5)
 
 
 def test_strength_0_is_a_clone_without_patches(comfy, model, erasure):
-    clone, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=0.0)
+    (clone,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=0.0)
     assert clone is not model and clone.patches == model.patches and clone.patches_uuid == model.patches_uuid
 
 
@@ -87,7 +89,7 @@ def test_strength_0_is_a_clone_without_patches(comfy, model, erasure):
 def test_weights_of_every_dtype_keep_it_and_come_back(comfy, erasure, dtype):
     model = loaded_as(dtype)
     W = weight_in_force(model, LAYER)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
     edited = weight_in_force(erased, LAYER)
     assert W.dtype == edited.dtype == dtype and not torch.equal(W.float(), edited.float())
     assert torch.equal(weight_in_force(model, LAYER).float(), W.float())
@@ -99,5 +101,6 @@ def loaded_as(dtype):
 
     path = folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT)
     with torch.inference_mode():
-        return comfy.sd.load_checkpoint_guess_config(path, output_clip=False, output_vae=False,
-                                                     model_options={"dtype": dtype})[0]
+        return comfy.sd.load_checkpoint_guess_config(
+            path, output_clip=False, output_vae=False, model_options={"dtype": dtype}
+        )[0]

@@ -8,32 +8,47 @@ import pytest
 import torch
 
 from mini.vocabulary import JUDGE
-from tests.host.graphs import CHECKPOINT
+from tests.host.calls import refined_graph
 
 BUNDLED_JUDGE = "bundled (for the miniature model)"
-SETTINGS = {"prompts": "ship: a hull on water\na grey day", "judge": BUNDLED_JUDGE, "images": 2,
-            "learning_steps": 3, "seed": 5, "steps": 2, "cfg": 4.0}
+SETTINGS = {
+    "prompts": "ship: a hull on water\na grey day",
+    "judge": BUNDLED_JUDGE,
+    "images": 2,
+    "learning_steps": 3,
+    "seed": 5,
+    "steps": 2,
+    "cfg": 4.0,
+}
 
 
 @pytest.fixture(scope="module")
 def graph(comfy):
-    model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
-    refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts)
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    return SimpleNamespace(model=model, clip=clip, vae=vae, concepts=concepts, refined=refined, latent=latent)
+    return refined_graph(comfy)
 
 
 def probe(comfy, graph, **changed):
-    return comfy.call("MACE_ProbeErasure", **{
-        "before": graph.model, "after": graph.refined, "clip": graph.clip, "vae": graph.vae,
-        "concepts": graph.concepts, "latent": graph.latent, **SETTINGS, **changed})
+    return comfy.call(
+        "MACE_ProbeErasure",
+        **{
+            "before": graph.model,
+            "after": graph.refined,
+            "clip": graph.clip,
+            "vae": graph.vae,
+            "concepts": graph.concepts,
+            "latent": graph.latent,
+            **SETTINGS,
+            **changed,
+        },
+    )
 
 
 def state(model) -> dict:
     model.unpatch_model()
-    return {name: hashlib.sha256(p.detach().numpy().tobytes()).hexdigest()
-            for name, p in model.model.named_parameters()}
+    return {
+        name: hashlib.sha256(p.detach().numpy().tobytes()).hexdigest()
+        for name, p in model.model.named_parameters()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +76,25 @@ def test_budget_prompts_and_judge_are_recorded(comfy, probed):
 
 
 def test_the_table_says_what_was_tried_and_that_nothing_is_deleted(probed):
-    for words in ("Erasure is not deletion", "Strongest attack", "held-out templates", "misspellings",
-                  "a hull on water", "3 optimisation steps", "learned embedding", "LoRA re-training"):
+    for words in (
+        "Erasure is not deletion",
+        "Strongest attack",
+        "held-out templates",
+        "misspellings",
+        "a hull on water",
+        "3 optimisation steps",
+        "learned embedding",
+        "LoRA re-training",
+    ):
         assert words in probed.table
     assert probed.grid.shape[0] == 1 and probed.grid.shape[-1] == 3 and probed.grid.std() > 0.05
 
 
 def test_what_an_attack_cannot_try_is_said(comfy, graph):
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="mushroom -> meadow", kind="object")
-    table, text, _ = probe(comfy, graph, concepts=concepts, after=graph.model, prompts="", learning_steps=0,
-                           images=1, steps=1)
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="mushroom -> meadow", kind="object")
+    table, text, _ = probe(
+        comfy, graph, concepts=concepts, after=graph.model, prompts="", learning_steps=0, images=1, steps=1
+    )
     not_tried = {each["attack"] for each in json.loads(text)["attacks"] if each["after"] is None}
     assert not_tried == {"other languages", "own prompts", "learned embedding", "LoRA re-training"}
     assert "not tried: no optimisation steps were allowed" in table
@@ -82,14 +106,17 @@ def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
     module, attention = comfy.module("nodes.host.attacks"), comfy.module("nodes.host.network")
     sampling, relearn = comfy.module("nodes.host.sampling"), comfy.module("mace_core.attacks.relearn")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
-    concept, = graph.concepts
+    (concept,) = graph.concepts
     with torch.inference_mode():
         plain = encoder.conditioning("a photo of the ship")
-        latents = sampling.draw_latents(graph.model, plain, encoder.conditioning(""), 4, (64, 64), 6, 4.0, 0,
-                                        lambda count: None)
+        latents = sampling.draw_latents(
+            graph.model, plain, encoder.conditioning(""), 4, (64, 64), 6, 4.0, 0, lambda count: None
+        )
         budget = relearn.Budget(steps=20, seed=1)
-        attacks = [attack(graph.refined, encoder, concept, latents, budget, lambda *_: None)[:2]
-                   for attack in (module.with_learned_embedding, module.with_retrained_lora)]
+        attacks = [
+            attack(graph.refined, encoder, concept, latents, budget, lambda *_: None)[:2]
+            for attack in (module.with_learned_embedding, module.with_retrained_lora)
+        ]
 
         def error(model, conditioning) -> float:
             g = torch.Generator().manual_seed(9)

@@ -8,8 +8,15 @@ import torch
 
 from tests.host.graphs import CHECKPOINT
 
-FORMATS = ("float8_e4m3fn", "float8_e5m2", "mxfp8", "nvfp4", "int8_tensorwise", "convrot_w4a4",
-           "asym_w4a8_int8")
+FORMATS = (
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "mxfp8",
+    "nvfp4",
+    "int8_tensorwise",
+    "convrot_w4a4",
+    "asym_w4a8_int8",
+)
 # relative error of a weight in 8 and in 4 bits
 ROUNDING = {"float8_e5m2": 0.06, "nvfp4": 0.15, "convrot_w4a4": 0.2, "asym_w4a8_int8": 0.2}
 GROUPS = {"convrot_w4a4": {"convrot_groupsize": 64}, "asym_w4a8_int8": {"convrot_groupsize": 64}}
@@ -19,8 +26,14 @@ DRAWING = {"images": 1, "steps": 2, "cfg": 4.0, "width": 64, "height": 64}
 
 
 def projections(weights):
-    return [key for key in weights if ".attn2.to_" in key and key.endswith((".to_k.weight", ".to_v.weight"))
-            and FIRST not in key and key.startswith("model.diffusion_model")]
+    return [
+        key
+        for key in weights
+        if ".attn2.to_" in key
+        and key.endswith((".to_k.weight", ".to_v.weight"))
+        and FIRST not in key
+        and key.startswith("model.diffusion_model")
+    ]
 
 
 def quantised(weights, name: str) -> dict:
@@ -42,8 +55,11 @@ def scaled(weights) -> dict:
     """The checkpoint in the older form of fp8: a factor beside each weight."""
     fp8 = torch.float8_e4m3fn
     result = dict(weights) | {"model.diffusion_model.scaled_fp8": torch.zeros(1).to(fp8)}
-    for key in [key for key in weights if key.startswith("model.diffusion_model") and weights[key].ndim == 2
-                and key.endswith(".weight")]:
+    for key in [
+        key
+        for key in weights
+        if key.startswith("model.diffusion_model") and weights[key].ndim == 2 and key.endswith(".weight")
+    ]:
         factor = weights[key].float().abs().amax() / 448
         result[key] = (weights[key].float() / factor).to(fp8)
         result[key.replace(".weight", ".scale_weight")] = factor.reshape(1)
@@ -114,26 +130,43 @@ def test_weights_are_read_as_the_network_computes_with_them(comfy, graph):
 @pytest.mark.parametrize("method", ["fast", "exact"])
 def test_all_stages_undo_and_export(comfy, graph, method):
     name, network, vae, exact = graph
-    concepts, = comfy.call("MACE_EraseConcepts", **CONCEPT)
+    (concepts,) = comfy.call("MACE_EraseConcepts", **CONCEPT)
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", **network, concepts=concepts)
-    drawn, pictures = comfy.call("MACE_DrawConcepts", **network, vae=vae, concepts=concepts, seed=0,
-                                 **DRAWING)
+    drawn, pictures = comfy.call(
+        "MACE_DrawConcepts", **network, vae=vae, concepts=concepts, seed=0, **DRAWING
+    )
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="whole image")
-    loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=network["clip"],
-                             concepts=concepts, training_set=masked, steps=2, learning_rate=1e-2, seed=0,
-                             method=method)
-    fused, = comfy.call("MACE_FuseLoRAs", clip=network["clip"], refined=stage_1, concept_loras=loras)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=network["model"], erasure=fused, strength=1.0)
+    loras, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=network["clip"],
+        concepts=concepts,
+        training_set=masked,
+        steps=2,
+        learning_rate=1e-2,
+        seed=0,
+        method=method,
+    )
+    (fused,) = comfy.call("MACE_FuseLoRAs", clip=network["clip"], refined=stage_1, concept_loras=loras)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=network["model"], erasure=fused, strength=1.0)
     _, again = comfy.call("MACE_DrawConcepts", **network, vae=vae, concepts=concepts, seed=1, **DRAWING)
     weights = comfy.module("nodes.host.weights")
     edited = comfy.module("mace_core.erasure.erasure").edited_weight
     for key, W in list(exact.items())[:2]:
         expected = edited(W, key.removesuffix(".weight"), fused)
         assert close(weights.weight_in_force(erased, key), expected, name)
-        assert torch.equal(weights.weight_in_force(network["model"], key),
-                           weights.plain_weight(network["model"], key))
+        assert torch.equal(
+            weights.weight_in_force(network["model"], key), weights.plain_weight(network["model"], key)
+        )
     assert pictures.isfinite().all() and again.isfinite().all()
     assert torch.tensor(loss["loss"]).isfinite().all()
-    saved, *_ = comfy.call("MACE_ExportErasure", model=network["model"], erasure=fused, format="LoRA", rank=4,
-                           name=f"{name}_{method}", precision="float16")
+    saved, *_ = comfy.call(
+        "MACE_ExportErasure",
+        model=network["model"],
+        erasure=fused,
+        format="LoRA",
+        rank=4,
+        name=f"{name}_{method}",
+        precision="float16",
+    )
     assert saved

@@ -89,15 +89,35 @@ def test_a_distilled_schedule_is_read_at_the_timestep_that_was_asked_for(comfy, 
 @pytest.mark.parametrize("method", ["fast", "exact"])
 def test_stages_and_maps(comfy, loaded, patched, method):
     _, clip, vae = loaded
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", model=patched, clip=clip, concepts=concepts)
-    drawn, pictures = comfy.call("MACE_DrawConcepts", model=patched, clip=clip, vae=vae, concepts=concepts,
-                                 **DRAWING)
+    drawn, pictures = comfy.call(
+        "MACE_DrawConcepts", model=patched, clip=clip, vae=vae, concepts=concepts, **DRAWING
+    )
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                             training_set=masked, steps=2, learning_rate=1e-2, seed=0, method=method)
+    loras, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=2,
+        learning_rate=1e-2,
+        seed=0,
+        method=method,
+    )
     assert pictures.isfinite().all() and torch.tensor(loss["loss"]).isfinite().all()
-    latent, = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    maps, _ = comfy.call("MACE_ViewAttention", before=patched, after=refined, clip=clip, vae=vae,
-                         latent=latent, prompt="a photo of a ship", seed=0, steps=1, cfg=1.0)
+    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
+    maps, _ = comfy.call(
+        "MACE_ViewAttention",
+        before=patched,
+        after=refined,
+        clip=clip,
+        vae=vae,
+        latent=latent,
+        prompt="a photo of a ship",
+        seed=0,
+        steps=1,
+        cfg=1.0,
+    )
     assert maps.isfinite().all()

@@ -8,11 +8,28 @@ import pytest
 from dev.workflows.schema import inputs
 
 NODES = Path(__file__).resolve().parents[2] / "nodes"
-FROZEN = {f"MACE_{name}" for name in (
-    "EraseConcepts", "PreservePrior", "CrossAttnRefine", "DrawConcepts", "MaskConcepts",
-    "TrainingSetFromImages", "TrainConceptLoRA", "FuseLoRAs", "ApplyErasedModel", "SaveErasure",
-    "LoadErasure", "ExportErasure", "ScoreErasure", "ViewAttention", "SuggestSurrogate",
-    "ProbeErasure", "CountExposed")}
+FROZEN = {
+    f"MACE_{name}"
+    for name in (
+        "EraseConcepts",
+        "PreservePrior",
+        "CrossAttnRefine",
+        "DrawConcepts",
+        "MaskConcepts",
+        "TrainingSetFromImages",
+        "TrainConceptLoRA",
+        "FuseLoRAs",
+        "ApplyErasedModel",
+        "SaveErasure",
+        "LoadErasure",
+        "ExportErasure",
+        "ScoreErasure",
+        "ViewAttention",
+        "SuggestSurrogate",
+        "ProbeErasure",
+        "CountExposed",
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +77,13 @@ def test_the_scanner_finds_every_class():
     for path in NODES.glob("*.py"):
         for each in ast.walk(ast.parse(path.read_text())):
             if isinstance(each, ast.ClassDef) and "io.ComfyNode" in map(ast.unparse, each.bases):
-                found |= {keyword.value.value for call in ast.walk(each) if isinstance(call, ast.Call)
-                          for keyword in call.keywords if keyword.arg == "node_id"}
+                found |= {
+                    keyword.value.value
+                    for call in ast.walk(each)
+                    if isinstance(call, ast.Call)
+                    for keyword in call.keywords
+                    if keyword.arg == "node_id"
+                }
     assert FROZEN <= found
 
 

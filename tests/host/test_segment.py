@@ -107,12 +107,12 @@ def test_masks_do_not_depend_on_how_many_boxes_are_cut_at_once(comfy, segment, i
 @pytest.mark.parametrize("name", ["box_threshold", "text_threshold"])
 def test_a_higher_threshold_keeps_fewer_boxes(segment, phrase, name):
     detector, _ = segment.chosen()
-    counts = [sum(map(len, boxes(segment, detector, phrase, **{name: value}))) for value in (0, .5, .8, 1)]
+    counts = [sum(map(len, boxes(segment, detector, phrase, **{name: value}))) for value in (0, 0.5, 0.8, 1)]
     assert counts == sorted(counts, reverse=True) and 12 == counts[0] > counts[1] > counts[3] == 0
 
 
 def test_a_higher_mask_threshold_makes_smaller_masks(comfy, images):
-    small, middle, large = (grounded(comfy, images(), mask_threshold=cut)[1] for cut in (.9, .5, .1))
+    small, middle, large = (grounded(comfy, images(), mask_threshold=cut)[1] for cut in (0.9, 0.5, 0.1))
     assert (small <= middle).all() and (middle <= large).all() and small.sum() < middle.sum() < large.sum()
 
 
@@ -205,8 +205,10 @@ def test_the_lists_hold_folders_first_and_then_the_hugging_face_cache(segment, m
 
 
 def test_a_model_in_the_cache_is_used_without_a_folder(comfy, images, places, models, tmp_path):
-    for name, repository in (("IDEA-Research/tiny-dino", "IDEA-Research/grounding-dino-base"),
-                             ("tiny-sam", "facebook/sam-vit-base")):
+    for name, repository in (
+        ("IDEA-Research/tiny-dino", "IDEA-Research/grounding-dino-base"),
+        ("tiny-sam", "facebook/sam-vit-base"),
+    ):
         put_into_cache(models / "segmenters" / name, tmp_path / "hub", repository)
     here = grounded(comfy, images())[1]
     places(tmp_path)
@@ -222,7 +224,7 @@ def test_a_folder_that_cannot_be_read(comfy, images, places, models, tmp_path, d
     if damage == "no processor":
         (folder / "processor_config.json").unlink()
     elif damage == "half the weights":
-        weights.write_bytes(whole[:len(whole) // 2])
+        weights.write_bytes(whole[: len(whole) // 2])
     else:
         weights.unlink()
     if damage == "pickled weights":
@@ -241,22 +243,49 @@ def test_the_models_are_no_erasures(comfy, models):
 
 def test_drawn_concepts_are_segmented_and_trained(comfy):
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name="mace_mini_sd.safetensors")
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\nstyle: mosaic -> art", kind="object")
-    drawn, _ = comfy.call("MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts, images=2,
-                          steps=1, cfg=4.0, seed=0, width=64, height=64)
+    (concepts,) = comfy.call(
+        "MACE_EraseConcepts", concepts="ship -> sea\nstyle: mosaic -> art", kind="object"
+    )
+    drawn, _ = comfy.call(
+        "MACE_DrawConcepts",
+        model=model,
+        clip=clip,
+        vae=vae,
+        concepts=concepts,
+        images=2,
+        steps=1,
+        cfg=4.0,
+        seed=0,
+        width=64,
+        height=64,
+    )
     masked, masks = grounded(comfy, *drawn)
     assert masks[:2].min() == 0 and masks[2:].min() == 1
-    refined, _ = comfy.call("MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts,
-                            preserve_weight=0.0, ridge=10.0)
-    loras, _ = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                          training_set=masked, steps=1, learning_rate=1e-2, seed=0)
+    refined, _ = comfy.call(
+        "MACE_CrossAttnRefine", model=model, clip=clip, concepts=concepts, preserve_weight=0.0, ridge=10.0
+    )
+    loras, _ = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=1,
+        learning_rate=1e-2,
+        seed=0,
+    )
     assert [lora.concept.target for lora in loras] == ["ship", "mosaic"]
 
 
 def test_a_style_of_ones_own_pictures(comfy, images):
     vae = comfy.call("CheckpointLoaderSimple", ckpt_name="mace_mini_sd.safetensors")[2]
-    own, = comfy.call("MACE_TrainingSetFromImages", images=PICTURES[:1].float() / 255, vae=vae,
-                      concept="style: Van Gogh", other=(images(),))
+    (own,) = comfy.call(
+        "MACE_TrainingSetFromImages",
+        images=PICTURES[:1].float() / 255,
+        vae=vae,
+        concept="style: Van Gogh",
+        other=(images(),),
+    )
     (ship, style), _ = grounded(comfy, *own)
     assert (style.target, style.kind) == ("Van Gogh", "style") and style.masks.min() == 1 > ship.masks.min()
     with pytest.raises(ValueError, match="'art: Van Gogh' starts with the unknown kind 'art'"):

@@ -15,18 +15,30 @@ BOTH = 2 * PRESERVE  # the lambda in force: it counts once for each of the two c
 def run(comfy):
     """Every output of a small run over two concepts, by name."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = comfy.call("MACE_EraseConcepts", concepts="ship (boat) -> sea\ndog -> ground", kind="object")
-    prior, = comfy.call("MACE_PreservePrior", clip=clip, captions=CAPTIONS, weight=1.0)
+    (concepts,) = comfy.call(
+        "MACE_EraseConcepts", concepts="ship (boat) -> sea\ndog -> ground", kind="object"
+    )
+    (prior,) = comfy.call("MACE_PreservePrior", clip=clip, captions=CAPTIONS, weight=1.0)
     settings = {"prior": prior, "preserve_weight": PRESERVE, "ridge": RIDGE}
     network = {"model": model, "clip": clip, "concepts": concepts}
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", **network, **settings)
-    drawn, images = comfy.call("MACE_DrawConcepts", **network, vae=vae, images=3, steps=2, cfg=4.0, seed=0,
-                               width=64, height=128)
+    drawn, images = comfy.call(
+        "MACE_DrawConcepts", **network, vae=vae, images=3, steps=2, cfg=4.0, seed=0, width=64, height=128
+    )
     masked, masks = comfy.call("MACE_MaskConcepts", training_set=drawn, method="attention")
-    loras, loss = comfy.call("MACE_TrainConceptLoRA", refined=refined, clip=clip, concepts=concepts,
-                             training_set=masked, steps=4, learning_rate=1e-2, seed=0, method="exact")
-    fused, = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, **settings)
-    erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
+    loras, loss = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=refined,
+        clip=clip,
+        concepts=concepts,
+        training_set=masked,
+        steps=4,
+        learning_rate=1e-2,
+        seed=0,
+        method="exact",
+    )
+    (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, **settings)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
     return locals()
 
 
@@ -82,8 +94,15 @@ def test_pictures_and_masks_are_of_one_size_and_in_order(run):
 def test_each_picture_depends_on_its_seed_alone(comfy, run):
     """The third of three is the first of the seed two further on: sets of any size can be compared."""
     settings = {"steps": 2, "cfg": 4.0, "seed": 2, "width": 64, "height": 128}
-    [again], _ = comfy.call("MACE_DrawConcepts", model=run["model"], clip=run["clip"], vae=run["vae"],
-                            concepts=run["concepts"][:1], images=1, **settings)
+    [again], _ = comfy.call(
+        "MACE_DrawConcepts",
+        model=run["model"],
+        clip=run["clip"],
+        vae=run["vae"],
+        concepts=run["concepts"][:1],
+        images=1,
+        **settings,
+    )
     drawn = run["drawn"][0].latents
     torch.testing.assert_close(again.latents[0], drawn[2], atol=1e-3, rtol=1e-3)  # rounding differs by batch
     assert (drawn[1] - drawn[2]).abs().max() > 0.1  # what another seed draws
@@ -98,13 +117,21 @@ def test_own_pictures_train_as_drawn_ones_do(comfy, run):
     """A size that is no multiple of eight is cropped by the VAE; pictures and masks follow."""
     images, masks = torch.rand(2, 67, 70, 3), torch.ones(2, 67, 70)
     pictures = {"images": images, "vae": run["vae"]}
-    own, = comfy.call("MACE_TrainingSetFromImages", **pictures, concept="ship", masks=masks)
-    both, = comfy.call("MACE_TrainingSetFromImages", **pictures, concept="dog", other=own)
+    (own,) = comfy.call("MACE_TrainingSetFromImages", **pictures, concept="ship", masks=masks)
+    (both,) = comfy.call("MACE_TrainingSetFromImages", **pictures, concept="dog", other=own)
     assert [each.target for each in both] == ["ship", "dog"]
     assert own[0].latents.shape == (2, 4, 8, 8) and own[0].masks.shape == (2, 64, 64)
-    loras, _ = comfy.call("MACE_TrainConceptLoRA", refined=run["refined"], clip=run["clip"],
-                          concepts=run["concepts"], training_set=both, steps=1, learning_rate=1e-2, seed=0,
-                          method="exact")
+    loras, _ = comfy.call(
+        "MACE_TrainConceptLoRA",
+        refined=run["refined"],
+        clip=run["clip"],
+        concepts=run["concepts"],
+        training_set=both,
+        steps=1,
+        learning_rate=1e-2,
+        seed=0,
+        method="exact",
+    )
     assert len(loras) == 2
     with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):
         comfy.call("MACE_TrainingSetFromImages", **pictures, concept="ship", other=own)

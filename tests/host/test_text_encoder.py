@@ -28,7 +28,7 @@ def test_embeddings_are_those_the_sampler_gets(comfy, clip, encoder):
     encoded = encoder.encode(list(PROMPTS))
     assert encoded.embeddings.dtype == torch.float32 and encoded.tokens.shape == (3, 77)
     for prompt, ours in list(zip(PROMPTS, encoded.embeddings, strict=True))[:2]:
-        [[theirs, _]], = comfy.call("CLIPTextEncode", clip=clip, text=prompt)
+        ([[theirs, _]],) = comfy.call("CLIPTextEncode", clip=clip, text=prompt)
         torch.testing.assert_close(ours, theirs[0].float(), atol=2e-3, rtol=2e-3)
 
 
@@ -36,7 +36,7 @@ def test_prompts_are_read_literally(encoder):
     """Brackets and weights are for people who write prompts, not for names of concepts."""
     literal = encoder.word_tokens(PROMPTS[2])
     tokens = encoder.encode([PROMPTS[2]]).tokens[0].tolist()
-    assert tokens[1:len(literal) + 1] == list(literal)
+    assert tokens[1 : len(literal) + 1] == list(literal)
     assert set(encoder.word_tokens("(ship:1.5)")) > set(encoder.word_tokens("ship"))
 
 
@@ -49,7 +49,7 @@ def test_word_tokens_leave_out_start_end_and_padding(encoder):
 def test_the_fingerprint_knows_what_the_embeddings_depend_on(comfy, clip, encoder):
     fingerprint_of = comfy.module("nodes.host.fingerprints").encoder_fingerprint
     again = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)[1]
-    skipped, = comfy.call("CLIPSetLastLayer", clip=clip, stop_at_clip_layer=-2)
+    (skipped,) = comfy.call("CLIPSetLastLayer", clip=clip, stop_at_clip_layer=-2)
     patched = clip.clone()
     key = next(key for key in clip.patcher.model_state_dict() if key.endswith("mlp.fc1.weight"))
     patched.add_patches({key: (torch.full(clip.patcher.model_state_dict()[key].shape, 0.01),)}, 1.0)

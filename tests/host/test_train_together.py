@@ -13,9 +13,20 @@ LINES = "ship -> sea\ncat -> ground\nperson: Mira Vance -> a person"
 def stage_2(comfy):
     """MODEL, text encoder, and concepts with their images, made as a graph makes them."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    concepts, = run(comfy, "MACE_EraseConcepts", concepts=LINES, kind="object")
-    drawn, _ = run(comfy, "MACE_DrawConcepts", model=model, clip=clip, vae=vae, concepts=concepts,
-                   images=2, steps=2, cfg=4.0, width=64, height=64)
+    (concepts,) = run(comfy, "MACE_EraseConcepts", concepts=LINES, kind="object")
+    drawn, _ = run(
+        comfy,
+        "MACE_DrawConcepts",
+        model=model,
+        clip=clip,
+        vae=vae,
+        concepts=concepts,
+        images=2,
+        steps=2,
+        cfg=4.0,
+        width=64,
+        height=64,
+    )
     masked, _ = run(comfy, "MACE_MaskConcepts", training_set=drawn, method="whole image")
     items = comfy.module("nodes.work.training").checked_items(concepts, masked)
     return model, comfy.module("nodes.host.text_encoder").HostTextEncoder(clip), items
@@ -35,16 +46,20 @@ def train(comfy, stage_2, items=None, method="exact") -> list:
     settings = comfy.module("mace_core.training.exact").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
     progress = comfy.module("nodes.host.progress").TimedProgress("Train LoRA", 18)
     with torch.inference_mode():
-        return list(comfy.module("nodes.work.training").train_all(
-            model, encoder, items or all_items, settings, method, progress))
+        return list(
+            comfy.module("nodes.work.training").train_all(
+                model, encoder, items or all_items, settings, method, progress
+            )
+        )
 
 
 def batches_seen(comfy, monkeypatch):
     """The batch sizes the network is called with from now on."""
     seen, model = [], comfy.module("nodes.host.network").HostAttentionModel
     attention = model.attention
-    monkeypatch.setattr(model, "attention", lambda self, x_t, *rest: seen.append(len(x_t)) or attention(
-        self, x_t, *rest))
+    monkeypatch.setattr(
+        model, "attention", lambda self, x_t, *rest: seen.append(len(x_t)) or attention(self, x_t, *rest)
+    )
     return seen
 
 
@@ -120,8 +135,9 @@ def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
 def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypatch):
     model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
     queries = model.queries
-    monkeypatch.setattr(model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(
-        self, x_t, *rest))
+    monkeypatch.setattr(
+        model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(self, x_t, *rest)
+    )
     found = train(comfy, stage_2, method="fast")
     samples = comfy.module("mace_core.training.closed_form").SAMPLES
     assert seen == [1] * samples * 3  # the memory of one sample

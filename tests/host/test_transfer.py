@@ -26,14 +26,18 @@ def other(comfy, exporting):
     lora = {}
     for layer in (LAYER, OTHER):
         o, d = exporting.layers[layer]
-        lora |= {f"{layer}.lora_up.weight": torch.randn(o, 4, generator=g) / 4,
-                 f"{layer}.lora_down.weight": torch.randn(4, d, generator=g) / 4}
+        lora |= {
+            f"{layer}.lora_up.weight": torch.randn(o, 4, generator=g) / 4,
+            f"{layer}.lora_down.weight": torch.randn(4, d, generator=g) / 4,
+        }
     safetensors.torch.save_file(lora, comfy.base / "tune.safetensors")
     tuned = exporting.with_stock_lora(comfy.base / "tune.safetensors")
     with torch.inference_mode():
         CheckpointSave().save(tuned, exporting.clip, exporting.vae, "tuned")
-    shutil.move(comfy.base / "output" / "tuned_00001_.safetensors",
-                comfy.base / "models" / "checkpoints" / "tuned.safetensors")
+    shutil.move(
+        comfy.base / "output" / "tuned_00001_.safetensors",
+        comfy.base / "models" / "checkpoints" / "tuned.safetensors",
+    )
     model, clip, _ = comfy.call("CheckpointLoaderSimple", ckpt_name="tuned.safetensors")
     return SimpleNamespace(model=model, clip=clip)
 
@@ -42,7 +46,7 @@ def applied(comfy, caplog, model, erasure, clip):
     """The erased MODEL, and what the node said."""
     caplog.clear()
     with caplog.at_level("INFO"):
-        erased, = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=clip)
+        (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=clip)
     said = [record.getMessage() for record in caplog.records if "Apply erasure: " in record.getMessage()]
     assert len(said) == 1
     return erased, said[0]
@@ -62,8 +66,14 @@ def test_the_other_checkpoints_own_weights_are_multiplied(comfy, caplog, exporti
 
 def test_the_closed_form_made_there_is_the_same_to_the_bit(comfy, exporting, other):
     concepts = exporting.erasure.concepts
-    _, there = comfy.call("MACE_CrossAttnRefine", model=other.model, clip=other.clip, concepts=concepts,
-                          preserve_weight=1e-4, ridge=10.0)
+    _, there = comfy.call(
+        "MACE_CrossAttnRefine",
+        model=other.model,
+        clip=other.clip,
+        concepts=concepts,
+        preserve_weight=1e-4,
+        ridge=10.0,
+    )
     assert torch.equal(there.T, exporting.erasure.T)
     assert there.text_encoder == exporting.erasure.text_encoder and there.base != exporting.erasure.base
 
@@ -78,4 +88,5 @@ def test_at_home_all_of_it_is_exact_and_a_lora_in_front_changes_nothing(comfy, c
 def test_on_a_server_the_node_says_it(client):
     prompt = base() | stage_1() | apply("apply", ["refine", 1], clip=CLIP) | draw("out", ["apply", 0])
     assert client.run(prompt)["apply"]["text"] == [
-        "Closed form only: exact on every checkpoint with the same text encoder."]
+        "Closed form only: exact on every checkpoint with the same text encoder."
+    ]

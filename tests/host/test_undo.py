@@ -34,9 +34,15 @@ def test_strength_0_is_no_node_at_all(client, untouched, erased):
 def test_branches_of_one_loader_leave_each_other_alone(client, untouched, erased):
     other = {f"other_{name}": each for name, each in stage_1("cat -> sky").items()}
     other["other_refine"]["inputs"]["concepts"] = ["other_concepts", 0]
-    prompt = (all_stages() | other | draw("other", ["other_refine", 0]) | draw("plain", MODEL, again=2)
-              | draw("erased", ["apply", 0], again=2) | draw("half", ["half_applied", 0])
-              | apply("half_applied", ["fuse", 0], strength=0.5))
+    prompt = (
+        all_stages()
+        | other
+        | draw("other", ["other_refine", 0])
+        | draw("plain", MODEL, again=2)
+        | draw("erased", ["apply", 0], again=2)
+        | draw("half", ["half_applied", 0])
+        | apply("half_applied", ["fuse", 0], strength=0.5)
+    )
     outputs = client.run(prompt)
     assert picture(client, outputs, "plain") == untouched
     assert picture(client, outputs, "erased") == erased

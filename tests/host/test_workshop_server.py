@@ -11,8 +11,9 @@ SAVE = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_pref
 TEMPLATE = Template(
     nodes=(
         Node("picture", "EmptyImage", at=(0, 0), inputs={"width": 16, "height": 16}),
-        Node("copies", "RepeatImageBatch", at=(340, 0),
-             inputs={"image": Out("picture", "IMAGE"), "amount": 3}),
+        Node(
+            "copies", "RepeatImageBatch", at=(340, 0), inputs={"image": Out("picture", "IMAGE"), "amount": 3}
+        ),
         Node("save", "SaveImage", at=(680, 0), inputs={"images": Out("copies")}),
     ),
     notes=(Note("A note is not a node.", at=(0, 300)),),
@@ -56,5 +57,5 @@ def test_saved_files_survive_a_restart(restartable_host):
 
 def test_in_process_the_pack_is_loaded_the_way_the_host_does(comfy):
     assert [name for name in comfy.nodes if name.startswith("MACE_")]
-    image, = comfy.call("EmptyImage", width=8, height=8, batch_size=1, color=0)
+    (image,) = comfy.call("EmptyImage", width=8, height=8, batch_size=1, color=0)
     assert image.shape == (1, 8, 8, 3)

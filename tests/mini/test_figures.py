@@ -74,7 +74,7 @@ def test_a_concepts_two_sources_are_kept_apart(artist, name):
     before = 1 + len(start)  # tokens in front of the concept read nothing of it: the same in every prompt
     assert own[:before].all() and own[before:].any()
     last = int(own.nonzero().max())
-    assert not own[last + 1:].any()
+    assert not own[last + 1 :].any()
     assert (rest == told).all(-1).tolist() == [not before <= i <= last for i in range(77)]
 
 

@@ -38,8 +38,10 @@ def test_probabilities_are_over_the_names_and_do_not_depend_on_the_batch(judge):
 
 def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
     coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    small, large = (torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear").permute(0, 2, 3, 1)
-                    for side in (64, 256))
+    small, large = (
+        torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear").permute(0, 2, 3, 1)
+        for side in (64, 256)
+    )
     names = ["cat", "ship", "sea"]
     shrunk = judge.probabilities(large, names)
     torch.testing.assert_close(shrunk, judge.probabilities(small, names), atol=0.05, rtol=0)

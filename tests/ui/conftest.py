@@ -13,8 +13,15 @@ from dev.host.pack_folder import PACK
 from dev.host.server import Host
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 LOCAL = ("127.0.0.1", "localhost")
 
 
@@ -43,8 +50,12 @@ def object_info(ui_host: Host) -> dict:
 def browser(chromium: Path) -> Iterator[BrowserContext]:
     with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=str(chromium), headless=True, args=list(FLAGS),
-            viewport={"width": 1600, "height": 1000})
+            profile,
+            executable_path=str(chromium),
+            headless=True,
+            args=list(FLAGS),
+            viewport={"width": 1600, "height": 1000},
+        )
         context.route("**/*", only_local)
         yield context
         context.close()

@@ -54,8 +54,9 @@ def test_opens_without_a_complaint(page, workflow):
 def test_the_front_end_makes_the_same_prompt_as_our_conversion(page, workflow, object_info):
     open_workflow(page, workflow)
     theirs = page.evaluate(PROMPT)
-    assert {name: node["inputs"] for name, node in to_api(workflow, object_info).items()} == \
-        {name: node["inputs"] for name, node in theirs.items()}
+    assert {name: node["inputs"] for name, node in to_api(workflow, object_info).items()} == {
+        name: node["inputs"] for name, node in theirs.items()
+    }
 
 
 def test_runs_to_the_end(page, workflow, ui_host):

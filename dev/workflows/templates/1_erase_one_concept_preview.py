@@ -5,19 +5,54 @@ from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
 TEMPLATE = Template(
     nodes=(
-        Node("loader", "CheckpointLoaderSimple", at=(0, 0), size=(320, 98),
-             inputs={"ckpt_name": "mace_mini_sd.safetensors"}),
-        Node("concepts", "MACE_EraseConcepts", at=(0, 240), size=(320, 260),
-             inputs={"concepts": "ship -> sea", "kind": "object"}),
-        Node("refine", "MACE_CrossAttnRefine", at=(380, 240), size=(320, 170),
-             inputs={"model": Out("loader", "MODEL"), "clip": Out("loader", "CLIP"),
-                     "concepts": Out("concepts")}),
-        Node("positive", "CLIPTextEncode", at=(760, 0), size=(320, 120), title="Prompt",
-             inputs={"clip": Out("loader", "CLIP"), "text": "a photo of a ship"}),
-        Node("negative", "CLIPTextEncode", at=(760, 180), size=(320, 100), title="Negative prompt",
-             inputs={"clip": Out("loader", "CLIP"), "text": ""}),
-        Node("latent", "EmptyLatentImage", at=(760, 340), size=(320, 106),
-             inputs={"width": 64, "height": 64, "batch_size": 4}),
+        Node(
+            "loader",
+            "CheckpointLoaderSimple",
+            at=(0, 0),
+            size=(320, 98),
+            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
+        ),
+        Node(
+            "concepts",
+            "MACE_EraseConcepts",
+            at=(0, 240),
+            size=(320, 260),
+            inputs={"concepts": "ship -> sea", "kind": "object"},
+        ),
+        Node(
+            "refine",
+            "MACE_CrossAttnRefine",
+            at=(380, 240),
+            size=(320, 170),
+            inputs={
+                "model": Out("loader", "MODEL"),
+                "clip": Out("loader", "CLIP"),
+                "concepts": Out("concepts"),
+            },
+        ),
+        Node(
+            "positive",
+            "CLIPTextEncode",
+            at=(760, 0),
+            size=(320, 120),
+            title="Prompt",
+            inputs={"clip": Out("loader", "CLIP"), "text": "a photo of a ship"},
+        ),
+        Node(
+            "negative",
+            "CLIPTextEncode",
+            at=(760, 180),
+            size=(320, 100),
+            title="Negative prompt",
+            inputs={"clip": Out("loader", "CLIP"), "text": ""},
+        ),
+        Node(
+            "latent",
+            "EmptyLatentImage",
+            at=(760, 340),
+            size=(320, 106),
+            inputs={"width": 64, "height": 64, "batch_size": 4},
+        ),
         *drawing("before", Out("loader", "MODEL"), (1140, 0), "Before"),
         *drawing("after", Out("refine", "refined"), (1140, 400), "After"),
     ),
@@ -27,11 +62,15 @@ TEMPLATE = Template(
         Group("3. Draw before and after with the same seed", at=(740, -80), size=(1460, 780)),
     ),
     notes=(
-        Note("Press **Run**. The bundled miniature model draws the prompt twice with the same seed: "
-             "as it is, and with the concept erased by the closed form alone (stage 1, seconds).\n\n"
-             "Another concept: change *Erase Concepts* and the prompt. Your own model: choose an SD1.x, "
-             "SD2.x or SDXL checkpoint, and its size in *Empty Latent Image*.\n\n"
-             "All three stages: template *2_erase_one_concept*.",
-             at=(0, 580), size=(700, 120), title="What this does"),
+        Note(
+            "Press **Run**. The bundled miniature model draws the prompt twice with the same seed: "
+            "as it is, and with the concept erased by the closed form alone (stage 1, seconds).\n\n"
+            "Another concept: change *Erase Concepts* and the prompt. Your own model: choose an SD1.x, "
+            "SD2.x or SDXL checkpoint, and its size in *Empty Latent Image*.\n\n"
+            "All three stages: template *2_erase_one_concept*.",
+            at=(0, 580),
+            size=(700, 120),
+            title="What this does",
+        ),
     ),
 )

@@ -5,44 +5,156 @@ from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 THINGS = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "truck", "cow", "fish",
-    "butterfly", "apple", "banana", "bread", "pizza", "cake", "clock", "book", "guitar", "bus", "train",
-    "house", "tree", "rose", "hat", "shoe", "key", "camera", "moon", "person",
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "truck",
+    "cow",
+    "fish",
+    "butterfly",
+    "apple",
+    "banana",
+    "bread",
+    "pizza",
+    "cake",
+    "clock",
+    "book",
+    "guitar",
+    "bus",
+    "train",
+    "house",
+    "tree",
+    "rose",
+    "hat",
+    "shoe",
+    "key",
+    "camera",
+    "moon",
+    "person",
 )
 PLACES = ("sea", "sky", "street", "ground", "meadow", "desert", "snow", "night", "beach", "table", "wall")
 KEEP = "\n".join(f"a photo of the {name}" for name in (*THINGS, *PLACES))
 
 TEMPLATE = Template(
     nodes=(
-        Node("loader", "CheckpointLoaderSimple", at=(0, 0), size=(320, 98),
-             inputs={"ckpt_name": "mace_mini_sd.safetensors"}),
-        Node("concepts", "MACE_EraseConcepts", at=(0, 240), size=(320, 260),
-             inputs={"concepts": "ship -> sea", "kind": "object"}),
-        Node("prior", "MACE_PreservePrior", at=(0, 580), size=(320, 260),
-             inputs={"clip": CLIP, "captions": KEEP}),
-        Node("refine", "MACE_CrossAttnRefine", at=(400, 0), size=(320, 170),
-             inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")}),
-        Node("draw", "MACE_DrawConcepts", at=(400, 330), size=(320, 700),
-             inputs={"model": MODEL, "clip": CLIP, "vae": VAE, "concepts": Out("concepts"),
-                     "images": 8, "steps": 30, "cfg": 4.0, "width": 64, "height": 64}),
-        Node("mask", "MACE_MaskConcepts", at=(780, 330), size=(320, 700),
-             inputs={"training_set": Out("draw", "training_set"), "method": "attention"}),
-        Node("train", "MACE_TrainConceptLoRA", at=(1160, 330), size=(320, 700),
-             inputs={"refined": Out("refine", "refined"), "clip": CLIP, "concepts": Out("concepts"),
-                     "training_set": Out("mask", "training_set")}),
-        Node("fuse", "MACE_FuseLoRAs", at=(1160, 0), size=(320, 150),
-             inputs={"clip": CLIP, "refined": Out("refine", "erasure"),
-                     "concept_loras": Out("train", "concept_loras"), "prior": Out("prior")}),
-        Node("apply", "MACE_ApplyErasedModel", at=(1560, 460), size=(320, 120),
-             inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP}),
-        Node("save", "MACE_SaveErasure", at=(1560, 660), size=(320, 140),
-             inputs={"erasure": Out("fuse"), "name": "ship_to_sea"}),
-        Node("positive", "CLIPTextEncode", at=(1560, 0), size=(320, 100), title="Prompt",
-             inputs={"clip": CLIP, "text": "a photo of a ship"}),
-        Node("negative", "CLIPTextEncode", at=(1560, 150), size=(320, 80), title="Negative prompt",
-             inputs={"clip": CLIP, "text": ""}),
-        Node("latent", "EmptyLatentImage", at=(1560, 280), size=(320, 106),
-             inputs={"width": 64, "height": 64, "batch_size": 4}),
+        Node(
+            "loader",
+            "CheckpointLoaderSimple",
+            at=(0, 0),
+            size=(320, 98),
+            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
+        ),
+        Node(
+            "concepts",
+            "MACE_EraseConcepts",
+            at=(0, 240),
+            size=(320, 260),
+            inputs={"concepts": "ship -> sea", "kind": "object"},
+        ),
+        Node(
+            "prior",
+            "MACE_PreservePrior",
+            at=(0, 580),
+            size=(320, 260),
+            inputs={"clip": CLIP, "captions": KEEP},
+        ),
+        Node(
+            "refine",
+            "MACE_CrossAttnRefine",
+            at=(400, 0),
+            size=(320, 170),
+            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
+        ),
+        Node(
+            "draw",
+            "MACE_DrawConcepts",
+            at=(400, 330),
+            size=(320, 700),
+            inputs={
+                "model": MODEL,
+                "clip": CLIP,
+                "vae": VAE,
+                "concepts": Out("concepts"),
+                "images": 8,
+                "steps": 30,
+                "cfg": 4.0,
+                "width": 64,
+                "height": 64,
+            },
+        ),
+        Node(
+            "mask",
+            "MACE_MaskConcepts",
+            at=(780, 330),
+            size=(320, 700),
+            inputs={"training_set": Out("draw", "training_set"), "method": "attention"},
+        ),
+        Node(
+            "train",
+            "MACE_TrainConceptLoRA",
+            at=(1160, 330),
+            size=(320, 700),
+            inputs={
+                "refined": Out("refine", "refined"),
+                "clip": CLIP,
+                "concepts": Out("concepts"),
+                "training_set": Out("mask", "training_set"),
+            },
+        ),
+        Node(
+            "fuse",
+            "MACE_FuseLoRAs",
+            at=(1160, 0),
+            size=(320, 150),
+            inputs={
+                "clip": CLIP,
+                "refined": Out("refine", "erasure"),
+                "concept_loras": Out("train", "concept_loras"),
+                "prior": Out("prior"),
+            },
+        ),
+        Node(
+            "apply",
+            "MACE_ApplyErasedModel",
+            at=(1560, 460),
+            size=(320, 120),
+            inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP},
+        ),
+        Node(
+            "save",
+            "MACE_SaveErasure",
+            at=(1560, 660),
+            size=(320, 140),
+            inputs={"erasure": Out("fuse"), "name": "ship_to_sea"},
+        ),
+        Node(
+            "positive",
+            "CLIPTextEncode",
+            at=(1560, 0),
+            size=(320, 100),
+            title="Prompt",
+            inputs={"clip": CLIP, "text": "a photo of a ship"},
+        ),
+        Node(
+            "negative",
+            "CLIPTextEncode",
+            at=(1560, 150),
+            size=(320, 80),
+            title="Negative prompt",
+            inputs={"clip": CLIP, "text": ""},
+        ),
+        Node(
+            "latent",
+            "EmptyLatentImage",
+            at=(1560, 280),
+            size=(320, 106),
+            inputs={"width": 64, "height": 64, "batch_size": 4},
+        ),
         *drawing("before", MODEL, (1960, 0), "Before"),
         *drawing("after", Out("apply", "erased"), (1960, 460), "After"),
     ),
@@ -57,16 +169,24 @@ TEMPLATE = Template(
         Group("Draw before and after", at=(1940, -80), size=(1080, 940)),
     ),
     notes=(
-        Note("Press **Run**. All three stages of MACE on the bundled miniature model: "
-             "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
-             "ships, and both are fused.\n\n"
-             "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, change the prompt "
-             "and the name in *Save Erasure*. Several: one line each.",
-             at=(780, 0), size=(320, 210), title="What this does"),
-        Note("*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
-             "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
-             "Your own model: an SD1.x, SD2.x or SDXL checkpoint; set its size in *Draw Concepts* and "
-             "*Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
-             at=(1560, 900), size=(700, 150), title="Then"),
+        Note(
+            "Press **Run**. All three stages of MACE on the bundled miniature model: "
+            "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
+            "ships, and both are fused.\n\n"
+            "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, change the prompt "
+            "and the name in *Save Erasure*. Several: one line each.",
+            at=(780, 0),
+            size=(320, 210),
+            title="What this does",
+        ),
+        Note(
+            "*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
+            "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
+            "Your own model: an SD1.x, SD2.x or SDXL checkpoint; set its size in *Draw Concepts* and "
+            "*Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
+            at=(1560, 900),
+            size=(700, 150),
+            title="Then",
+        ),
     ),
 )

@@ -31,50 +31,158 @@ X = 2000  # where drawing starts
 
 def drawing(name: str, prompt: str, title: str, y: int) -> tuple[Node, ...]:
     """One prompt drawn with the MODEL before and after, same seed."""
-    nodes = [Node(f"text_{name}", "CLIPTextEncode", at=(X, y), size=(320, 100), title=title,
-                  inputs={"clip": CLIP, "text": prompt})]
+    nodes = [
+        Node(
+            f"text_{name}",
+            "CLIPTextEncode",
+            at=(X, y),
+            size=(320, 100),
+            title=title,
+            inputs={"clip": CLIP, "text": prompt},
+        )
+    ]
     for side, (model, x) in {"before": (MODEL, X + 360), "after": (Out("apply", "erased"), X + 1100)}.items():
         nodes += [
-            Node(f"sample_{name}_{side}", "KSampler", at=(x, y), size=(300, 262), title=f"KSampler: {side}",
-                 inputs={"model": model, "positive": Out(f"text_{name}"), "negative": Out("negative"),
-                         "latent_image": Out("latent"), **SAMPLING}),
-            Node(f"decode_{name}_{side}", "VAEDecode", at=(x, y + 320), size=(200, 46),
-                 inputs={"samples": Out(f"sample_{name}_{side}"), "vae": VAE}),
-            Node(f"show_{name}_{side}", "PreviewImage", at=(x + 340, y), size=(360, 380),
-                 title=f"{title}, {side}", inputs={"images": Out(f"decode_{name}_{side}")}),
+            Node(
+                f"sample_{name}_{side}",
+                "KSampler",
+                at=(x, y),
+                size=(300, 262),
+                title=f"KSampler: {side}",
+                inputs={
+                    "model": model,
+                    "positive": Out(f"text_{name}"),
+                    "negative": Out("negative"),
+                    "latent_image": Out("latent"),
+                    **SAMPLING,
+                },
+            ),
+            Node(
+                f"decode_{name}_{side}",
+                "VAEDecode",
+                at=(x, y + 320),
+                size=(200, 46),
+                inputs={"samples": Out(f"sample_{name}_{side}"), "vae": VAE},
+            ),
+            Node(
+                f"show_{name}_{side}",
+                "PreviewImage",
+                at=(x + 340, y),
+                size=(360, 380),
+                title=f"{title}, {side}",
+                inputs={"images": Out(f"decode_{name}_{side}")},
+            ),
         ]
     return tuple(nodes)
 
 
 TEMPLATE = Template(
     nodes=(
-        Node("loader", "CheckpointLoaderSimple", at=(0, 0), size=(320, 98),
-             inputs={"ckpt_name": "mace_mini_sd.safetensors"}),
-        Node("concepts", "MACE_EraseConcepts", at=(0, 240), size=(380, 480),
-             inputs={"concepts": CONCEPTS, "kind": "object"}),
-        Node("prior", "MACE_PreservePrior", at=(0, 820), size=(380, 460),
-             inputs={"clip": CLIP, "captions": "", "names": KEEP}),
-        Node("refine", "MACE_CrossAttnRefine", at=(460, 0), size=(320, 200),
-             inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")}),
-        Node("draw", "MACE_DrawConcepts", at=(460, 360), size=(320, 700),
-             inputs={"model": MODEL, "clip": CLIP, "vae": VAE, "concepts": Out("concepts"),
-                     "images": 4, "steps": 20, "cfg": 4.0, "width": 64, "height": 64}),
-        Node("mask", "MACE_MaskConcepts", at=(840, 360), size=(320, 700),
-             inputs={"training_set": Out("draw", "training_set"), "method": "attention"}),
-        Node("train", "MACE_TrainConceptLoRA", at=(1220, 360), size=(320, 700),
-             inputs={"refined": Out("refine", "refined"), "clip": CLIP, "concepts": Out("concepts"),
-                     "training_set": Out("mask", "training_set")}),
-        Node("fuse", "MACE_FuseLoRAs", at=(1220, 0), size=(320, 180),
-             inputs={"clip": CLIP, "refined": Out("refine", "erasure"),
-                     "concept_loras": Out("train", "concept_loras"), "prior": Out("prior")}),
-        Node("apply", "MACE_ApplyErasedModel", at=(1600, 0), size=(320, 120),
-             inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP}),
-        Node("save", "MACE_SaveErasure", at=(1600, 200), size=(320, 140),
-             inputs={"erasure": Out("fuse"), "name": "a_dozen"}),
-        Node("negative", "CLIPTextEncode", at=(1600, 480), size=(320, 80), title="Negative prompt",
-             inputs={"clip": CLIP, "text": ""}),
-        Node("latent", "EmptyLatentImage", at=(1600, 620), size=(320, 106),
-             inputs={"width": 64, "height": 64, "batch_size": 4}),
+        Node(
+            "loader",
+            "CheckpointLoaderSimple",
+            at=(0, 0),
+            size=(320, 98),
+            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
+        ),
+        Node(
+            "concepts",
+            "MACE_EraseConcepts",
+            at=(0, 240),
+            size=(380, 480),
+            inputs={"concepts": CONCEPTS, "kind": "object"},
+        ),
+        Node(
+            "prior",
+            "MACE_PreservePrior",
+            at=(0, 820),
+            size=(380, 460),
+            inputs={"clip": CLIP, "captions": "", "names": KEEP},
+        ),
+        Node(
+            "refine",
+            "MACE_CrossAttnRefine",
+            at=(460, 0),
+            size=(320, 200),
+            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
+        ),
+        Node(
+            "draw",
+            "MACE_DrawConcepts",
+            at=(460, 360),
+            size=(320, 700),
+            inputs={
+                "model": MODEL,
+                "clip": CLIP,
+                "vae": VAE,
+                "concepts": Out("concepts"),
+                "images": 4,
+                "steps": 20,
+                "cfg": 4.0,
+                "width": 64,
+                "height": 64,
+            },
+        ),
+        Node(
+            "mask",
+            "MACE_MaskConcepts",
+            at=(840, 360),
+            size=(320, 700),
+            inputs={"training_set": Out("draw", "training_set"), "method": "attention"},
+        ),
+        Node(
+            "train",
+            "MACE_TrainConceptLoRA",
+            at=(1220, 360),
+            size=(320, 700),
+            inputs={
+                "refined": Out("refine", "refined"),
+                "clip": CLIP,
+                "concepts": Out("concepts"),
+                "training_set": Out("mask", "training_set"),
+            },
+        ),
+        Node(
+            "fuse",
+            "MACE_FuseLoRAs",
+            at=(1220, 0),
+            size=(320, 180),
+            inputs={
+                "clip": CLIP,
+                "refined": Out("refine", "erasure"),
+                "concept_loras": Out("train", "concept_loras"),
+                "prior": Out("prior"),
+            },
+        ),
+        Node(
+            "apply",
+            "MACE_ApplyErasedModel",
+            at=(1600, 0),
+            size=(320, 120),
+            inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP},
+        ),
+        Node(
+            "save",
+            "MACE_SaveErasure",
+            at=(1600, 200),
+            size=(320, 140),
+            inputs={"erasure": Out("fuse"), "name": "a_dozen"},
+        ),
+        Node(
+            "negative",
+            "CLIPTextEncode",
+            at=(1600, 480),
+            size=(320, 80),
+            title="Negative prompt",
+            inputs={"clip": CLIP, "text": ""},
+        ),
+        Node(
+            "latent",
+            "EmptyLatentImage",
+            at=(1600, 620),
+            size=(320, 106),
+            inputs={"width": 64, "height": 64, "batch_size": 4},
+        ),
         *drawing("erased", "a photo of a fox", "Erased", 0),
         *drawing("kept", "a photo of a cat", "Kept", 480),
     ),
@@ -89,13 +197,21 @@ TEMPLATE = Template(
         Group("Draw before and after", at=(X - 20, -80), size=(1840, 970)),
     ),
     notes=(
-        Note("Press **Run**. Nine objects, two people and a style of the bundled miniature model are erased "
-             "at once; each kind has its own prompts and masks.",
-             at=(840, 0), size=(320, 180), title="What this does"),
-        Note("Add a line or take one away and run again: pictures and LoRAs of the other concepts are kept "
-             "in `models/mace/drawn` and `models/mace/concepts`, so only what is new is drawn and trained. A "
-             "run that was stopped or killed goes on where it was.\n\n"
-             "Hundreds of concepts: choose a CSV, JSON or YAML file in *Erase Concepts*.",
-             at=(1580, 800), size=(360, 260), title="Lists grow and shrink"),
+        Note(
+            "Press **Run**. Nine objects, two people and a style of the bundled miniature model are erased "
+            "at once; each kind has its own prompts and masks.",
+            at=(840, 0),
+            size=(320, 180),
+            title="What this does",
+        ),
+        Note(
+            "Add a line or take one away and run again: pictures and LoRAs of the other concepts are kept "
+            "in `models/mace/drawn` and `models/mace/concepts`, so only what is new is drawn and trained. A "
+            "run that was stopped or killed goes on where it was.\n\n"
+            "Hundreds of concepts: choose a CSV, JSON or YAML file in *Erase Concepts*.",
+            at=(1580, 800),
+            size=(360, 260),
+            title="Lists grow and shrink",
+        ),
     ),
 )

@@ -3,33 +3,99 @@
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
-KEEP = "\n".join(f"a photo of a {name}" for name in (
-    "cat", "dog", "horse", "bird", "car", "house", "tree", "flower", "person", "mountain"))
+KEEP = "\n".join(
+    f"a photo of a {name}"
+    for name in ("cat", "dog", "horse", "bird", "car", "house", "tree", "flower", "person", "mountain")
+)
 
 TEMPLATE = Template(
     nodes=(
-        Node("loader", "CheckpointLoaderSimple", at=(0, 0), size=(320, 98),
-             inputs={"ckpt_name": "mace_mini_sd.safetensors"}),
-        Node("suggest", "MACE_SuggestSurrogate", at=(0, 240), size=(320, 400),
-             inputs={"clip": CLIP, "targets": "ship -> sea", "kind": "object", "keep": "cat\ndog"}),
-        Node("concepts", "MACE_EraseConcepts", at=(400, 0), size=(320, 260),
-             inputs={"concepts": Out("suggest", "concepts"), "kind": "object"}),
-        Node("prior", "MACE_PreservePrior", at=(400, 360), size=(320, 460),
-             inputs={"clip": CLIP, "captions": KEEP}),
-        Node("refine", "MACE_CrossAttnRefine", at=(400, 920), size=(320, 260),
-             inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")}),
-        Node("latent", "EmptyLatentImage", at=(0, 700), size=(320, 106),
-             inputs={"width": 64, "height": 64, "batch_size": 1}),
-        Node("score", "MACE_ScoreErasure", at=(800, 0), size=(560, 1240),
-             inputs={"before": MODEL, "after": Out("refine", "refined"), "clip": CLIP, "vae": VAE,
-                     "concepts": Out("concepts"), "latent": Out("latent"), "images": 2, "seed": 7,
-                     "steps": 15, "cfg": 4.0, "keep": "airplane\nautomobile\nhorse\ncat\ntree"}),
-        Node("chart", "PreviewImage", at=(1440, 0), size=(680, 560), title="Scores",
-             inputs={"images": Out("score", "chart")}),
-        Node("look", "MACE_ViewAttention", at=(1440, 640), size=(680, 600),
-             inputs={"before": MODEL, "clip": CLIP, "vae": VAE, "latent": Out("latent"),
-                     "after": Out("refine", "refined"), "prompt": "a photo of a ship", "seed": 7,
-                     "steps": 20, "cfg": 4.0}),
+        Node(
+            "loader",
+            "CheckpointLoaderSimple",
+            at=(0, 0),
+            size=(320, 98),
+            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
+        ),
+        Node(
+            "suggest",
+            "MACE_SuggestSurrogate",
+            at=(0, 240),
+            size=(320, 400),
+            inputs={"clip": CLIP, "targets": "ship -> sea", "kind": "object", "keep": "cat\ndog"},
+        ),
+        Node(
+            "concepts",
+            "MACE_EraseConcepts",
+            at=(400, 0),
+            size=(320, 260),
+            inputs={"concepts": Out("suggest", "concepts"), "kind": "object"},
+        ),
+        Node(
+            "prior",
+            "MACE_PreservePrior",
+            at=(400, 360),
+            size=(320, 460),
+            inputs={"clip": CLIP, "captions": KEEP},
+        ),
+        Node(
+            "refine",
+            "MACE_CrossAttnRefine",
+            at=(400, 920),
+            size=(320, 260),
+            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
+        ),
+        Node(
+            "latent",
+            "EmptyLatentImage",
+            at=(0, 700),
+            size=(320, 106),
+            inputs={"width": 64, "height": 64, "batch_size": 1},
+        ),
+        Node(
+            "score",
+            "MACE_ScoreErasure",
+            at=(800, 0),
+            size=(560, 1240),
+            inputs={
+                "before": MODEL,
+                "after": Out("refine", "refined"),
+                "clip": CLIP,
+                "vae": VAE,
+                "concepts": Out("concepts"),
+                "latent": Out("latent"),
+                "images": 2,
+                "seed": 7,
+                "steps": 15,
+                "cfg": 4.0,
+                "keep": "airplane\nautomobile\nhorse\ncat\ntree",
+            },
+        ),
+        Node(
+            "chart",
+            "PreviewImage",
+            at=(1440, 0),
+            size=(680, 560),
+            title="Scores",
+            inputs={"images": Out("score", "chart")},
+        ),
+        Node(
+            "look",
+            "MACE_ViewAttention",
+            at=(1440, 640),
+            size=(680, 600),
+            inputs={
+                "before": MODEL,
+                "clip": CLIP,
+                "vae": VAE,
+                "latent": Out("latent"),
+                "after": Out("refine", "refined"),
+                "prompt": "a photo of a ship",
+                "seed": 7,
+                "steps": 20,
+                "cfg": 4.0,
+            },
+        ),
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(360, 200)),
@@ -39,12 +105,16 @@ TEMPLATE = Template(
         Group("The evidence", at=(1420, -80), size=(720, 1340), color="#b06634"),
     ),
     notes=(
-        Note("Press **Run**. *Ship* is erased in closed form. The judge says what is still drawn, and the "
-             "maps show where the network looks while it reads each word.\n\n"
-             "Instead of stage 1, connect any erased MODEL to *after*, such as that of *Apply Erased Model*. "
-             "Two pictures a prompt are a glance: 20 make an estimate. "
-             "Your own model: put a CLIP folder into `models/mace/judges` and choose it as judge. "
-             "All scores and settings are kept in `output/mace`.",
-             at=(0, 880), size=(320, 360), title="What this does"),
+        Note(
+            "Press **Run**. *Ship* is erased in closed form. The judge says what is still drawn, and the "
+            "maps show where the network looks while it reads each word.\n\n"
+            "Instead of stage 1, connect any erased MODEL to *after*, such as that of *Apply Erased Model*. "
+            "Two pictures a prompt are a glance: 20 make an estimate. "
+            "Your own model: put a CLIP folder into `models/mace/judges` and choose it as judge. "
+            "All scores and settings are kept in `output/mace`.",
+            at=(0, 880),
+            size=(320, 360),
+            title="What this does",
+        ),
     ),
 )
