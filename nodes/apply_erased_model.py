@@ -27,7 +27,7 @@ class ApplyErasedModel(io.ComfyNode):
                     "LoRAs in front of this node stay in force.",
                 ),
                 Erasure.Input(
-                    "erasure", tooltip="From Fuse LoRAs, Cross-Attention Refinement or Load Erasure."
+                    "erasure", tooltip="From Fuse Concept LoRAs, Cross-Attention Refinement or Load Erasure."
                 ),
                 io.Float.Input(
                     "strength",

@@ -64,7 +64,8 @@ class CrossAttnRefine(io.ComfyNode):
                     tooltip="The refined MODEL, for Train Concept LoRA or to draw with.",
                 ),
                 Erasure.Output(
-                    display_name="erasure", tooltip="Stage 1 alone: for Fuse LoRAs, or to save as a preview."
+                    display_name="erasure",
+                    tooltip="Stage 1 alone: for Fuse Concept LoRAs, or to save as a preview.",
                 ),
             ],
         )

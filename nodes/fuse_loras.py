@@ -58,7 +58,7 @@ class FuseLoRAs(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=3e-5, ridge=100.0, preset=OWN):
-        progress = Progress("Fuse LoRAs", 1)
+        progress = Progress("Fuse Concept LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
         settings = FuseSettings(preserve_weight=own_weight(preserve_weight, refined.concepts), ridge=ridge)
         weights = own_kind_weights(refined.concepts)

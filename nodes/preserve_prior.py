@@ -5,6 +5,7 @@ from functools import reduce
 from comfy_api.latest import io
 
 from ..mace_core.concepts.captions import FORMATS, captions_of_names, everyday_captions, read_captions
+from ..mace_core.concepts.lines import items
 from ..mace_core.presets import domain_weight
 from ..mace_core.refinement.prior import add_priors, weighted
 from .host.checks import listed, only
@@ -81,7 +82,9 @@ class PreservePrior(io.ComfyNode):
                 ),
             ],
             outputs=[
-                Prior.Output(display_name="prior", tooltip="For Cross-Attention Refinement and Fuse LoRAs.")
+                Prior.Output(
+                    display_name="prior", tooltip="For Cross-Attention Refinement and Fuse Concept LoRAs."
+                )
             ],
         )
 
@@ -101,7 +104,7 @@ class PreservePrior(io.ComfyNode):
             )
         )
         concepts = [concept for each in listed(concepts) for concept in each]
-        lines = [line.strip() for text in listed(captions) for line in text.splitlines() if line.strip()]
+        lines = [line for text in listed(captions) for line in items(text)]
         if file != NONE:
             lines += read_captions(read_file(file, FORMATS), file)
         if everyday:

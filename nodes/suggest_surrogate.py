@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.concepts import KINDS
+from ..mace_core.concepts.lines import items
 from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
@@ -70,14 +71,9 @@ class SuggestSurrogate(io.ComfyNode):
         suggestions = suggest(
             HostTextEncoder(clip),
             concepts,
-            _lines(candidates),
-            _lines(keep),
+            items(candidates),
+            items(keep),
             lambda done, total: progress.step(f"{done} of {total}"),
         )
         text = report(suggestions)
         return io.NodeOutput(text, concept_lines(suggestions), ui=ui.PreviewText(text))
-
-
-def _lines(text: str) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line]

@@ -93,7 +93,7 @@ class TrainConceptLoRA(io.ComfyNode):
             ],
             outputs=[
                 ConceptLoRAs.Output(
-                    display_name="concept_loras", tooltip="One LoRA per concept, for Fuse LoRAs."
+                    display_name="concept_loras", tooltip="One LoRA per concept, for Fuse Concept LoRAs."
                 ),
                 LossMap.Output(display_name="loss", tooltip="For the host's Plot Loss Graph node."),
             ],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..concepts.concepts import Concept, same, without_article
 from ..concepts.drawing import DRAWN_WITH, drawing_prompt
 from ..concepts.everyday import EVERYDAY
+from ..concepts.lines import items
 from ..evaluation.scores import SIDES, Verdict
 from .words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
 
@@ -110,10 +111,10 @@ def own_prompts(text: str, concepts: Sequence[Concept]) -> dict[str, tuple[str, 
     """Target -> the user's prompts for it: a line that starts with ``target:`` is for that one, any other
     line for all; ``#`` starts a comment."""
     found: dict[str, list[str]] = {concept.target: [] for concept in concepts}
-    for line in (line.partition("#")[0].strip() for line in text.splitlines()):
+    for line in items(text):
         prefix, colon, prompt = (part.strip() for part in line.partition(":"))
         meant = [each.target for each in concepts if colon and prompt and same(each.target) == same(prefix)]
-        for target in (meant or found) if line else ():
+        for target in meant or found:
             found[target].append(prompt if meant else line)
     return {target: tuple(dict.fromkeys(prompts)) for target, prompts in found.items()}
 

@@ -8,11 +8,11 @@ import json
 import re
 
 from .concepts import KINDS
+from .lines import items, numbered, prefixed
 from .prompts import TEMPLATES
 
 FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
-_KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.+)$")
 # A prompt that also tells how the picture looks would preserve that look, which may be the style to erase.
 _LOOK = re.compile(
     r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
@@ -222,15 +222,8 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
     looks are left out. Raises ValueError for an unknown kind.
     """
     captions: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        name, kind = line.strip(), "object"
-        if prefix := _KIND_PREFIX.match(name):
-            kind, name = prefix[1].lower(), prefix[2]
-        if kind not in KINDS:
-            raise ValueError(
-                f"Line {number} of the names to keep, '{line.strip()}', starts with the unknown "
-                f"kind '{kind}': use one of {', '.join(KINDS)}, or leave the colon out."
-            )
+    for number, line in numbered(text):
+        kind, name = prefixed(line, KINDS, "object", f"Line {number} of the names to keep, ")
         if name:
             prompts = (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
             captions[kind] = (*captions.get(kind, ()), *prompts)
@@ -248,7 +241,7 @@ def read_captions(data: bytes, name: str) -> tuple[str, ...]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
-    readers = {".txt": str.splitlines, ".csv": _csv, ".json": lambda text: _json(text, name)}
+    readers = {".txt": items, ".csv": _csv, ".json": lambda text: _json(text, name)}
     reader = readers.get(name.lower()[name.rfind(".") :])
     if reader is None:
         raise ValueError(f"'{name}' ends in none of {', '.join(FORMATS)}: choose another file or rename it.")

@@ -7,11 +7,10 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from .lines import items, numbered, prefixed, sides
+
 KINDS = ("object", "person", "style", "explicit")
 
-_ARROW = re.compile("->|=>|\u2192")
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_KIND_PREFIX = re.compile(r"^(\w+)\s*:\s*(.*)$")
 _SYNONYMS = re.compile(r"^(.*?)\s*\(([^()]*)\)\s*$")
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 
@@ -82,8 +81,7 @@ def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple
     Raises ValueError: no concept at all, a line without a surrogate, an unknown kind, one concept with two
     surrogates, synonyms of a concept that is not in the list.
     """
-    lines = ((number, _COMMENT.sub("", line).strip()) for number, line in enumerate(text.splitlines(), 1))
-    concepts = united((f"line {number}", _parse_line(number, line, kind)) for number, line in lines if line)
+    concepts = united((f"line {number}", _parse_line(number, line, kind)) for number, line in numbered(text))
     return with_synonyms(concepts, synonyms)
 
 
@@ -139,12 +137,12 @@ def _names(first: Concept, second: Concept) -> tuple[str, ...]:
 
 
 def _parse_line(number: int, line: str, kind: str) -> Concept:
-    sides = [side.strip() for side in _ARROW.split(line)]
-    if len(sides) != 2 or not all(sides):
+    both = sides(line)
+    if len(both) != 2 or not all(both):
         raise ValueError(
             f"Line {number} '{line}' is not one target and one surrogate: write it as 'ship -> sea'."
         )
-    target, surrogate = sides
+    target, surrogate = both
     kind, target = split_kind(target, kind, f"Line {number} ")
     names: tuple[str, ...] = ()
     if bracket := _SYNONYMS.match(target):
@@ -157,15 +155,7 @@ def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str,
 
     Raises ValueError for an unknown kind; ``where`` begins the sentence.
     """
-    prefix = _KIND_PREFIX.match(target)
-    if not prefix:
-        return kind, target
-    if prefix[1].lower() not in KINDS:
-        raise ValueError(
-            f"{where}'{target}' starts with the unknown kind '{prefix[1]}': "
-            f"use one of {', '.join(KINDS)}, or leave the colon out."
-        )
-    return prefix[1].lower(), prefix[2]
+    return prefixed(target, KINDS, kind, where)
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -176,13 +166,11 @@ def split_names(text: str) -> tuple[str, ...]:
 def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
     """One more mention of each concept that ``text`` names synonyms for."""
     by_target = {same(concept.target): concept for concept in concepts}
-    for line in text.splitlines():
+    for line in items(text):
         name, colon, names = line.rpartition(":")
-        if not line.strip():
-            continue
         if not colon and len(concepts) > 1:
             raise ValueError(
-                f"The synonyms '{line.strip()}' do not say which of {len(concepts)} concepts "
+                f"The synonyms '{line}' do not say which of {len(concepts)} concepts "
                 "they belong to: write one line per concept as 'ship: boat, vessel'."
             )
         concept = by_target.get(same(name)) if colon else concepts[0]

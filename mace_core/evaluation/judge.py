@@ -39,15 +39,17 @@ class Judge:
 
         model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         wants = json.loads((folder / "preprocessor_config.json").read_text())
+        digest = hashlib.sha256()
         with (folder / WEIGHTS).open("rb") as file:
-            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
+            while block := file.read(2**20):
+                digest.update(block)
         return Judge(
             model.eval().requires_grad_(False).to(device),
             CLIPTokenizer.from_pretrained(folder, local_files_only=True),
             tuple(wants["image_mean"]),
             tuple(wants["image_std"]),
             model.config.vision_config.image_size,
-            fingerprint,
+            digest.hexdigest(),
             "bicubic" if wants.get("resample") == 3 else "bilinear",
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ..concepts.concepts import KINDS, Concept, same, without_article
 from ..concepts.drawing import DRAWN_WITH
 from ..concepts.everyday import EVERYDAY
+from ..concepts.lines import items, prefixed
 
 GROUPS = ("erased", "synonym", "neighbour", "kept")
 NEIGHBOURS = 3
@@ -80,20 +81,16 @@ def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -
     """
     erased = {same(phrase) for concept in concepts for phrase in concept.phrases}
     found: dict[tuple[str, str], Keep] = {}
-    for line in (line.partition("#")[0].strip() for line in text.splitlines()):
-        if not line:
-            continue
-        prefix, colon, phrase = (part.strip() for part in line.partition(":"))
-        if not colon:
-            prefix, phrase = vocabulary.kind_of(line) or concepts[0].kind, line
-        if prefix.lower() not in (*KINDS, LITERAL) or not phrase:
+    for line in items(text):
+        usual = vocabulary.kind_of(line) or concepts[0].kind
+        kind, phrase = prefixed(line, (*KINDS, LITERAL), usual, "Among the concepts to keep, ")
+        if not phrase:
             raise ValueError(
-                f"'{line}' among the concepts to keep has no name or an unknown kind: write "
-                f"'cat', or a kind and a name ({', '.join((*KINDS, LITERAL))})."
+                f"Among the concepts to keep, '{line}' has no name: write 'cat' or 'style: Monet'."
             )
         if same(phrase) in erased:
             raise ValueError(f"'{phrase}' is to be kept and erased at once: take it off one of the lists.")
-        found.setdefault((prefix.lower(), same(phrase)), Keep(phrase, prefix.lower()))
+        found.setdefault((kind, same(phrase)), Keep(phrase, kind))
     return tuple(found.values())
 
 

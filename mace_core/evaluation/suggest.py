@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..concepts.concepts import Concept, parse_concepts, same
 from ..concepts.everyday import EVERYDAY, SURROGATES
+from ..concepts.lines import numbered, sides
 from ..encoder.similarity import shared_words, similarities
 from ..encoder.text_encoder import TextEncoder
 
@@ -34,8 +35,9 @@ class Suggestion:
 
 def parse_targets(text: str, kind: str = "object") -> tuple[Concept, ...]:
     """Concepts as in ``parse_concepts``, but a line may leave the surrogate out: it is then UNDECIDED."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    lines = (line if not line or "->" in line else f"{line} -> {UNDECIDED}" for line in lines)
+    lines = text.splitlines()
+    for number, item in numbered(text):
+        lines[number - 1] = item if len(sides(item)) > 1 else f"{item} -> {UNDECIDED}"
     return parse_concepts("\n".join(lines), kind)
 
 

@@ -47,6 +47,6 @@ def test_progress_names_stage_and_concept(host, client):
         "Draw concepts: ship",
         "Refine cross-attention: ship",
         "Train LoRA: ship",
-        "Fuse LoRAs: 1 of 1",
+        "Fuse Concept LoRAs: 1 of 1",
     ):
         assert line in log
