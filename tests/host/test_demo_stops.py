@@ -15,7 +15,7 @@ def server_of(demo: subprocess.Popen) -> Path | None:
     """The server's folder in /proc, once it runs."""
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
     processes = (Path("/proc", child) for child in children)
-    return next((each for each in processes if b"launch_host.py" in (each / "cmdline").read_bytes()), None)
+    return next((each for each in processes if b"host/launch.py" in (each / "cmdline").read_bytes()), None)
 
 
 def wait_for(condition):

@@ -26,11 +26,13 @@ def test_saved_workflows_find_their_nodes_and_widgets(object_info):
 
 
 @pytest.fixture
-def folder(comfy):
-    """models/mace with the kept files alone."""
-    folder = comfy.base / "models" / "mace"
-    shutil.rmtree(folder)
-    shutil.copytree(KEPT, folder)
+def folder(comfy, monkeypatch, tmp_path):
+    """The kept files alone, in place of models/mace."""
+    import folder_paths
+
+    folder = shutil.copytree(KEPT / "mace", tmp_path / "mace")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(folder)], {".safetensors"}))
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
     return folder
 
 
