@@ -12,7 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -60,17 +63,17 @@ class Host:
     def start(self) -> None:
         self.port = free_port()
         launch = [sys.executable, str(LAUNCHER), str(host_folder())]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*launch, *server_arguments(self), *self.arguments],
-                cwd=self.base,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            )
         try:
+            with self.log.open("ab") as log, held_back(signal.SIGTERM, signal.SIGINT):
+                self.process = subprocess.Popen(
+                    [*launch, *server_arguments(self), *self.arguments],
+                    cwd=self.base,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+                )
             self.wait_until_ready()
         except BaseException:
             self.stop()
@@ -110,6 +113,24 @@ class Host:
 
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def held_back(*signals: signal.Signals) -> Iterator[None]:
+    """Handle these signals only afterwards: one that raises while a server starts would leave it without
+    anybody who stops it. Other threads than the main one handle none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {each: signal.signal(each, lambda number, _: arrived.append(number)) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        for number in arrived:
+            signal.raise_signal(number)
 
 
 def server_arguments(host: Host) -> list[str]:

@@ -1,0 +1,30 @@
+"""A server that is started is stopped, whatever happens meanwhile."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dev.host import server
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_does_not_leave_it_alone(tmp_path, monkeypatch, number):
+    started, popen = [], subprocess.Popen
+
+    def interrupted(*_, **__):
+        """The signal comes when the process is there, and nobody has it yet."""
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True))
+        signal.raise_signal(number)
+        return started[0]
+
+    monkeypatch.setattr(server.subprocess, "Popen", interrupted)
+    before = signal.signal(number, lambda *_: sys.exit("Stopped."))
+    try:
+        with pytest.raises(SystemExit, match="Stopped"):
+            server.Host(tmp_path).start()
+        assert started[0].poll() is not None
+    finally:
+        signal.signal(number, before)
+        started[0].kill()
