@@ -15,11 +15,10 @@ from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / ".cache" / "test-reports"
-APART = ("host", "dynamic", "ui", "e2e")  # each of these starts or contains a host
+APART = ("host", "e2e", "ui", "dynamic")  # each of these starts or contains a host
 ON_A_CARD = "cuda"  # `make test-cuda`
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
-LONGEST_FIRST = ("host", "e2e", "ui", "core", "dynamic")
 AT_ONCE = min(2, os.cpu_count() or 1)  # a room computes with one thread
 
 
@@ -27,16 +26,15 @@ def rooms() -> dict[str, list[str]]:
     """Name of the run -> what pytest is given."""
     pure = ["tests", *(f"--ignore=tests/{name}" for name in (*APART, ON_A_CARD))]
     present = [name for name in APART if (REPOSITORY / "tests" / name).is_dir()]
-    return {"core": pure} | {name: [f"tests/{name}"] for name in present}
+    return {name: [f"tests/{name}"] for name in present} | {"core": pure}
 
 
 def run_all(chosen: Mapping[str, list[str]], python: Path | str = sys.executable) -> dict[str, dict]:
     """`run` of each room, two at a time; what a room prints comes when it ends, or at once if it is alone."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     print(f"== tests: {', '.join(chosen)}", flush=True)
-    order = sorted(chosen, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else -1)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = {name: pool.submit(run, name, chosen[name], python, len(chosen) == 1) for name in order}
+        found = {name: pool.submit(run, name, chosen[name], python, len(chosen) == 1) for name in chosen}
     return {name: found[name].result() for name in chosen}
 
 

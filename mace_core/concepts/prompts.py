@@ -206,12 +206,12 @@ def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
     In such a prompt about a fox, stage 1 would map the word sepia to itself while it erases sepia.
     """
     named: dict[str, set[str]] = {}
+    phrases = [(same(phrase), same(concept.target)) for concept in concepts for phrase in concept.phrases]
     for template in (each for templates in TEMPLATES.values() for each in templates):
         text = template.casefold()
-        for concept in concepts:
-            for phrase in map(same, concept.phrases):
-                if phrase in text and re.search(rf"\b{re.escape(phrase)}\b", text):
-                    named.setdefault(template, set()).add(same(concept.target))
+        for phrase, target in phrases:
+            if phrase in text and re.search(rf"\b{re.escape(phrase)}\b", text):
+                named.setdefault(template, set()).add(target)
     return {template: frozenset(targets) for template, targets in named.items()}
 
 

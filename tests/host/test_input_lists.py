@@ -43,17 +43,16 @@ def test_transparent_pictures_among_them(comfy, graph):
     "changed, said",
     [
         (
-            {"pictures": [PICTURES[:1], torch.zeros(1, 64, 96, 3)]},
+            {"images": [PICTURES[:1], torch.zeros(1, 64, 96, 3)]},
             r"'ship' come in 2 sizes \(64 x 64, 96 x 64\)",
         ),
-        ({"pictures": []}, "There are no pictures of 'ship': connect at least one"),
+        ({"images": []}, "There are no pictures of 'ship': connect at least one"),
         ({"masks": [torch.ones(1, 64, 64)] * 2}, "There are 3 pictures of 'ship' and 2 masks"),
         ({"concept": ["ship", "dog"]}, "The concept of the pictures came as a list of 2 that differ"),
     ],
 )
 def test_what_is_no_training_set(comfy, graph, changed, said):
     inputs = {"images": lists(PICTURES), "vae": [graph.vae], "concept": ["ship"], **changed}
-    inputs["images"] = inputs.pop("pictures", inputs["images"])
     with pytest.raises(ValueError, match=said):
         comfy.call("MACE_TrainingSetFromImages", **inputs)
 
