@@ -3,10 +3,9 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.exposed import as_json, as_text, counted
-from .host.checks import listed, only
 from .host.folders import write_result
 from .host.nudenet import find_parts
-from .sockets import CATEGORY, found_as
+from .sockets import CATEGORY, found_as, listed, only
 
 
 class CountExposed(io.ComfyNode):

@@ -5,13 +5,12 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.drawing import drawing_prompt
 from .host.attention_maps import concept_heat
-from .host.checks import at_least
 from .host.images import as_bytes
 from .host.patch import cross_attention_layers, refuse_erased
 from .host.progress import TimedProgress, labelled
 from .host.sampling import check_vae, decode, draw_latents
 from .host.text_encoder import HostTextEncoder
-from .sockets import CATEGORY, Concepts, TrainingSet, found_as
+from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as
 from .work.drawing import drawing_key, drawn_once
 from .work.training_set import ConceptImages
 

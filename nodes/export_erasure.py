@@ -4,11 +4,10 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.erasure_file import PRECISIONS
 from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_erasure
-from .host.checks import at_least
 from .host.diffusers_names import effective_weights, projections
 from .host.folders import check_export_name, new_export_path, relative_to_output
 from .host.progress import Progress
-from .sockets import CATEGORY, Erasure, found_as
+from .sockets import CATEGORY, Erasure, at_least, found_as
 
 
 class ExportErasure(io.ComfyNode):

@@ -8,11 +8,10 @@ from ..mace_core.concepts.captions import FORMATS, captions_of_names, everyday_c
 from ..mace_core.concepts.lines import items
 from ..mace_core.presets import domain_weight
 from ..mace_core.refinement.prior import add_priors, weighted
-from .host.checks import listed, only
 from .host.files import NONE, read_file, text_file_version, text_files
 from .host.progress import TimedProgress
 from .host.text_encoder import HostTextEncoder
-from .sockets import CATEGORY, Concepts, Prior, found_as
+from .sockets import CATEGORY, Concepts, Prior, found_as, listed, only
 from .work.priors import prior_once
 
 
@@ -90,7 +89,7 @@ class PreservePrior(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file=NONE, **_):
-        return text_file_version(only(file, "The file"), FORMATS)
+        return "\n".join(text_file_version(each, FORMATS) for each in listed(file))
 
     @classmethod
     def execute(cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()):

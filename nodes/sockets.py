@@ -1,4 +1,4 @@
-"""The types on this pack's wires, and the one category every node is found in."""
+"""The types on this pack's wires, the one category every node is found in, and what nodes do with inputs."""
 
 import inspect
 
@@ -28,3 +28,23 @@ def expert(kind: type, *args, **kwargs):
     if "advanced" in inspect.signature(kind.Input.__init__).parameters:
         kwargs["advanced"] = True
     return kind.Input(*args, **kwargs)
+
+
+def at_least(value, least, what: str):
+    """For `validate_inputs`: True, or one sentence. None is a value that arrives on a wire later."""
+    if value is None or value >= least:
+        return True
+    return f"{what} is {value}, but must be at least {least}: raise it."
+
+
+def listed(value) -> list:
+    """An input of a node that takes lists whole, also where it is called with a plain value."""
+    return value if isinstance(value, list) else [value]
+
+
+def only(value, what: str):
+    """The one value of such an input, which may be repeated."""
+    first, *others = listed(value)
+    if any(each is not first and each != first for each in others):
+        raise ValueError(f"{what} came as a list of {len(others) + 1} that differ: connect one.")
+    return first

@@ -4,13 +4,12 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
 from ..mace_core.training.exact import TrainSettings
-from .host.checks import at_least
 from .host.images import to_image
 from .host.patch import cross_attention_layers, require_refined
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .reports.loss_curves import loss_sheet
-from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, expert, found_as
+from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, expert, found_as
 from .work.training import EXACT, FAST, METHODS, checked_items
 from .work.training_store import trained
 

@@ -4,11 +4,11 @@ import torch
 from comfy_api.latest import io
 
 from ..mace_core.concepts.concepts import split_kind
-from .host.checks import listed, only, require_finite
+from .host.checks import require_finite
 from .host.images import as_bytes
 from .host.progress import check_interrupted
 from .host.sampling import encode
-from .sockets import CATEGORY, TrainingSet, found_as
+from .sockets import CATEGORY, TrainingSet, found_as, listed, only
 from .work.training_set import ConceptImages, join
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from dev.host.fetch import host_folder
+from dev.host.fetch import import_from_host
 from dev.host.in_process import InProcess, load_host
 from dev.host.launch import make_importable
 
 
 def hosted(base: Path, on_cpu: bool = True) -> InProcess:
     make_importable()
-    sys.path.insert(0, str(host_folder()))
+    import_from_host()
     from comfy.cli_args import args
 
-    sys.path.pop(0)
     args.use_pytorch_cross_attention = True  # before comfy.ldm.modules.attention chooses
     return load_host(base, on_cpu)

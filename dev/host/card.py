@@ -1,9 +1,8 @@
 """A newer ComfyUI's dynamic VRAM on a card, started as its main.py does. Older hosts are left as they are."""
 
 import os
-import sys
 
-from dev.host.fetch import host_folder
+from dev.host.fetch import import_from_host
 
 DEVICE = os.environ.get("MACE_TEST_DEVICE", "cuda")  # where tests/cuda runs
 FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
@@ -11,7 +10,7 @@ FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "
 
 def prepare() -> None:
     """Load the host's allocator. Before torch is imported: it must come first to see what torch allocates."""
-    _import_from_host()
+    import_from_host()
     try:
         from comfy.cli_args import enables_dynamic_vram
         from comfy_aimdo import control
@@ -44,9 +43,3 @@ def start() -> bool:
         comfy.model_patcher.CoreModelPatcher = comfy.model_patcher.ModelPatcherDynamic
         comfy.memory_management.aimdo_enabled = True
     return bool(started)
-
-
-def _import_from_host() -> None:
-    """Before the repository, whose nodes/ would hide the host's nodes.py."""
-    if str(host_folder()) not in sys.path:
-        sys.path.insert(0, str(host_folder()))

@@ -32,6 +32,13 @@ def host_folder() -> Path:
     return folder
 
 
+def import_from_host() -> None:
+    """The host first among the places of imports: the repository's nodes/ would hide its nodes.py."""
+    folder = str(host_folder())
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
 def fetched_folder() -> Path:
     """Where `fetch` puts a host; it need not be there yet."""
     return REPOSITORY / ".cache" / f"ComfyUI-{HOST_VERSION}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dev.host import card
-from dev.host.fetch import host_folder
+from dev.host.fetch import import_from_host
 from dev.host.launch import make_importable
 from dev.host.pack_folder import PACK, prepare_folder
 
@@ -50,7 +50,7 @@ def load_host(base: Path | None = None, on_cpu: bool = True) -> InProcess:
     base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
     prepare_folder(base)
     make_importable()
-    sys.path.insert(0, str(host_folder()))  # before the repository, whose nodes/ would hide nodes.py
+    import_from_host()
     from comfy.cli_args import args
 
     args.cpu = on_cpu  # before comfy.model_management looks for a device
