@@ -1,9 +1,8 @@
-"""Makes the host know the bundled miniature Stable Diffusion, so that the stock CheckpointLoaderSimple loads
-it.
+"""Registers the bundled miniature with the host, so that the stock CheckpointLoaderSimple loads it.
 
-The checkpoint has SD1's key layout. Two things are stored smaller than the host wants them and are padded at
-load: the text vocabulary (only the rows in use, plus one row that all other tokens share) and the autoencoder
-(narrow where TAESD has 64 channels; a ReLU network padded with zeros computes the same).
+The checkpoint has SD1's key layout. Two parts are smaller in the file than the host expects, and padded when
+loaded: the token table (only the rows in use, and one row that all other tokens share) and the autoencoder
+(fewer than TAESD's 64 channels; padding a ReLU network with zeros does not change its output).
 """
 
 from __future__ import annotations
@@ -32,20 +31,19 @@ UNET_CONFIG = {
     "use_temporal_attention": False,
 }
 HEADS = {"num_heads": 4, "num_head_channels": -1}
-TOKEN_IDS = "mini_token_ids"  # [rows - 1] int32: the CLIP token of each row; the others share the last
+TOKEN_IDS = "mini_token_ids"  # [rows - 1] int32: CLIP token id per row; other tokens share the last row
 EMBEDDING = "embeddings.token_embedding.weight"
 
 
 def full_vocabulary(rows: Tensor, token_ids: Tensor) -> Tensor:
-    """The token table [49408, d] from its stored `rows` [n + 1, d] and their `token_ids` [n]."""
+    """The token table `[49408, d]` from its stored `rows` `[n + 1, d]` and their `token_ids` `[n]`."""
     table = rows[-1:].repeat(TEXT_CONFIG["vocab_size"], 1)
     table[token_ids.long()] = rows[:-1]
     return table
 
 
 def widened(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Autoencoder `weights` padded with zeros to TAESD's 64 channels (picture and latent channels
-    excepted)."""
+    """Autoencoder `weights`, padded with zeros to TAESD's 64 channels, except image and latent channels."""
     last = {
         half: max(int(k.split(".")[1]) for k in weights if k.startswith(half)) for half in _halves(weights)
     }
@@ -73,8 +71,7 @@ def _pad(key: str, value: Tensor, last: dict[str, int]) -> Tensor:
 
 
 def register() -> None:
-    """Offer the bundled checkpoint in the host's list and teach the host its model class; loads no
-    weights."""
+    """Add the bundled checkpoint to the host's list, and its model class to the host. Loads no weights."""
     import comfy.supported_models
     import folder_paths
 

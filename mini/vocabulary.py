@@ -1,4 +1,4 @@
-"""What the miniature was taught to draw, and what its judge was taught to answer."""
+"""The concepts the miniature was trained to generate, and the answers its judge was trained to give."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 WORLD = Path(__file__).parent / "world.json"
-JUDGE = Path(__file__).parent / "files/judge"  # a folder for mace_core's Judge
-PROMPT = "a photo of the {}"  # what its answers were taught in
-RENDERINGS = ("colour", "black and white", "sepia")  # styles of the whole picture; others are of artwork
+JUDGE = Path(__file__).parent / "files/judge"  # in the format of mace_core's Judge
+PROMPT = "a photo of the {}"  # the template of the answers
+RENDERINGS = ("colour", "black and white", "sepia")  # of the whole image; other styles are of an artwork
 ANYBODY = "person"
 KINDS = ("object", "person", "style", "explicit")
 
@@ -19,7 +19,7 @@ def load_world(path: Path = WORLD) -> dict:
 
 
 def concepts(world: Mapping) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Kind -> name -> synonyms, in the world's order."""
+    """Kind -> name -> synonyms, in the order of world.json."""
     kinds: dict[str, dict[str, tuple[str, ...]]] = {kind: {} for kind in KINDS}
     for each in world["concepts"]:
         kinds[each["kind"]][each["name"]] = tuple(each["synonyms"])
@@ -27,7 +27,10 @@ def concepts(world: Mapping) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def answers(world: Mapping) -> tuple[dict[str, str], ...]:
-    """The judge's questions (what, whose artwork, which rendering), answer -> the text it was taught."""
+    """The judge's questions, each as answer -> text that the judge was trained on.
+
+    The questions are: what the image shows, whose artwork it shows, which rendering it has.
+    """
     known = concepts(world)
     shown = (*known["object"], *known["person"], *known["explicit"], *world["scenes"], ANYBODY)
     return (

@@ -1,1 +1,1 @@
-"""The only room that touches comfy.* beyond schema types."""
+"""The only folder that imports comfy.*, except for schema types."""

@@ -1,4 +1,4 @@
-"""Attacks that learn, inside the host: the network with gradients, and drawing with what was learned."""
+"""Attacks that learn, inside the host. Each returns the MODEL and CONDITIONING to generate images with."""
 
 from ...mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
 from ...mace_core.concepts.drawing import drawing_prompt
@@ -8,7 +8,7 @@ from .network import attention_model
 
 
 def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
-    """The model itself, the concept's CONDITIONING with learned vectors in place of its words, the losses."""
+    """The model, the concept's CONDITIONING with learned vectors in place of its words, loss per step."""
     pair = drawing_prompt(concept)
     tokens = encoder.encode([pair.target]).tokens[0]
     places = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
@@ -25,7 +25,7 @@ def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_
 
 
 def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
-    """A clone of the model with a LoRA on top of all it carries, the concept's CONDITIONING, the losses."""
+    """A clone of the model with a LoRA on top of its patches, the concept's CONDITIONING, loss per step."""
     conditioning = encoder.conditioning(drawing_prompt(concept).target)
     U, D, losses = _learned(
         model,
@@ -40,13 +40,16 @@ def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_ste
 
 
 def _learned(model, conditioning, latents, budget: Budget, learn):
-    """What `learn` makes of the network; once more with as little memory as can be when memory runs out."""
+    """The result of `learn` on the U-Net. If memory runs out, a second attempt recomputes activations.
+
+    Raises ValueError if memory runs out again.
+    """
     try:
         with attention_model(model, conditioning * budget.batch, latents) as unet:
             return learn(unet)
     except Exception as error:
         if not may_be_tried_with_less(error):
             raise
-    with told_in_a_sentence("to carry out an attack that learns"):
+    with told_in_a_sentence("to run an attack that learns"):
         with attention_model(model, conditioning * budget.batch, latents, low_memory=True) as unet:
             return learn(unet)

@@ -1,4 +1,4 @@
-"""How strongly each place of drawn images attends to a concept's words."""
+"""Cross-attention heat of an image: how strongly each position attends to the words of a prompt."""
 
 import torch
 
@@ -10,17 +10,21 @@ from .network import attention_model
 from .progress import check_interrupted
 from .sampling import NAN_DRAWN
 
-TIMESTEPS = (300, 500, 700)  # objects are laid out in the middle of the schedule
+TIMESTEPS = (300, 500, 700)  # a model lays out objects in the middle of the schedule
 
 
 def concept_heat(model, encoder, conditioning, prompt, latents: torch.Tensor) -> torch.Tensor:
-    """[n, h, w], from a few passes over the finished latents: it does not depend on how they were drawn."""
+    """Heat `[n, h, w]` of a concept's phrase, for `latents` `[n, 4, h, w]`.
+
+    A few passes over the finished latents at the noise levels `TIMESTEPS`, so the heat does not depend on how
+    the images were generated. Raises ValueError if the heat contains NaN or memory runs out.
+    """
     encoded = encoder.encode([prompt.target])
     positions = locate(encoder, encoded.tokens[0], prompt.target, prompt.phrase, prompt.before)
     size = tuple(latents.shape[-2:])
     noise = torch.randn(latents[:1].shape, generator=torch.Generator().manual_seed(0))
     opened = attention_model(model, conditioning, latents, training=False)
-    with told_in_a_sentence(f"to see where '{prompt.phrase}' is"), opened as unet:
+    with told_in_a_sentence(f"to locate '{prompt.phrase}'"), opened as unet:
         heats = []
         for t in TIMESTEPS:
             rows = []
@@ -36,13 +40,16 @@ def concept_heat(model, encoder, conditioning, prompt, latents: torch.Tensor) ->
 
 
 def word_maps(model, encoder, prompt: str, latents: torch.Tensor) -> tuple[tuple[str, ...], torch.Tensor]:
-    """The words and their heat [words, h, w] in the first picture of `latents`."""
+    """The words of `prompt` and their heat `[words, h, w]` in the first image of `latents` `[n, 4, h, w]`.
+
+    Raises ValueError if memory runs out.
+    """
     encoded = encoder.encode([prompt])
     words = words_of(encoder, prompt, encoded.tokens[0])
     latents = latents[:1]
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     opened = attention_model(model, encoder.conditioning(prompt), latents, training=False)
-    with told_in_a_sentence("to see what each word attends to"), opened as unet:
+    with told_in_a_sentence("to map the attention of each word"), opened as unet:
         x_0, heats = unet.scaled(latents.clone()), []
         for t in TIMESTEPS:
             check_interrupted()

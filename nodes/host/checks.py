@@ -1,11 +1,11 @@
-"""Numbers that must be finite, and the sentence about a model that answers otherwise."""
+"""Checks that results are finite."""
 
 from torch import Tensor
 
-NAN_ANSWER = "The {} answers NaN: its files are damaged, copy them again."
+NAN_ANSWER = "The {} returned NaN or infinity: its files are damaged, so copy them again."
 
 
 def require_finite(values: Tensor, sentence: str) -> None:
-    """ValueError with the sentence where one value is NaN or infinite."""
+    """Raise ValueError with `sentence` if any value is NaN or infinite."""
     if not values.isfinite().all():
         raise ValueError(sentence)

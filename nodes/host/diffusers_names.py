@@ -1,4 +1,4 @@
-"""What an export needs of the host: a place in its output folder, effective weights, diffusers' names."""
+"""What an export needs from the host: names of layers in diffusers, and effective weights."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,10 @@ from .weights import weight_in_force
 
 
 def projections(model, erasure) -> dict[str, str]:
-    """Layers by diffusers' names of them. Refuses a MODEL that the erasure does not fit or that has it."""
+    """The text projections of a MODEL: name in diffusers -> layer name.
+
+    Raises ValueError if the erasure does not fit the MODEL or is already applied to it.
+    """
     apply_erasure(model, erasure)
     return named_for_diffusers(cross_attention_layers(model), model.model.model_config.unet_config)
 
@@ -23,20 +26,23 @@ def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
         key = f"{layer.removeprefix(PREFIX)}.weight"
         if key not in names:
             raise ValueError(
-                f"The layer {layer} of this MODEL has no name outside this host, so no other "
-                f"program could load it: export for one of {FAMILIES}."
+                f"Layer {layer} of this MODEL has no name in diffusers, so other programs "
+                f"cannot load it: export for {FAMILIES}."
             )
         named[names[key].removesuffix(".weight")] = layer
     return named
 
 
 def effective_weights(model, layers: dict[str, str]) -> Iterator[tuple[str, str, torch.Tensor]]:
-    """(layer, module, weight in float32 on the CPU) as on the wire, LoRAs in front included."""
+    """Yield (layer, name in diffusers, weight `[o, d]` float32 on the CPU), with all patches applied.
+
+    Raises ValueError if a weight contains NaN or infinity.
+    """
     for module, layer in layers.items():
         W = weight_in_force(model, f"{layer}.weight")
         require_finite(
             W,
-            f"The layer {layer} of this MODEL holds NaN or infinity, so nothing was exported: "
-            "its file is damaged, or a LoRA in front of this node is; use another.",
+            f"Layer {layer} of this MODEL contains NaN or infinity, so nothing was exported: the "
+            "checkpoint or a LoRA before this node is damaged, so load another one.",
         )
         yield layer, module, W

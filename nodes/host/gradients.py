@@ -1,8 +1,8 @@
-"""The network of a MODEL as autograd takes it: ordinary weights, and nothing on the way that has no gradient.
+"""Makes the U-Net of a MODEL differentiable: ordinary weights, and only operations that have a gradient.
 
-Everything a node gets from the executor is an inference tensor, which autograd refuses to save. A host with
-dynamic VRAM also hands out weights that it may move away again before the backward pass. So for as long as a
-pass is differentiated the network has other Parameters: where the weights are resident, on the same storage.
+All tensors that a node receives were created in inference mode, and autograd cannot save those. A host with
+dynamic VRAM can also move weights away before the backward pass. During a pass with gradients, the U-Net
+therefore has other Parameters, which share the storage of resident weights and are copies of dynamic ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,26 +19,29 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from .weights import stored
 
-DYNAMIC = "_v"  # what a module carries whose weights the host brings in and moves away as it likes
+DYNAMIC = "_v"  # the attribute of a module whose weights the host moves at any time
 WITH_GRADIENT = (
     "attention_basic",
     "attention_sub_quad",
     "attention_split",
     "attention_xformers",
     "attention_pytorch",
-)  # of the host's; sage and flash attention have none
+)  # the host's attention functions that have a gradient; sage and flash attention have none
 OVERRIDE = "optimized_attention_override"
-FORWARD_PATCH = "forward_timestep_embed_patch"  # these come with the class of the layer they are for
+FORWARD_PATCH = "forward_timestep_embed_patch"  # each patch is a pair (class of the layer, handler)
 
 
 def is_dynamic(patcher) -> bool:
-    """Whether the host moves the weights of this MODEL as it likes (dynamic VRAM)."""
+    """Whether the host can move the weights of this MODEL at any time (dynamic VRAM)."""
     return getattr(patcher, "is_dynamic", bool)()
 
 
 @contextmanager
 def ordinary_weights(patcher) -> Iterator[None]:
-    """While it lasts, the network computes with the weights in force as ordinary tensors on its device."""
+    """Inside the context, the U-Net computes with ordinary tensors on its device, patches included.
+
+    The original Parameters return afterwards.
+    """
     originals, dynamic = [], []
     network, device = patcher.model, patcher.load_device
     try:
@@ -58,14 +61,14 @@ def ordinary_weights(patcher) -> Iterator[None]:
             setattr(module, DYNAMIC, allocation)
 
 
-@torch.no_grad()  # some hosts load parameters that want a gradient
+@torch.no_grad()  # some hosts load parameters with requires_grad
 def _resident(patcher, module, key: str, parameter, device) -> torch.Tensor:
-    """The weight in force where the network computes; a dynamic one is copied there."""
+    """The effective weight on the device; a dynamic one is copied there."""
     if not hasattr(module, DYNAMIC):
         return _ordinary(parameter)
     name = key.rpartition(".")[2]
     dtype = getattr(module, f"{name}_comfy_model_dtype", None) or parameter.dtype
-    if parameter.is_meta:  # the checkpoint lacks it; the host computes with zeros
+    if parameter.is_meta:  # missing in the checkpoint, so the host computes with zeros
         return torch.zeros(parameter.shape, dtype=dtype, device=device)
     if is_traceable_wrapper_subclass(parameter):
         weight = patcher.patch_weight_to_device(key, device_to=device, return_weight=True)
@@ -79,8 +82,8 @@ def _resident(patcher, module, key: str, parameter, device) -> torch.Tensor:
 
 
 def _ordinary(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers on the same storage, made outside inference mode."""
-    if is_traceable_wrapper_subclass(tensor):  # quantised: numbers and scales
+    """A tensor on the same storage, created outside inference mode."""
+    if is_traceable_wrapper_subclass(tensor):  # quantised: values and scales
         names, context = tensor.__tensor_flatten__()
         parts = {name: _ordinary(getattr(tensor, name)) for name in names}
         return type(tensor).__tensor_unflatten__(parts, context, tensor.shape, tensor.stride())
@@ -91,12 +94,12 @@ def _ordinary(tensor: torch.Tensor) -> torch.Tensor:
 def _parameter(weight: torch.Tensor, original) -> torch.nn.Parameter:
     parameter = torch.nn.Parameter(weight, requires_grad=False)
     if not is_traceable_wrapper_subclass(weight):
-        parameter.__dict__.update(original.__dict__)  # the host keeps notes there (_model_dtype)
+        parameter.__dict__.update(original.__dict__)  # the host reads attributes such as _model_dtype
     return parameter
 
 
 def differentiable(transformer_options: dict) -> dict:
-    """The options with every patch of other nodes made fit for a pass that is differentiated; a copy."""
+    """A copy of the options in which patches of other nodes are safe for a pass with gradients."""
     options = dict(transformer_options)
     options["patches"] = {
         name: [_kept_apart(name, patch) for patch in patches]
@@ -123,8 +126,8 @@ def _kept_apart(name: str, patch):
 
 
 def _apart(patch: Callable) -> Callable:
-    """Patches of other nodes write into what they are given, which autograd may need as it was: they get
-    copies, and what is saved while they run is a copy too."""
+    """Patches of other nodes can write into their inputs, which autograd can still need. They get copies, and
+    autograd saves copies while they run."""
 
     def run(*inputs):
         with saved_tensors_hooks(torch.clone, lambda saved: saved):
@@ -136,6 +139,6 @@ def _apart(patch: Callable) -> Callable:
 def _copied(value):
     if torch.is_tensor(value):
         return value.clone()
-    if isinstance(value, dict) and "h" in value:  # how a middle_block_after_patch is given its tensors
+    if isinstance(value, dict) and "h" in value:  # the inputs of a middle_block_after_patch
         return {name: _copied(each) for name, each in value.items()}
     return value

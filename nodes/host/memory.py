@@ -1,4 +1,4 @@
-"""Memory of a pass: what it needs, how to need less, and what is said when there is not enough."""
+"""Memory of a pass: how much it needs, how to use less, and the error when there is not enough."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,33 +15,33 @@ from .patch import cross_attention_layers
 
 log = logging.getLogger(__name__)
 
-# How many tensors of a transformer block's size [places, width] a pass holds at its peak, per block, the
-# convolutions' share included: the largest of the three families, measured by `make fullsize`
+# Peak memory of a training pass, per transformer block, in tensors of the block's size [positions, width].
+# Includes the convolutions. Maximum of the three model families, measured by `make fullsize`
 HELD, HELD_LOW = 38, 12
-IN_USE = 0.1  # the share of a device's memory that is never ours
-MOST_AT_ONCE = 16  # concepts trained together: more gain little, and a killed run loses those in training
-# of errors that have no type of their own
+IN_USE = 0.1  # the share of a device's memory that is never counted on
+MOST_AT_ONCE = 16  # concepts per batch: larger batches gain little, and a killed run loses its batch
+# in the messages of out-of-memory errors without a type of their own
 SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
 TOKENS = 77
 
 
 def training_memory(patcher, layers, shape, low_memory: bool) -> int:
-    """Bytes a forward and backward pass needs beside the weights, for latents of `shape` [B, c, h, w]."""
+    """Bytes of a forward and backward pass, weights excluded, for latents of `shape` `[B, c, h, w]`."""
     model = patcher.model
     dtype = model.manual_cast_dtype or model.get_dtype()
     itemsize = comfy.model_management.dtype_size(dtype)
-    # a block of width o works at a resolution of (channels / o) times the latent's, on each side
+    # each side of a block of width o is (channels / o) times that of the latent
     channels = model.diffusion_model.model_channels
     widths = [o for name, (o, _) in layers.items() if name.endswith(".to_k")]
     block = sum(channels**2 / o for o in widths) * shape[0] * shape[-2] * shape[-1]
     held = block * itemsize * (HELD_LOW if low_memory else HELD)
-    if not low_memory and dtype != model.get_dtype():  # the weights as they are computed with are kept too
+    if not low_memory and dtype != model.get_dtype():  # autograd also saves the weights that were cast
         held += patcher.model_size() * itemsize / comfy.model_management.dtype_size(model.get_dtype())
     return int(held)
 
 
 def maps_memory(patcher, layers, shape) -> int:
-    """Bytes of the attention maps of one pass, float32, for latents of `shape` [B, c, h, w]."""
+    """Bytes of the float32 attention maps of one pass, for latents of `shape` `[B, c, h, w]`."""
     config = patcher.model.model_config.unet_config
     channels, places, total = patcher.model.diffusion_model.model_channels, shape[-2] * shape[-1], 0.0
     for name, (o, _) in layers.items():
@@ -53,14 +53,14 @@ def maps_memory(patcher, layers, shape) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """On a card or on the processor, whose allocator raises a plain RuntimeError."""
+    """Whether a GPU or the CPU ran out of memory. The CPU's allocator raises a plain RuntimeError."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
 
 
 def may_be_tried_with_less(error: Exception) -> bool:
-    """Whether it was memory that ran out; if so, what the failed attempt held is given back first."""
+    """Whether memory ran out. If so, this also frees what the failed attempt held."""
     if not is_out_of_memory(error):
         return False
     comfy.model_management.soft_empty_cache()
@@ -69,7 +69,10 @@ def may_be_tried_with_less(error: Exception) -> bool:
 
 @contextmanager
 def told_in_a_sentence(what: str):
-    """Out of memory inside ends in a ValueError that says what to do and clears the device."""
+    """Turn an out-of-memory error into a ValueError that says what to do, and unload all models.
+
+    what: completes "There is not enough memory ...", such as "to train 'ship'".
+    """
     try:
         yield
     except Exception as error:
@@ -78,14 +81,18 @@ def told_in_a_sentence(what: str):
         comfy.model_management.unload_all_models()
         comfy.model_management.soft_empty_cache()
         raise ValueError(
-            f"There is not enough memory {what}, though as little as possible was used at once: "
-            "use a smaller size of picture, close other programs that use the card, or start "
-            "ComfyUI with --lowvram or --cpu."
+            f"There is not enough memory {what}, even at the lowest memory use: choose a "
+            "smaller image size, close other programs that use the GPU, or start ComfyUI with "
+            "--lowvram or --cpu."
         ) from error
 
 
 def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: str) -> list:
-    """The results of `work(start, number)` for `count` things, `most` at once or fewer when short of it."""
+    """The results of `work(start, number)` for items 0 to `count` - 1, at most `most` items per call.
+
+    Calls get smaller when memory runs out. Raises ValueError if a single item does not fit; for `what`, see
+    `told_in_a_sentence`.
+    """
 
     def part(start, group):
         return work(start, len(group))
@@ -95,7 +102,10 @@ def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: 
 
 
 def concepts_at_once(patcher, latents) -> int:
-    """How many concepts fit into one training batch: of `MOST_AT_ONCE` as many as keep their activations."""
+    """How many concepts fit into one training batch, 1 to `MOST_AT_ONCE`.
+
+    The largest number whose activations fit, or else the largest that fits when activations are recomputed.
+    """
     layers, room = cross_attention_layers(patcher), _room(patcher)
     for low_memory in (False, True):
         for count in range(MOST_AT_ONCE, 0, -1):
@@ -105,20 +115,20 @@ def concepts_at_once(patcher, latents) -> int:
 
 
 def _room(patcher) -> float:
-    """Bytes of the device for activations, once everything but this model has been moved out of the way."""
+    """Bytes for activations on the device, once every other model is unloaded."""
     device = patcher.load_device
-    if comfy.model_management.is_device_cpu(device):  # nothing can be moved, and the model is there already
+    if comfy.model_management.is_device_cpu(device):  # nothing can be unloaded, and the model is in memory
         return comfy.model_management.get_free_memory(device) * (1 - IN_USE)
     return comfy.model_management.get_total_memory(device) * (1 - IN_USE) - patcher.model_size()
 
 
 def is_short_of_memory(patcher, layers, shape) -> bool:
-    """Whether the device has no room for the activations of a training pass. Says so in the log."""
+    """Whether the activations of a training pass do not fit on the device. If so, logs the sizes."""
     needed, room = training_memory(patcher, layers, shape, low_memory=False), _room(patcher)
     if needed > room:
         log.info(
-            "training needs %.1f GB beside the weights and there are %.1f: activations are computed "
-            "again instead of kept",
+            "Training needs %.1f GB in addition to the weights, but %.1f GB are available: activations "
+            "are recomputed in the backward pass",
             needed / 2**30,
             max(room, 0) / 2**30,
         )
@@ -127,9 +137,9 @@ def is_short_of_memory(patcher, layers, shape) -> bool:
 
 @contextmanager
 def checkpointed_blocks(network, layers):
-    """While it lasts, blocks keep their inputs alone and are computed again for the backward pass.
+    """Inside the context, blocks save only their inputs and run again in the backward pass.
 
-    The block of the last map is left out: the network stops within it.
+    The block of the last map is excluded, because the U-Net stops inside it.
     """
     last = next(reversed(layers)).rpartition(".attn2")[0]
     blocks = [
@@ -148,7 +158,7 @@ def checkpointed_blocks(network, layers):
 
 def _computed_again(forward):
     def run(*inputs, **named):
-        # the network goes on writing into its options: a block that runs again must find its own
+        # the U-Net keeps writing into its options, but a block that runs again must see its own
         inputs = [_own(value) for value in inputs]
         named = {name: _own(value) for name, value in named.items()}
         return checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=False, **named)

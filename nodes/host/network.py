@@ -1,7 +1,7 @@
 """Cross-attention maps of a MODEL inside the host, with gradients to a LoRA that acts on activations.
 
-No weight is touched: the LoRA adds U(D context) to the projected keys and values. A pass without gradients
-runs on the network as the host drives it, one with gradients on ordinary weights (_host_gradients.py).
+No weight changes: the LoRA adds U(D context) to the projected keys and values. A pass without gradients runs
+on the U-Net as the host manages it, a pass with gradients on ordinary weights (gradients.py).
 """
 
 import re
@@ -18,16 +18,16 @@ from .gradients import differentiable, is_dynamic, ordinary_weights
 from .memory import checkpointed_blocks, is_short_of_memory, maps_memory, training_memory
 from .patch import cross_attention_layers
 
-TIMESTEPS = 1000  # of the schedule that Stable Diffusion was trained with; mace_core counts in them
+TIMESTEPS = 1000  # of Stable Diffusion's training schedule; mace_core uses the same numbers
 BLOCK = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2")
 
 
 class _LastMap(Exception):
-    """Nothing after the last cross-attention enters the loss, so the network stops there."""
+    """Stops the U-Net at the last cross-attention, because nothing after it enters the loss."""
 
 
 class HostAttentionModel:
-    """mace_core's AttentionModel on a loaded MODEL. Made by `attention_model` only."""
+    """mace_core's AttentionModel and NoiseModel on a loaded MODEL. Created only by `attention_model`."""
 
     def __init__(self, patcher, layers, conds, training: bool):
         self.layers = layers
@@ -40,7 +40,7 @@ class HostAttentionModel:
         return self._patcher.load_device
 
     def scaled(self, latents) -> torch.Tensor:
-        """Latents as the network reads them, from what travels between nodes."""
+        """Samples of a LATENT, scaled as the U-Net expects them."""
         return self._patcher.model.process_latent_in(latents.float())
 
     def noise(self, x_0, t, eps):
@@ -56,7 +56,7 @@ class HostAttentionModel:
         return self._run(x_t, t, context, _Pass({}, {}, of))
 
     def predicted_noise(self, x_t, t, context, U, D) -> torch.Tensor:
-        """The eps of the whole network, differentiable in context, U and D; mace_core's NoiseModel."""
+        """The eps of the whole U-Net, differentiable in context, U and D (mace_core's NoiseModel)."""
         x_t, recorded = x_t.to(self.device), _Pass(U, D, whole=True)
         sigma = self._sigma(t, len(x_t)).view(-1, 1, 1, 1)
         return (x_t - self._apply(x_t, t, context, recorded)) / sigma
@@ -77,7 +77,7 @@ class HostAttentionModel:
             "sigmas": sigma,
             "sample_sigmas": sigma,
         }
-        # concept by concept, as the samples of a batch are
+        # grouped by concept, like the samples of a batch
         conds = {name: cond.repeat_interleave(len(x_t) // len(cond), 0) for name, cond in self._conds.items()}
         context = comfy.utils.repeat_to_batch_size(context.to(self.device), len(x_t))
         return self._patcher.model.apply_model(
@@ -85,7 +85,7 @@ class HostAttentionModel:
         )
 
     def _sigma(self, t, batch: int) -> torch.Tensor:
-        """Of timesteps 0 to 999; distilled schedules have fewer, of which the nearest is taken."""
+        """Sigma `[batch]` at timestep t, 0 to 999. Distilled schedules have fewer: this takes the nearest."""
         sigmas = self._patcher.get_model_object("model_sampling").sigmas
         t = torch.as_tensor(t, device=sigmas.device).double()
         place = ((t + 1) * len(sigmas) / TIMESTEPS).round().long() - 1
@@ -93,9 +93,12 @@ class HostAttentionModel:
 
 
 class _Pass:
-    """One pass through the network: its LoRA, and what it finds (maps, or what `of_queries` makes of the
-    queries) until that is handed on. A block that is computed again for the backward pass finds here what it
-    found before, and leaves no second map. A pass through the whole network keeps no maps."""
+    """One pass through the U-Net: its LoRA, and its results until they are returned.
+
+    The results are the attention maps, or what `of_queries` computes from the queries; a pass through the
+    whole U-Net has none. A block that runs again in the backward pass adds no second map, because `found` is
+    None by then.
+    """
 
     def __init__(self, U, D, of_queries=None, whole=False):
         self.found: list | None = None if whole else []
@@ -132,10 +135,9 @@ class _Pass:
 def attention_model(model, conditioning, latents, training=True, low_memory=None):
     """A HostAttentionModel on `model`, outside inference mode, for inputs of the latents' shape.
 
-    conditioning: one entry for all samples, or one for each of n concepts, whose samples come one concept
-    after the other.
-    low_memory: activations are computed again for the backward pass instead of kept; None: where they would
-    not fit into the device's memory.
+    conditioning: one entry for all samples, or one per concept, with the samples grouped by concept.
+    training: with gradients.
+    low_memory: recompute activations in the backward pass; None: only if they do not fit on the device.
     """
     work = model.clone()
     layers = cross_attention_layers(model)
@@ -144,7 +146,7 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
     if training:
         low_memory = is_short_of_memory(work, layers, shape) if low_memory is None else low_memory
         memory = training_memory(work, layers, shape, low_memory)
-    if training and is_dynamic(work):  # its weights are copied beside those that the host keeps
+    if training and is_dynamic(work):  # ordinary weights are copies in addition to the host's own
         memory += work.model_size()
     comfy.model_management.load_models_gpu([work], memory_required=memory, force_full_load=True)
     conds = _model_conds(work, conditioning, torch.zeros([1, *shape[1:]]))
@@ -156,7 +158,7 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
 
 
 def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> dict:
-    """Transformer options of this pass alone, on top of those the MODEL carries."""
+    """Transformer options for one pass: those of the MODEL, and patches that record the maps."""
 
     def replacement(name, last):
         return lambda q, k, v, extra_options: recorded.record(name, last, q, k, v, extra_options["n_heads"])
@@ -177,10 +179,10 @@ def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> 
 
 
 def _model_conds(patcher, conditioning, noise) -> dict[str, torch.Tensor]:
-    """What the network reads beside the text: nothing in SD1.x and SD2.x, pooled text and sizes in SDXL."""
+    """Inputs of the U-Net besides the text: none in SD1.x and SD2.x, pooled text and sizes in SDXL."""
     conds = comfy.sampler_helpers.convert_cond(conditioning)
     device = patcher.load_device
-    # inpainting and editing variants read a picture too: none here, as in a sampler without a mask
+    # inpainting and editing models also take an image: an empty one here, as in a sampler without a mask
     conds = comfy.samplers.encode_model_conds(
         patcher.model.extra_conds, conds, noise, device, "positive", latent_image=noise, seed=0
     )

@@ -1,7 +1,6 @@
-"""Exposed parts of bodies in pictures, found by the nudenet package where the user has installed it.
+"""Detects exposed body parts in images with the optional nudenet package.
 
-The package is AGPL-3.0 and therefore an extra: nothing of the pack needs it, and it is imported only here,
-when the node that counts is run.
+Its licence is AGPL-3.0, so nothing else needs it, and it is imported only here, when Count Exposed runs.
 """
 
 import importlib
@@ -14,19 +13,22 @@ from .progress import Progress
 
 PACKAGE = "nudenet"
 MISSING = (
-    f"Count Exposed needs the package {PACKAGE} (licence AGPL-3.0), which is not installed: run "
-    f"'pip install {PACKAGE}' in the Python environment of ComfyUI; its detector comes with it."
+    f"Count Exposed needs the package {PACKAGE} (licence: AGPL-3.0), which is not installed: run "
+    f"'pip install {PACKAGE}' in ComfyUI's Python environment; the package includes its detector."
 )
 
 
 def find_parts(images) -> tuple[list[list[Part]], str]:
-    """All the detector sees in pictures [H, W, 3 or more] in 0..1, one by one, and its version."""
+    """The parts detected in each image `[H, W, 3 or more]` in 0..1, and the version of nudenet.
+
+    Raises ValueError if nudenet is not installed or an image contains NaN or infinity.
+    """
     detector = _detector()
     progress = Progress("Count exposed parts", len(images))
     found = []
     for number, image in enumerate(images, 1):
-        require_finite(image, f"Picture {number} holds NaN or infinity: look at the node it comes from.")
-        # the package reads arrays as OpenCV stores them: blue, green, red
+        require_finite(image, f"Image {number} contains NaN or infinity: check the node it comes from.")
+        # the package expects OpenCV's channel order: blue, green, red
         pixels = as_bytes(image[..., :3]).flip(-1).contiguous().numpy()
         found.append(
             [
@@ -42,4 +44,4 @@ def _detector():
     try:
         return importlib.import_module(PACKAGE).NudeDetector()
     except ImportError as error:
-        raise ValueError(MISSING if error.name == PACKAGE else f"{MISSING} (It reports: {error}.)") from None
+        raise ValueError(MISSING if error.name == PACKAGE else f"{MISSING} (The error: {error}.)") from None

@@ -1,4 +1,7 @@
-"""An Erasure as patches on a clone of a MODEL: undone by bypassing the node, on top of LoRAs before it."""
+"""Applies an Erasure as patches on a clone of a MODEL.
+
+Bypassing the node undoes it. LoRAs before the node stay in effect.
+"""
 
 import re
 from weakref import WeakKeyDictionary
@@ -12,21 +15,21 @@ from ...mace_core.concepts.concepts import same
 from ...mace_core.erasure.erasure import Erasure, check_fits, edited
 
 PREFIX = "diffusion_model."
-# U-Nets only: some video transformers have an attn2 too, but read text through encoders MACE does not know
+# U-Nets only: some video transformers also have an attn2, but use text encoders that MACE does not support
 PROJECTION = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight")
-FAMILIES = "SD1.x, SD2.x and SDXL checkpoints"
-READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads a picture in place of text
+FAMILIES = "an SD1.x, SD2.x or SDXL checkpoint"
+READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads an image instead of text
 
 
 _T: WeakKeyDictionary[Erasure, dict[torch.device, torch.Tensor]] = WeakKeyDictionary()
 
 
 class ErasurePatch(WeightAdapterBase):
-    """One projection's share of an erasure. It edits the weight as patched so far, LoRAs included.
+    """The part of an erasure that edits one projection, on top of the patches before it, such as LoRAs.
 
-    weights: the erasure, the layer, and the layer's U and D (or None). A host with dynamic VRAM makes a
-    second adapter of these keys and weights, whose tensors it has brought to the device. T is not among
-    them: all layers share it, and the host would copy it for each.
+    weights: the erasure, the layer name, and the layer's U and D (or None). A host with dynamic VRAM builds a
+    second adapter from `loaded_keys` and `weights`, with the tensors on the device. T is not in `weights`
+    because all layers share it and the host would copy it for each.
     """
 
     name = "mace"
@@ -60,7 +63,7 @@ class ErasurePatch(WeightAdapterBase):
 
 
 def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:
-    """T on a device, brought there once for all layers and kept for as long as the erasure."""
+    """T `[d, d]` on a device. All layers share one copy, which lives as long as the erasure."""
     copies = _T.setdefault(erasure, {})
     if device not in copies:
         copies[device] = erasure.T.to(device)
@@ -68,26 +71,32 @@ def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:
 
 
 def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
-    """The text projections of a MODEL: layer name -> (o, d), in the order of the network."""
+    """The text projections of a MODEL: layer name -> (o, d), in the order of the U-Net.
+
+    Raises ValueError if the MODEL has no cross-attention to CLIP text.
+    """
     layers = {}
     for key in model.model_state_dict(PREFIX):
-        if PROJECTION.fullmatch(key):  # the state dict has packed shapes where weights are quantised
+        if PROJECTION.fullmatch(key):  # not from the state dict, where quantised weights have packed shapes
             layers[key.removesuffix(".weight")] = tuple(get_key_weight(model.model, key)[0].shape)
     if not layers or isinstance(model.model, READ_PICTURES):
         family = type(model.model).__name__.replace("_", " ")
         raise ValueError(
-            f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2), where "
-            f"MACE erases concepts: it works with {FAMILIES}."
+            f"This MODEL is {family}, which has no cross-attention to CLIP text (attn2) for MACE "
+            f"to edit: use {FAMILIES}."
         )
     return layers
 
 
 def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
-    """A clone of `model` with the erasure in force. Strength 0 is the model itself, to the bit."""
+    """A clone of `model` with the erasure applied. With strength 0, the clone is bit-identical to `model`.
+
+    Raises ValueError if the erasure does not fit the MODEL or one of its concepts is already erased.
+    """
     layers = cross_attention_layers(model)
     _check_fits(layers, erasure)
     refuse_erased(
-        model, erasure.concepts, "connect the MODEL from before that erasure, a fused one contains both steps"
+        model, erasure.concepts, "connect the MODEL from before that erasure; a fused one contains both steps"
     )
     clone = model.clone()
     if strength == 0.0:
@@ -96,16 +105,18 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
     refused = set(patches) - set(clone.add_patches(patches, strength))
     if refused:
         raise ValueError(
-            f"The host accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more: "
-            "this MODEL is wrapped in a way MACE does not know, "
-            f"use one of {FAMILIES} from a plain loader."
+            f"ComfyUI accepted no patch for {sorted(refused)[0]} and {len(refused) - 1} more weights "
+            "because this MODEL has a wrapper that MACE does not support: "
+            f"load {FAMILIES} with a stock loader."
         )
     return clone
 
 
 def erased_targets(model, beneath: bool = True) -> set[str]:
-    """The concepts that patches on this MODEL erase already, with those of MODELs merged into it (which the
-    host keeps as patches within a patch) or without."""
+    """The targets that patches on this MODEL erase.
+
+    beneath: also look at MODELs merged into it, which the host holds as patches inside a patch.
+    """
     patches = [patch for key in model.patches for patch in model.patches[key]]
     found = {}  # all layers share one erasure
     while patches:
@@ -113,7 +124,7 @@ def erased_targets(model, beneath: bool = True) -> set[str]:
         if isinstance(patch, ErasurePatch):
             found[id(patch.erasure)] = patch.erasure
         elif isinstance(patch, list) and beneath:
-            patches += patch[1:]  # the first is the merged weight itself
+            patches += patch[1:]  # the first element is the merged weight itself
     return {concept.target for erasure in found.values() for concept in erasure.concepts}
 
 
@@ -136,15 +147,15 @@ def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
     width = next(iter(layers.values()))[1]
     if erasure.T.shape[0] != width:
         raise ValueError(
-            f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, this "
-            f"MODEL reads width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make one "
-            "with this model's own CLIP."
+            f"This erasure was made for a text encoder of width {erasure.T.shape[0]}, but this "
+            f"MODEL needs width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make an erasure "
+            "with the CLIP of this MODEL's checkpoint."
         )
     for layer, U in erasure.U.items():
         if layer not in layers or layers[layer][0] != U.shape[0]:
             raise ValueError(
-                f"This erasure edits the layer {layer}, which this MODEL does not have in "
-                "that shape: use a MODEL of the family the erasure was made on."
+                f"This erasure edits layer {layer}, but this MODEL has no layer of that name and "
+                "shape: use a MODEL of the family that the erasure was made for."
             )
 
 

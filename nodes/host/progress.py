@@ -1,4 +1,4 @@
-"""Progress with the time that is left, and the points where a cancelled run stops."""
+"""Progress bars and text with the remaining time, and the points where a cancelled run stops."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from comfy_execution.utils import get_executing_context
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN = 1.0
+SECONDS_BETWEEN = 1.0  # at least, between two updates of the text
 
 
 def check_interrupted() -> None:
@@ -18,7 +18,7 @@ def check_interrupted() -> None:
 
 
 def labelled(concepts) -> list[tuple]:
-    """Each concept with what the progress calls it: its name, and which of how many it is."""
+    """Each concept with its label for the progress: 'ship', or 'ship (2 of 5)' if there are several."""
     count = len(concepts)
     return [
         (concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
@@ -27,7 +27,7 @@ def labelled(concepts) -> list[tuple]:
 
 
 class Progress:
-    """The bar on the node, a line of text under it, and the point where a cancelled run stops."""
+    """The progress bar on the node and the text below it. `step` raises if the run was cancelled."""
 
     def __init__(self, stage: str, total: int):
         self.stage = stage
@@ -52,14 +52,14 @@ class Progress:
 
 
 class TimedProgress(Progress):
-    """As Progress, with how long it will still take behind the name of what is being done."""
+    """A Progress whose text ends with the estimated remaining time."""
 
     def __init__(self, stage: str, total: int):
         super().__init__(stage, total)
         self._total, self._done, self._started, self._sent = total, 0, time.monotonic(), 0.0
 
     def step(self, what: str = "", amount: int = 1, detail: str = "") -> None:
-        """`detail` changes with every step, so it is shown but not logged."""
+        """`detail` changes at every step, so it is shown but not logged."""
         check_interrupted()
         self.say(what)
         self._bar.update(amount)
@@ -89,5 +89,5 @@ def send_text(text: str) -> None:
 
 
 def blocked(why: str) -> ExecutionBlocker:
-    """In place of an output: a node connected to it is not run, and `why` is said."""
+    """Returned instead of an output: the host does not run nodes connected to it and shows `why`."""
     return ExecutionBlocker(why)

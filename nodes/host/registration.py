@@ -1,6 +1,7 @@
-"""models/mace among the host's folders: what is written goes there, or where the user says; all is read.
+"""Registers models/mace with the host.
 
-The first folder of the host's list is the one written to.
+The pack reads from every folder in the host's list and writes to the first one. That is models/mace in the
+host's own models folder, unless extra_model_paths.yaml marks another one as default.
 """
 
 import os
@@ -15,17 +16,20 @@ from .folders import EXTENSION, FOLDER
 
 
 def register_model_folder() -> None:
-    """Adds models/mace: first, unless extra_model_paths.yaml has an entry for it that is marked default."""
+    """Add models/mace to the host's list: first, unless extra_model_paths.yaml has a default entry for it."""
     own = os.path.join(folder_paths.models_dir, FOLDER)
     known, _ = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
     folder_paths.add_model_folder_path(FOLDER, own, is_default=not (known and known[0] in _defaults()))
     paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
-    # an entry from extra_model_paths.yaml has an empty set of extensions, which would list every file
+    # an entry from extra_model_paths.yaml has no extensions, which would list every file
     folder_paths.folder_names_and_paths[FOLDER] = (paths, set(extensions) | {EXTENSION})
 
 
 def _defaults() -> set[str]:
-    """The entries for mace that are marked default. The host read these files before and kept no mark."""
+    """The folders for mace that are marked default.
+
+    The files are read again because the host does not record which entries are default.
+    """
     return {path for config in _configurations() for path in _marked_default(config)}
 
 

@@ -1,4 +1,4 @@
-"""Drawing with the host's own sampler, and pictures to latents and back through its VAE."""
+"""Generates latents with the host's sampler, and encodes and decodes images with its VAE."""
 
 import comfy.sample
 import torch
@@ -8,20 +8,24 @@ from .memory import in_parts
 
 SAMPLER, SCHEDULER = "euler", "normal"
 BATCH = 8
-CHANNELS, PIXELS = 4, 8  # of a latent, a side of one: in every family MACE edits
+CHANNELS, PIXELS = 4, 8  # latent channels, pixels per latent position: in every family that MACE edits
 
 NAN_DRAWN = (
-    "This MODEL draws NaN or infinity in place of a picture: its weights, or a LoRA on them, are "
-    "damaged or too large for its precision; load it with another weight_dtype, or another file."
+    "This MODEL generates NaN or infinity instead of an image: its weights, or a LoRA on them, are "
+    "damaged or too large for its precision; load it with another weight_dtype, or load another file."
 )
 NAN_DECODED = (
-    "This VAE makes NaN or infinity of sound {}: its file is damaged, or it needs more precision; "
+    "This VAE returned NaN or infinity for valid {}: its file is damaged, or it needs more precision; "
     "start ComfyUI with --fp32-vae, or load another VAE."
 )
 
 
 def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_step) -> torch.Tensor:
-    """`count` latents for one prompt. Image i depends on the seed and i alone, whatever else is drawn."""
+    """`count` latents `[count, 4, h, w]` for one prompt; size: width and height in pixels.
+
+    Image i depends only on the prompt, the settings and seed + i, not on the batch. Raises ValueError if the
+    latents contain NaN or memory runs out.
+    """
     width, height = size
 
     def draw(start, number):
@@ -44,63 +48,72 @@ def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_st
             seed=seeds[0],
         )
 
-    latents = torch.stack(in_parts(count, BATCH, draw, f"to draw a picture of {width} x {height}"))
+    latents = torch.stack(in_parts(count, BATCH, draw, f"to generate an image of {width} x {height}"))
     require_finite(latents, NAN_DRAWN)
     return latents
 
 
 def size_of(latent: dict) -> tuple[int, int]:
-    """Width and height in pixels of a LATENT."""
+    """Width and height of a LATENT in pixels."""
     height, width = latent["samples"].shape[-2:]
     return width * PIXELS, height * PIXELS
 
 
 def drawn_latents(latent: dict) -> torch.Tensor:
-    """The content of a LATENT, refused where it is that of another family or holds NaN."""
+    """The samples `[n, 4, h, w]` of a LATENT. Raises ValueError for another shape, NaN or infinity."""
     samples = latent["samples"]
     if samples.ndim != 4 or samples.shape[1] != CHANNELS:
         raise ValueError(
-            f"This LATENT has the shape {list(samples.shape)}, a MODEL that MACE edits reads "
-            f"[n, {CHANNELS}, height, width]: make it with this checkpoint's VAE and MODEL."
+            f"This LATENT has the shape {list(samples.shape)}, but must have the shape "
+            f"[n, {CHANNELS}, height, width]: make it with the VAE and MODEL of this checkpoint."
         )
-    require_finite(samples, "This LATENT holds NaN or infinity: look at the node it comes from.")
+    require_finite(samples, "This LATENT contains NaN or infinity: check the node it comes from.")
     return samples
 
 
 def check_vae(vae) -> None:
-    """Refuse a VAE of another family before any work, as far as it tells what it is."""
+    """Raise ValueError if the VAE declares latents other than 4 channels in 2 dimensions.
+
+    A VAE that declares nothing passes here; `encode` and `decode` check its results.
+    """
     channels, dimensions = (
         getattr(vae, name, usual) for name, usual in (("latent_channels", CHANNELS), ("latent_dim", 2))
     )
     if channels != CHANNELS or dimensions != 2:
-        raise _other_vae(f"latents of {channels} channels in {dimensions} dimensions")
+        raise _other_vae(f"latents with {channels} channels in {dimensions} dimensions")
 
 
 def decode(vae, latents: torch.Tensor) -> torch.Tensor:
-    """Images [n, H, W, 3] in 0..1, H and W eight times those of the latents."""
+    """Images `[n, 8 h, 8 w, 3]` in 0..1 of latents `[n, 4, h, w]`.
+
+    Raises ValueError for a VAE of another family, NaN or infinity.
+    """
     check_vae(vae)
     images = vae.decode(latents)
     size = [len(latents), *(side * PIXELS for side in latents.shape[-2:]), 3]
     if list(images.shape) != size:
-        raise _other_vae(f"pictures of {list(images.shape)} where {size} is expected")
+        raise _other_vae(f"images of shape {list(images.shape)} instead of {size}")
     require_finite(images, NAN_DECODED.format("latents"))
     return images
 
 
 def encode(vae, images: torch.Tensor) -> torch.Tensor:
-    """Latents [n, 4, h, w] of images [n, H, W, 3 or more] in 0..1."""
+    """Latents `[n, 4, H / 8, W / 8]` of images `[n, H, W, 3 or more]` in 0..1.
+
+    Raises ValueError for a VAE of another family, NaN or infinity.
+    """
     check_vae(vae)
-    require_finite(images, "The pictures hold NaN or infinity: look at the node they come from.")
+    require_finite(images, "The images contain NaN or infinity: check the node they come from.")
     latents = vae.encode(images[..., :3])
     size = [len(images), CHANNELS, *(side // PIXELS for side in images.shape[1:3])]
     if list(latents.shape) != size:
-        raise _other_vae(f"latents of {list(latents.shape)} where {size} is expected")
-    require_finite(latents, NAN_DECODED.format("pictures"))
+        raise _other_vae(f"latents of shape {list(latents.shape)} instead of {size}")
+    require_finite(latents, NAN_DECODED.format("images"))
     return latents
 
 
 def _other_vae(makes: str) -> ValueError:
     return ValueError(
-        f"This VAE makes {makes}, so it is not of a family that MACE edits: "
+        f"This VAE produces {makes}, so it does not belong to a model family that MACE edits: "
         "connect the VAE of the same checkpoint."
     )

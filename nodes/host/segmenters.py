@@ -1,6 +1,6 @@
-"""Masks from words: a GroundingDINO finds the boxes, a SAM cuts the masks out of them, one after the other.
+"""Masks from words: the detector (GroundingDINO) finds boxes, the segmenter (SAM) cuts masks out of them.
 
-Both are read by transformers from folders on this machine; nothing is ever downloaded.
+transformers loads both from local folders. Nothing is ever downloaded.
 """
 
 import json
@@ -23,7 +23,8 @@ BOXES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of model: what users call it, `model_type` in its config.json, where people get it."""
+    """A kind of model. called: its name for users; model_type: as in config.json; auto_class: the class of
+    transformers that loads it; repositories: on huggingface.co."""
 
     called: str
     model_type: str
@@ -43,7 +44,7 @@ SEGMENTER = Family(
 
 
 def installed(family: Family) -> dict[str, Path]:
-    """Name -> folder: first those in models/mace/segmenters, then those in the Hugging Face cache."""
+    """The local models of a family, name -> folder: models/mace/segmenters, then the Hugging Face cache."""
     found = {}
     for top in map(Path, segmenters_folders()):
         for config in sorted([*top.glob("*/config.json"), *top.glob("*/*/config.json")]):
@@ -63,24 +64,24 @@ def choices(family: Family) -> list[str]:
 
 
 def chosen(detector: str = AUTO, segmenter: str = AUTO) -> tuple[Path, Path]:
-    """The folders behind two names of the lists; `auto` is the first of each list.
+    """The folders of the detector and the segmenter with these names; `auto` is the first in each list.
 
-    Raises ValueError that says which two models to put where.
+    Raises ValueError if there is no such model; the message says what to install and where.
     """
     asked = ((DETECTOR, detector), (SEGMENTER, segmenter))
     found = [(family, name, installed(family)) for family, name in asked]
     missing = [family.called for family, _, folders in found if not folders]
     if missing:
         raise ValueError(
-            f"The method 'grounded-sam' finds no {' and no '.join(missing)} on this machine: put the folders "
+            f"The method 'grounded-sam' found no {' and no '.join(missing)} on this machine: put the folders "
             f"of the models {DETECTOR.repositories[0]} and {SEGMENTER.repositories[0]} from huggingface.co "
-            f"into models/{FOLDER}/{SEGMENTERS} (nothing is downloaded by itself), or choose 'attention'."
+            f"in models/{FOLDER}/{SEGMENTERS} (nothing is downloaded automatically), or choose 'attention'."
         )
     for family, name, folders in found:
         if name not in (AUTO, *folders):
             raise ValueError(
-                f"There is no {family.called} called '{name}' in models/{FOLDER}/{SEGMENTERS} "
-                f"or the Hugging Face cache: choose one of {', '.join((AUTO, *folders))}."
+                f"There is no {family.called} named '{name}' in models/{FOLDER}/{SEGMENTERS} or in "
+                f"the Hugging Face cache: choose one of {', '.join((AUTO, *folders))}."
             )
     paths = [folders[next(iter(folders)) if name == AUTO else name] for _, name, folders in found]
     return paths[0], paths[1]
@@ -93,7 +94,11 @@ def find_boxes(
     text_threshold: float,
     on_picture: Callable[[int], None],
 ) -> list[Tensor]:
-    """Per picture [H, W, 3] uint8 the boxes [k, 4] in pixels that show its phrase."""
+    """Boxes `[k, 4]` in pixels that show the phrase, one tensor per (image `[H, W, 3]` uint8, phrase).
+
+    on_picture: called with the index of each image before the detector runs on it. Raises ValueError if the
+    detector returns NaN.
+    """
     boxes = []
     with _loaded(DETECTOR, folder) as (processor, model, device):
         for number, (picture, phrase) in enumerate(pictures):
@@ -121,7 +126,11 @@ def cut_masks(
     mask_threshold: float,
     on_picture: Callable[[int], None],
 ) -> list[Tensor]:
-    """Per picture [H, W, 3] uint8 one mask [H, W], 0 or 1: whatever is cut out of any of its boxes."""
+    """One mask `[H, W]`, 0 or 1, per image `[H, W, 3]` uint8: the union over the boxes of the image.
+
+    on_picture: called with the index of each image before the segmenter runs on it. Raises ValueError if the
+    segmenter returns NaN.
+    """
     masks = []
     with _loaded(SEGMENTER, folder) as (processor, model, device):
         for number, (picture, its_boxes) in enumerate(zip(pictures, boxes, strict=True)):
@@ -136,9 +145,9 @@ def cut_masks(
 
 
 def _cut(processor, model, device, picture: Tensor, boxes: Tensor) -> Iterator[Tensor]:
-    """Masks [k, H, W] before the sigmoid, for a few boxes at a time; the picture is looked at once."""
+    """Yield mask logits `[k, H, W]` for `BOXES_AT_ONCE` boxes at a time. The image is encoded only once."""
     inputs = processor(images=picture.numpy(), input_boxes=[boxes.tolist()], return_tensors="pt")
-    scaled = inputs["input_boxes"].float()  # they come as float64, which not every device knows
+    scaled = inputs["input_boxes"].float()  # the processor returns float64, which some devices lack
     seen = model.get_image_embeddings(inputs["pixel_values"].to(device))
     for part in scaled.split(BOXES_AT_ONCE, 1):
         answer = model(image_embeddings=seen, input_boxes=part.to(device), multimask_output=False)
@@ -149,14 +158,14 @@ def _cut(processor, model, device, picture: Tensor, boxes: Tensor) -> Iterator[T
 
 
 def _words(processor, phrase: str) -> list[list[int]]:
-    """Per word of the phrase the positions of its tokens, after the token that starts the text."""
+    """The token positions of each word of the phrase; position 0 is the start token."""
     words = processor.tokenizer(phrase, add_special_tokens=False).word_ids()
     return [[1 + at for at, word in enumerate(words) if word == each] for each in sorted(set(words))]
 
 
 @contextmanager
 def _loaded(family: Family, folder: Path):
-    """(processor, model, device), the model on the host's device; its memory is given back afterwards."""
+    """(processor, model, device), with the model on the host's device. Frees its memory afterwards."""
     processor, model = _read(family, folder)
     device = comfy.model_management.get_torch_device()
     needed = comfy.model_management.module_size(model) + comfy.model_management.minimum_inference_memory()
@@ -171,20 +180,20 @@ def _loaded(family: Family, folder: Path):
 def _read(family: Family, folder: Path):
     import transformers
 
-    # no kernels that are compiled or fetched while loading
+    # otherwise loading can compile or download kernels
     settings = {"disable_custom_kernels": True} if family is DETECTOR else {}
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = getattr(transformers, family.auto_class).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, **settings
         )
-    except Exception as error:  # what is wrong with a folder is told in many ways, by several libraries
+    except Exception as error:  # several libraries read the folder, each with its own errors
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
         raise ValueError(
-            f"The {family.called} in '{folder}' cannot be read ({reason}): put there all files "
-            f"of {family.repositories[0]}, model.safetensors among them."
+            f"The {family.called} in '{folder}' cannot be read ({reason}): put all files of "
+            f"{family.repositories[0]} there, including model.safetensors."
         ) from error
-    return processor, model.float().eval()  # half precision fails in some versions of transformers
+    return processor, model.float().eval()  # half precision fails in some transformers versions
 
 
 def _model_type(config: Path) -> str:

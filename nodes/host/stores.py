@@ -1,6 +1,6 @@
-"""models/mace/concepts, drawn and cache: finished results, found again by the next run.
+"""The caches in models/mace (concepts, drawn, cache): finished results that the next run reuses.
 
-Each may be deleted at any time; what is missing is made again.
+Users can delete them at any time. A run computes what is missing.
 """
 
 import uuid
@@ -14,12 +14,12 @@ from .folders import FOLDER
 from .patch import ErasurePatch
 
 GB = 2**30
-# beyond it, the files used longest ago are removed
+# bytes; above them, the least recently used files are removed
 BOUNDS = {"concepts": 8 * GB, "drawn": 8 * GB, "cache": 4 * GB}
 
 
 def store_of(what: str) -> Store:
-    """One of the three, in the first folder for models/mace."""
+    """The cache of that name, a key of `BOUNDS`, in the first folder for models/mace."""
     return Store(Path(folder_paths.get_folder_paths(FOLDER)[0]) / what, BOUNDS[what])
 
 
@@ -31,7 +31,7 @@ def without_refinement(model, concepts):
         key: [patch for patch in patches if not _refines(patch[1], targets)]
         for key, patches in model.patches.items()
     }
-    clone.patches_uuid = uuid.uuid4()  # the host compares it to see whether weights must be patched anew
+    clone.patches_uuid = uuid.uuid4()  # the host compares it to decide whether to patch the weights again
     return clone
 
 

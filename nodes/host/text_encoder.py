@@ -1,4 +1,4 @@
-"""The host's CLIP in the shape mace_core asks of a text encoder."""
+"""The host's CLIP as a `TextEncoder` of mace_core."""
 
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
@@ -14,12 +14,12 @@ BATCH = 32
 
 
 class HostTextEncoder:
-    """Wraps a CLIP. Prompts are taken literally: brackets, weights and backslashes mean nothing here."""
+    """Wraps a CLIP. Prompts are literal: brackets, weights and backslashes have no special meaning."""
 
     def __init__(self, clip):
         self._clip = clip
         self._fingerprint = None
-        self._words: dict[str, tuple[int, ...]] = {}  # tokenizers are slow, and phrases come again and again
+        self._words: dict[str, tuple[int, ...]] = {}  # tokenizers are slow, and phrases repeat
         empty = self._chunks("")[0]
         self._end = _ids(empty)[1]
         self.context_length = len(empty)
@@ -32,7 +32,7 @@ class HostTextEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the text encoder computes, and products of its embeddings are quickest."""
+        """Where the text encoder runs, and where products of its embeddings are fastest."""
         return self._clip.patcher.load_device
 
     def word_tokens(self, phrase: str) -> tuple[int, ...]:
@@ -50,19 +50,19 @@ class HostTextEncoder:
             tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
             return list(zip(tokens, self._encode_batch(batch), strict=True))
 
-        rows = in_parts(len(prompts), BATCH, encode, "for the text encoder to read a prompt")
+        rows = in_parts(len(prompts), BATCH, encode, "to encode a prompt")
         return EncodedPrompts(*map(torch.stack, zip(*rows, strict=True)))
 
     def conditioning(self, prompt: str) -> list:
-        """The CONDITIONING a sampler takes, from the same literal reading of the prompt."""
+        """The CONDITIONING of a prompt for a sampler; the prompt is literal, as in `encode`."""
         return self._clip.encode_from_tokens_scheduled(self._tokenize_batch([prompt]), show_pbar=False)
 
     def _tokenize(self, text: str) -> dict:
         tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
         if not set(tokens) <= KNOWN_ENCODERS:
             raise ValueError(
-                f"This CLIP holds the text encoders {sorted(tokens)}, but MACE edits models "
-                "that read CLIP alone: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint."
+                f"This CLIP contains the text encoders {sorted(tokens)}, but MACE supports only CLIP "
+                "text encoders: use the CLIP of an SD1.x, SD2.x or SDXL checkpoint."
             )
         return tokens
 
@@ -71,14 +71,17 @@ class HostTextEncoder:
         return tokens["l"] if "l" in tokens else next(iter(tokens.values()))
 
     def _tokenize_batch(self, prompts) -> dict:
-        """One chunk a prompt, all prompts as the chunks of one long one: the host encodes them in one go."""
+        """The tokens of all prompts, as the chunks of one long prompt: the host encodes chunks in one batch.
+
+        Raises ValueError if a prompt needs more than one chunk.
+        """
         batch: dict[str, list] = {}
         for prompt in prompts:
             tokens = self._tokenize(prompt)
-            for name in sorted(tokens, reverse=True):  # l before g: SDXL's ids are told from l's
+            for name in sorted(tokens, reverse=True):  # l before g: `encode` takes SDXL's ids from l
                 if len(tokens[name]) != 1:
                     raise ValueError(
-                        f"'{_short(prompt)}' does not fit into the text encoder's context of "
+                        f"'{_short(prompt)}' is longer than the text encoder's context of "
                         f"{self.context_length} tokens: shorten the concept or the caption."
                     )
                 batch.setdefault(name, []).extend(tokens[name])
@@ -91,32 +94,32 @@ class HostTextEncoder:
 
 
 def doubt_about(clip, erasure) -> str:
-    """Empty when a CLIP is the text encoder an erasure was made for, a sentence where nobody can tell.
+    """Empty if a CLIP is the text encoder the erasure was made for, a sentence if this cannot be checked.
 
-    ValueError when it is another one.
+    Raises ValueError if it is another text encoder.
     """
     fingerprint = encoder_fingerprint(clip)
     if fingerprint == erasure.text_encoder:
         return ""
     if not (is_told(fingerprint) and is_told(erasure.text_encoder)):
         return (
-            "Whether the text encoder is the same cannot be told: this CLIP, or the one the erasure was "
-            "made with, carries hooks or other changes that are not weights."
+            "Cannot check whether the text encoder is the same: this CLIP, or the one that the erasure was "
+            "made with, has hooks or other changes that are not weights."
         )
     if coarse := _coarse_dtype(clip):
         return (
-            f"Whether the text encoder is the same cannot be told: this CLIP is stored as {coarse}, "
-            "which rounds its weights. An erasure made with an fp16 or fp32 copy of it works."
+            f"Cannot check whether the text encoder is the same: this CLIP is stored as {coarse}, which "
+            "rounds its weights. An erasure made with an fp16 or fp32 copy of it works."
         )
     raise ValueError(
         f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
-        "another text encoder than this CLIP: use it with a checkpoint that has the same "
-        "one (LoRAs on CLIP, clip skip and bf16 or fp8 storage count), or make a new one here."
+        "another text encoder than this CLIP: use a checkpoint with the same text encoder (LoRAs on CLIP, "
+        "clip skip and bf16 or fp8 storage make a difference), or make a new erasure with this CLIP."
     )
 
 
 def _coarse_dtype(clip) -> str:
-    """The storage format of a CLIP that holds fewer digits than fp16; empty for fp16 and fp32."""
+    """The storage format of a CLIP with less precision than fp16; empty for fp16 and more precise formats."""
     patcher = clip.patcher
     for key in patcher.model_state_dict():
         weight = stored(patcher, key)[0] if is_weight(patcher.model, key) else None
@@ -131,8 +134,8 @@ def _ids(chunk, text: str = "") -> list[int]:
     ids = [pair[0] for pair in chunk]
     if not all(isinstance(token, int) for token in ids):
         raise ValueError(
-            f"'{_short(text)}' contains a textual-inversion embedding, which has no words "
-            "to find in the prompts: write the concept in plain words."
+            f"'{_short(text)}' contains a textual-inversion embedding, but MACE needs words that it "
+            "can find in the prompts: write the concept in plain words."
         )
     return ids
 

@@ -1,4 +1,4 @@
-"""One weight of a network as the host computes with it, patches and storage format included."""
+"""Single weights of a U-Net or text encoder as the host uses them: patches, storage format."""
 
 import comfy.lora
 import comfy.utils
@@ -9,7 +9,7 @@ from comfy.model_patcher import get_key_weight
 def stored(patcher, key: str) -> tuple:
     """(weight as stored, the host's converter or None, patches): the host's `get_key_patches` for one key.
 
-    The host's own walks every key and fails at those of a quantised layer that are not attributes.
+    The host's function reads every key, and fails on keys of quantised layers that are not attributes.
     """
     with patcher.use_ejected():
         weight, _, convert = get_key_weight(patcher.model, key)
@@ -21,23 +21,23 @@ def stored(patcher, key: str) -> tuple:
 
 
 def plain_weight(patcher, key: str) -> torch.Tensor:
-    """The weight without patches, float32 on the CPU; a copy. Quantised ones are scaled."""
+    """A float32 copy of the weight on the CPU, without patches. Quantised weights are dequantised."""
     weight, convert, _ = stored(patcher, key)
     weight = weight.detach()
-    if type(weight) is not torch.Tensor:  # one of the host's own, which knows its scales
+    if type(weight) is not torch.Tensor:  # the host's quantised tensor, which knows its scales
         weight = weight.dequantize()
     weight = weight.to("cpu", torch.float32, copy=True)
     return weight if convert is None else convert(weight, inplace=True).float()
 
 
 def weight_in_force(patcher, key: str, patches=None) -> torch.Tensor:
-    """The weight with its patches (or those given), float32 on the CPU; a copy."""
+    """A float32 copy of the weight on the CPU, with its patches or with the given ones."""
     patches = stored(patcher, key)[2] if patches is None else patches
     return comfy.lora.calculate_weight(patches, plain_weight(patcher, key), key)
 
 
 def is_weight(network, key: str) -> bool:
-    """Whether a key of the state dict is a tensor of the network, not a scale beside a quantised one."""
+    """Whether a key of the state dict is a weight, not for example the scale of a quantised weight."""
     try:
         return torch.is_tensor(comfy.utils.get_attr(network, key))
     except AttributeError:

@@ -1,1 +1,1 @@
-"""Pictures and tables that nodes show."""
+"""Images and tables that nodes show."""

@@ -1,4 +1,4 @@
-"""Attention maps as in figure 2 of the paper, and masks on the pictures they were found in."""
+"""Attention maps as in figure 2 of the paper, and training images with their masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from .canvas import INK, SOFT, canvas, font, shortened, tile
 SIDE, GAP, MARGIN = 128, 8, 28
 LABEL, CAPTION, HEADER, FOOTER = 80, 60, 56, 24
 IN_A_ROW = 9  # words
-PICTURES = 8  # of one concept in the masks' sheet
+PICTURES = 8  # per concept, in the sheet of masks
 COLOURS = ((13, 16, 45), (70, 32, 106), (156, 46, 98), (226, 91, 55), (250, 170, 50), (252, 245, 180))
-SCALE = "bright: much attention; each word has a scale of its own, the same for all rows"
+SCALE = "Brighter means more attention. Each word has its own scale, shared by all rows."
 MASKED = (224, 60, 40)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its name on the sheet, the picture [H, W, 3] and the words' heat [words, h, w]."""
+    """One model: its name on the sheet, its image `[H, W, 3]` and the heat of the words `[words, h, w]`."""
 
     name: str
     picture: Tensor
@@ -29,7 +29,7 @@ class Row:
 
 
 def attention_sheet(prompt: str, words: Sequence[str], rows: Sequence[Row]) -> Image.Image:
-    """Pictures on the left, one map per word, the words under the maps. A word's maps share one scale."""
+    """One row per model: its image on the left, then one map per word. The maps of a word share one scale."""
     bands = [range(start, min(start + IN_A_ROW, len(words))) for start in range(0, len(words), IN_A_ROW)]
     band = len(rows) * (SIDE + GAP) + CAPTION
     left = MARGIN + (LABEL if rows[0].name else 0)
@@ -58,18 +58,18 @@ def require_masks(training_set: TrainingSet) -> None:
     for images in training_set:
         if images.masks is None:
             raise ValueError(
-                f"The pictures of '{images.target}' have no masks: put Mask Concepts in between."
+                f"The images of '{images.target}' have no masks: connect them through Mask Concepts."
             )
 
 
 def mask_sheet(training_set: TrainingSet) -> Image.Image:
-    """Every concept's pictures, with what its mask holds tinted and outlined."""
+    """The images of each concept, with the inside of the mask tinted and outlined and the rest dimmed."""
     most = max(min(len(images.latents), PICTURES) for images in training_set)
     label = 180
     sheet, pen = canvas(
         2 * MARGIN + label + most * (SIDE + GAP), 2 * MARGIN + HEADER + len(training_set) * (SIDE + GAP)
     )
-    pen.text((MARGIN, MARGIN), "Masks: where attention is trained away", INK, font(24))
+    pen.text((MARGIN, MARGIN), "Masks: attention to suppress", INK, font(24))
     for number, images in enumerate(training_set):
         y = MARGIN + HEADER + number * (SIDE + GAP)
         pen.text((MARGIN, y + SIDE / 2), shortened(images.target, 20, label - 12), INK, font(20), anchor="lm")
@@ -85,7 +85,7 @@ def mask_sheet(training_set: TrainingSet) -> Image.Image:
 
 
 def _heat(heat: Tensor, picture: Tensor) -> Image.Image:
-    """Values in 0..1 in colour, with the picture shimmering through."""
+    """Values `[h, w]` in 0..1 in colour, with the image showing through."""
     grey = Image.fromarray((heat * 255).round().clamp(0, 255).to(torch.uint8).numpy())
     smooth = grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     colour = Image.merge("RGB", [smooth.point(channel) for channel in _palette()])
@@ -93,7 +93,7 @@ def _heat(heat: Tensor, picture: Tensor) -> Image.Image:
 
 
 def _palette() -> list[list[int]]:
-    """Per channel 256 levels between the colours."""
+    """256 levels per channel, interpolated between `COLOURS`."""
     steps = torch.linspace(0, len(COLOURS) - 1, 256)
     low = steps.floor().clamp(max=len(COLOURS) - 2).long()
     colours = torch.tensor(COLOURS, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""A sheet with a row for each prompt set or attack: its label, its pictures before, its pictures after."""
+"""A sheet with one row per prompt set or attack: label, images before, images after."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ from ...mace_core.evaluation.scores import SIDES
 from ..work.scoring import SHOWN
 from .canvas import INK, SOFT, canvas, font, shortened, tile
 
-SIDE, GAP = 112, 6  # of a picture, between pictures
+SIDE, GAP = 112, 6  # of an image, between images
 MARGIN, BETWEEN = 28, 40
 ROW = SIDE + 3 * GAP
 
 
 @dataclass(frozen=True)
 class Layout:
-    """headings: over the pictures before and after; note: under the title; sizes in pixels."""
+    """headings: above the images before and after; note: below the title; sizes in pixels."""
 
     headings: tuple[str, str]
     label: int
     header: int
     note: str = ""
-    width: int = 0  # at least
+    width: int = 0  # minimum
 
 
 def draw_sheet(title: str, rows, pictures_of, draw_label, layout: Layout) -> Image.Image:
-    """pictures_of(side, row) -> [n, H, W, 3], of which the first few are shown; draw_label(pen, row, y)."""
+    """pictures_of(side, row) -> `[n, H, W, 3]`, of which the first few are shown; draw_label(pen, row, y)."""
     shown = min(SHOWN, *(len(pictures_of(side, each)) for side in SIDES for each in rows))
     block = shown * SIDE + (shown - 1) * GAP
     width = max(2 * MARGIN + layout.label + 2 * block + BETWEEN, layout.width)

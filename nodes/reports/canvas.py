@@ -1,4 +1,4 @@
-"""What the reports are drawn with: a font, colours, tiles."""
+"""Shared by all sheets and charts: font, colours, tiles."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from ..host.images import as_bytes
 
 PAPER, INK, SOFT, LINE = "#ffffff", "#1c2430", "#77808c", "#d9dde3"
-GONE, STAYS = "#b3402a", "#2f7d4f"  # what shall be gone, what shall stay
+GONE, STAYS = "#b3402a", "#2f7d4f"  # what must be erased, what must be preserved
 
 
 @cache
@@ -23,7 +23,7 @@ def canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 
 
 def tile(picture: Tensor, side: int) -> Image.Image:
-    """A picture [H, W, 3], uint8 or in 0..1, fitted into a square."""
+    """An image `[H, W, 3]`, uint8 or in 0..1, fitted into a square of `side` pixels."""
     if picture.dtype != torch.uint8:
         picture = as_bytes(picture.float())
     whole = Image.fromarray(picture.cpu().contiguous().numpy())
@@ -37,7 +37,7 @@ def tile(picture: Tensor, side: int) -> Image.Image:
 
 
 def shortened(text: str, size: int, width: float) -> str:
-    """The text, cut with dots when it is wider than `width` at this font size."""
+    """The text, cut off with dots if it is wider than `width` pixels at this font size."""
     if font(size).getlength(text) <= width:
         return text
     while text and font(size).getlength(text + "...") > width:

@@ -1,4 +1,4 @@
-"""A row for each attack: what it gets out of the unedited and out of the erased model."""
+"""One row per attack: what it generates with the original model and with the erased model."""
 
 from PIL import Image
 
@@ -8,14 +8,14 @@ from .canvas import GONE, INK, SOFT, STAYS, font, shortened
 
 LABEL = 270
 LAYOUT = Layout(
-    ("unedited", "erased"), LABEL, 126, "Erasure is not deletion: what each attack brings back.", width=640
+    ("original", "erased"), LABEL, 126, "Erasure is not deletion: what each attack brings back.", width=640
 )
 CONCEPTS = 3
-BACK = 0.1  # from this share on, the figure is in the colour of a warning
+BACK = 0.1  # at this share or more, the figure has the warning colour
 
 
 def draw_grid(title: str, results, pictures) -> Image.Image:
-    """pictures: (side, attack) -> [n, H, W, 3], of which the first few are shown, for the first concepts."""
+    """pictures: (side, attack) -> `[n, H, W, 3]`; shows the first few, for the first `CONCEPTS` concepts."""
     concepts = list(dict.fromkeys(each.probe.concept for each in results))[:CONCEPTS]
     rows = [each for each in results if each.after is not None and each.probe.concept in concepts]
     return draw_sheet(title, rows, lambda side, each: pictures[side, each.probe], _label, LAYOUT)
@@ -30,7 +30,7 @@ def _label(pen, result: ProbeResult, y: int) -> None:
         pen.text((MARGIN, y + 8 + 27 * place), shortened(text, size, LABEL - 16), colour, font(size))
     pen.text(
         (MARGIN, y + 88),
-        f"seen in {before}, erased {after}",
+        f"original {before}, erased {after}",
         GONE if result.after.top1 >= BACK else STAYS,
         font(16),
     )

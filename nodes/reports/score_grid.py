@@ -1,4 +1,4 @@
-"""Before and after side by side, with the same seeds: the concepts, synonyms, neighbours and what stays."""
+"""Images before and after, with the same seeds: concepts, synonyms, neighbours, other preserved prompts."""
 
 from PIL import Image
 
@@ -11,20 +11,20 @@ LAYOUT = Layout(("before", "after, same seeds"), LABEL, 96)
 ROWS = {"erased": 4, "synonym": 3, "neighbour": 3, "kept": 3}
 NOTES = {
     "erased": ("erased", GONE),
-    "synonym": ("a synonym", GONE),
-    "neighbour": ("stays, a neighbour", STAYS),
-    "kept": ("stays", STAYS),
+    "synonym": ("synonym", GONE),
+    "neighbour": ("preserved, a neighbour", STAYS),
+    "kept": ("preserved", STAYS),
 }
 
 
 def draw_grid(title: str, scores: list[SetScore], pictures) -> Image.Image:
-    """pictures: (side, prompt set) -> [n, H, W, 3], of which the first few are shown."""
+    """pictures: (side, prompt set) -> `[n, H, W, 3]`, of which the first few are shown."""
     rows = chosen_rows(scores)
     return draw_sheet(title, rows, lambda side, each: pictures[side, each.drawn], _label, LAYOUT)
 
 
 def chosen_rows(scores: list[SetScore]) -> list[SetScore]:
-    """A few of each group, evenly spread: no picking of good ones."""
+    """A few rows of each group, evenly spaced, so that good ones are not preferred."""
     rows = []
     for group, most in ROWS.items():
         members = [each for each in scores if each.drawn.group == group]
@@ -36,7 +36,7 @@ def chosen_rows(scores: list[SetScore]) -> list[SetScore]:
 def _label(pen, score: SetScore, y: int) -> None:
     note, colour = NOTES[score.drawn.group]
     if score.drawn.given:
-        note = "a synonym, erased along"
+        note = "synonym, also erased"
     pen.text((MARGIN, y + SIDE // 2 - 38), shortened(score.drawn.phrase, 22, LABEL - 16), INK, font(22))
     pen.text((MARGIN, y + SIDE // 2 - 8), note, colour, font(16))
     pen.text((MARGIN, y + SIDE // 2 + 16), _seen(score), SOFT, font(16))
@@ -46,4 +46,4 @@ def _seen(score: SetScore) -> str:
     if score.before.top1 is None:
         return f"drift {score.drift.pixels:.2f}"
     before, after = (f"{100 * side.top1:.0f} %" for side in (score.before, score.after))
-    return f"seen in {before}, then {after}"
+    return f"{before} before, {after} after"

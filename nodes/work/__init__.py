@@ -1,1 +1,1 @@
-"""What several nodes share."""
+"""Work that several nodes share: generating, masking, training, scoring and their caches."""

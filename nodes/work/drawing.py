@@ -1,4 +1,4 @@
-"""Drawn pictures with a memory: a longer list draws only what is new, a killed run only what it lacks."""
+"""Cached training images: a longer list or a resumed run generates only the missing ones."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -8,11 +8,14 @@ from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
 from ..host.stores import store_of
 from .training_set import ConceptImages
 
-DRAWING = 2  # raise it when the same settings draw other pictures, or their heat is another
+DRAWING = 2  # raise it when the same settings give other images or other heat
 
 
 def drawing_key(model, vae, encoder, **settings) -> dict | None:
-    """What all pictures of a run depend on; None where any of it cannot be told apart."""
+    """The part of the cache key that all images of a run share.
+
+    None, which means no caching, if the MODEL, VAE or CLIP has no fingerprint that another run would repeat.
+    """
     network, decoder = model_fingerprint(model), vae_fingerprint(vae)
     if network is None or decoder is None or not is_told(encoder.fingerprint):
         return None
@@ -28,7 +31,10 @@ def drawing_key(model, vae, encoder, **settings) -> dict | None:
 def drawn_once(
     key: dict | None, concept, prompt, draw: Callable[[], ConceptImages], report: Callable[[str], None]
 ) -> ConceptImages:
-    """The pictures of one concept, from the store or from `draw`, whose result is kept."""
+    """The images of one concept, from the cache or from `draw`, whose result is then cached.
+
+    report: gets a sentence if a cached file is damaged.
+    """
     if key is None:
         return draw()
     store, own = store_of("drawn"), key_of(**key, prompt=asdict(prompt))

@@ -1,4 +1,4 @@
-"""Priors with a memory: captions are read by a text encoder once."""
+"""Cached priors: a text encoder encodes the same captions only once."""
 
 from ...mace_core.files.store import find, keep, key_of
 from ...mace_core.refinement.prior import Prior, prior_from_captions
@@ -10,7 +10,7 @@ PRIOR = 1  # raise it when the same captions give another prior
 
 
 def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
-    """The prior of these captions with weight 1, from the store or measured and kept."""
+    """The prior of these captions with weight 1, from the cache, or computed and then cached."""
     if not is_told(encoder.fingerprint):
         return _measured(encoder, captions, progress)
     store = store_of("cache")

@@ -146,7 +146,7 @@ BAD = {
     "a prompt without words": (lambda: attention(prompt=" "), "no words"),
     "masks not made yet": (lambda: attention(training_set=["drawn", 0]), "have no masks"),
     "nothing to suggest for": (lambda: suggested(""), "list of concepts is empty"),
-    "another family": (other_family, "This MODEL is WAN21, .* SD1.x, SD2.x and SDXL"),
+    "another family": (other_family, "This MODEL is WAN21, .* SD1.x, SD2.x or SDXL"),
 }
 
 

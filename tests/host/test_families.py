@@ -110,7 +110,7 @@ def test_other_families_are_refused_by_name(comfy, name):
     config = known_to_the_host(name, config) | {"dtype": torch.float16}
     config = getattr(supported_models, config_class)(config)
     model = on_meta(config.get_model({}, device="meta"))
-    with pytest.raises(ValueError, match=f"^This MODEL is {name}, .* SD1.x, SD2.x and SDXL"):
+    with pytest.raises(ValueError, match=f"^This MODEL is {name}, .* SD1.x, SD2.x or SDXL"):
         comfy.module("nodes.host.patch").cross_attention_layers(model)
 
 

@@ -30,7 +30,7 @@ def damaged(model, layer: str, value: float = NAN):
 @pytest.mark.parametrize("layer", [LAYER, ENTRY])
 def test_a_model(comfy, graph, node, layer, value):
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match="MODEL draws NaN or infinity in place of a picture"):
+    with pytest.raises(ValueError, match="MODEL .*NaN or infinity instead of an image"):
         node(comfy, graph, damaged(graph.model, layer, value))
     assert set(comfy.base.rglob("*")) == kept
 
@@ -47,30 +47,30 @@ def damaged_vae(comfy):
 @pytest.mark.parametrize("node", NODES)
 def test_a_vae(comfy, graph, node, damaged_vae):
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match="VAE makes NaN or infinity of sound latents.*--fp32-vae"):
+    with pytest.raises(ValueError, match="VAE .*NaN or infinity for valid latents.*--fp32-vae"):
         node(comfy, graph, graph.model, vae=damaged_vae)
     assert set(comfy.base.rglob("*")) == kept
 
 
 def test_pictures_and_masks_of_ones_own(comfy, graph, damaged_vae):
     grey, masks = torch.full((2, 64, 64, 3), 0.5), torch.ones(2, 64, 64)
-    with pytest.raises(ValueError, match="VAE makes NaN or infinity of sound pictures"):
+    with pytest.raises(ValueError, match="VAE .*NaN or infinity for valid images"):
         own_pictures(comfy, damaged_vae, grey)
     for pictures, mask, said in (
-        (grey * NAN, masks, "The pictures hold NaN"),
-        (grey, masks * NAN, "The masks of 'ship' hold NaN"),
+        (grey * NAN, masks, "The images contain NaN"),
+        (grey, masks * NAN, "The masks of 'ship' .*NaN"),
     ):
         with pytest.raises(ValueError, match=said):
             own_pictures(comfy, graph.vae, pictures, masks=mask)
     drawn, _ = draw(comfy, graph)
-    with pytest.raises(ValueError, match="The masks hold NaN"):
+    with pytest.raises(ValueError, match="The masks contain NaN"):
         comfy.call(
             "MACE_MaskConcepts", training_set=drawn, method="attention", masks=torch.full((1, 64, 64), NAN)
         )
 
 
 def test_a_latent(comfy, graph):
-    with pytest.raises(ValueError, match="This LATENT holds NaN"):
+    with pytest.raises(ValueError, match="This LATENT .*NaN"):
         view(comfy, graph, graph.model, latent={"samples": torch.full((1, 4, 8, 8), NAN)})
 
 
@@ -81,7 +81,7 @@ def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
         "MACE_CrossAttnRefine", model=graph.model, clip=graph.clip, concepts=graph.concepts
     )
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match=f"The layer {LAYER} of this MODEL holds NaN"):
+    with pytest.raises(ValueError, match=f"{LAYER} of this MODEL .*NaN"):
         comfy.call(
             "MACE_ExportErasure",
             model=damaged(graph.model, LAYER),
@@ -97,7 +97,7 @@ def test_a_judge(comfy, graph, monkeypatch):
     judge = comfy.module("mace_core.evaluation.judge").Judge
     monkeypatch.setattr(judge, "image_features", lambda self, images: torch.full((len(images), 8), NAN))
     monkeypatch.setattr(judge, "text_features", lambda self, texts: torch.ones(len(texts), 8))
-    with pytest.raises(ValueError, match="judge 'bundled.*answers NaN: its files are damaged"):
+    with pytest.raises(ValueError, match="judge 'bundled.*NaN.*its files are damaged"):
         score(comfy, graph, graph.model)
 
 
@@ -117,7 +117,7 @@ def test_a_segmenter(comfy, graph, monkeypatch, tmp_path, broken):
 
     monkeypatch.setattr(segment, "_read", damage)
     picture = torch.zeros(64, 64, 3, dtype=torch.uint8)
-    with pytest.raises(ValueError, match=f"in '{tmp_path / broken}' answers NaN"):
+    with pytest.raises(ValueError, match=f"in '{tmp_path / broken}' .*NaN"):
         segment.find_boxes(tmp_path / "detector", [(picture, "ship")], 0.0, 0.0, lambda _: None)
         segment.cut_masks(
             tmp_path / "segmenter", [picture], [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], 0.5, lambda _: None

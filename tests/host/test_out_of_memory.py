@@ -53,7 +53,7 @@ def test_one_thing_that_does_not_fit_is_a_sentence(memory, error):
     def work(start, number):
         raise error()
 
-    with pytest.raises(ValueError, match="not enough memory to count, .*smaller size.*--lowvram") as caught:
+    with pytest.raises(ValueError, match="not enough memory to count.*smaller.*--lowvram") as caught:
         memory.in_parts(4, 4, work, "to count")
     assert str(caught.value).count(". ") == 0
 
@@ -110,7 +110,7 @@ def test_pictures_are_drawn_in_smaller_batches(comfy, graph, small):
 
 def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
     small(0, error)
-    with pytest.raises(ValueError, match="not enough memory to draw a picture of 64 x 64"):
+    with pytest.raises(ValueError, match="not enough memory .*image of 64 x 64"):
         draw(comfy, graph)
 
 
@@ -120,7 +120,7 @@ def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):
         "attention",
         lambda *_: (_ for _ in ()).throw(error()),
     )
-    with pytest.raises(ValueError, match="not enough memory to see where 'ship' is"):
+    with pytest.raises(ValueError, match="not enough memory to locate 'ship'"):
         draw(comfy, graph)
 
 
@@ -200,5 +200,5 @@ def test_attacks_that_learn_try_with_less_and_then_say_so(comfy, graph, monkeypa
     if fits:
         assert attack() and asked == [None, True] * 4
     else:
-        with pytest.raises(ValueError, match="not enough memory to carry out an attack that learns"):
+        with pytest.raises(ValueError, match="not enough memory .*attack that learns"):
             attack()

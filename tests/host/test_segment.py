@@ -129,11 +129,11 @@ def test_a_picture_without_the_concept_is_left_out_and_named(comfy, segment, ima
     assert len(masked.heat) == len(masked.masks) == len(kept) and masked.masks.flatten(1).amax(1).min() == 1
     assert len(masks) == 3 and [bool(mask.max()) for mask in masks] == shown
     absent = ", ".join(str(number + 1) for number, there in enumerate(shown) if not there)
-    assert f"'ship' is not found in {3 - len(kept)} of its 3 pictures (number {absent})" in caplog.text
+    assert f"'ship' was not found in {3 - len(kept)} of its 3 images (number {absent})" in caplog.text
 
 
 def test_a_concept_found_nowhere_is_an_error_not_a_whole_image(comfy, images):
-    with pytest.raises(ValueError, match="'ship' is found in none of its 3 pictures"):
+    with pytest.raises(ValueError, match="'ship' .* in none of its 3 images"):
         grounded(comfy, images(), box_threshold=1.0)
 
 
@@ -173,10 +173,10 @@ def test_masks_of_any_other_segmenter_for_several_concepts(comfy, images, caplog
         assert ship.masks[0, :24].min() == 0.75 and ship.masks[0, 24:].max() == 0
         assert style.masks.min() == 1 and len(style.masks) == 2
         assert torch.equal(cat.masks[0], masks[5]) and cat.masks[0, :, 32:].min() == 0.75
-    assert "'ship' is not found in 1 of its 3 pictures (number 3)" in caplog.text
+    assert "'ship' was not found in 1 of its 3 images (number 3)" in caplog.text
     with pytest.raises(ValueError, match="6 pictures in the training set and 5 masks"):
         comfy.call(NODE, training_set=sets, method="attention", masks=given[:5])
-    with pytest.raises(ValueError, match="'cat' is found in none of its 1 pictures"):
+    with pytest.raises(ValueError, match="'cat' .* in none of its 1 images"):
         comfy.call(NODE, training_set=sets, method="attention", masks=given.roll(1, 0))
 
 
@@ -189,7 +189,7 @@ def test_what_is_missing_is_said_with_both_models_and_the_folder(comfy, images, 
     assert "IDEA-Research/grounding-dino-tiny" in said and "facebook/sam-vit-base" in said
     assert said.count(". ") == 0 and said.endswith(".")
     shutil.copytree(models / "segmenters" / "tiny-sam", tmp_path / "segmenters" / "tiny-sam")
-    with pytest.raises(ValueError, match="finds no GroundingDINO on this machine"):
+    with pytest.raises(ValueError, match="no GroundingDINO on this machine"):
         grounded(comfy, images())
 
 
@@ -200,7 +200,7 @@ def test_the_lists_hold_folders_first_and_then_the_hugging_face_cache(segment, m
     assert segment.choices(segment.SEGMENTER) == ["auto", "tiny-sam", "facebook/sam-vit-large"]
     assert segment.chosen()[1] == models / "segmenters" / "tiny-sam"
     assert segment.chosen("auto", "facebook/sam-vit-large")[1] == cached
-    with pytest.raises(ValueError, match="no SAM called '../tiny-sam'"):
+    with pytest.raises(ValueError, match="no SAM .*'../tiny-sam'"):
         segment.chosen("auto", "../tiny-sam")
 
 
