@@ -1,1 +1,1 @@
-"""The nodes: one file per step of the graph. They know the host's schema; the mathematics is in mace_core."""
+"""The nodes, one file each. They know the host's schema; the mathematics is in mace_core."""
