@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` (the main job) and `make test`. Each sets up what it needs first.
+# Start with `make demo` (the main job) and `make test`. Each command first installs what it needs.
 #   make demo CONCEPT=cat SURROGATE="a dog"      make test COMFYUI_PATH=/path/to/ComfyUI
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,11 +14,11 @@ export CHROMIUM PYTHONUNBUFFERED := 1
 .PHONY: setup browser test demo lint mini mini-report templates hosts test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
-# A host may require more, or other versions, than the workshop has: HOST_PY has both.
+# A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
 setup: $(VENV)/.workshop
 	@$(PY) -m dev.host.venv >/dev/null
 
-# torchvision goes in without its dependencies: beside a CPU build of torch they would pull in a CUDA one.
+# Install torchvision without its dependencies: they would replace a CPU build of torch with a CUDA build.
 $(VENV)/.workshop: dev/requirements.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "setup: installing pinned packages into $(VENV)"
@@ -30,7 +30,7 @@ $(VENV)/.mini: $(VENV)/.workshop dev/miniature/requirements.txt
 	@$(PIP) install -r dev/miniature/requirements.txt
 	@touch $@
 
-# The browser tests need Debian's chromium; where it cannot be installed they say why they are skipped.
+# The browser tests need Debian's chromium. Without it they are skipped, and say why.
 browser:
 	@if [ ! -x $(CHROMIUM) ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "setup: installing chromium"; \
@@ -69,7 +69,7 @@ templates: setup
 hosts: setup browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
 
-# On a machine with a card, by an interpreter whose torch knows it; pytest is all it needs beside the host's own.
+# Set PY to a Python whose torch supports the GPU. Besides the host's own packages, it needs only pytest.
 test-cuda:
 	@$(PY) -m dev.test_cuda
 

@@ -1,7 +1,7 @@
-"""`make hosts HOSTS="/path/to/ComfyUI ..."`: the tests that need a host, run on each of these ComfyUIs.
+"""`make hosts HOSTS="/path/to/ComfyUI ..."`: runs the tests that need a host on each of these ComfyUIs.
 
-Writes docs/results/hosts.json and, of its numbers, hosts.md. A host run before keeps its row until the same
-version runs again. Ends with 1 when a test failed.
+Writes docs/results/hosts.json and, from its numbers, hosts.md. The row of a version stays until that version
+runs again. Exits with 1 if a test fails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ print(json.dumps({"front_end": version("comfyui-frontend-package"), "python": pl
 
 
 def measure(folder: Path, rooms: Mapping[str, list[str]] = ROOMS) -> tuple[str, dict]:
-    """The host's version and its row."""
+    """Run the rooms on one host; returns the host's version and its row."""
     os.environ["COMFYUI_PATH"] = str(folder)
     python = host_python(folder)
     asked = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True).stdout
@@ -52,7 +52,7 @@ def passed(row: Mapping) -> bool:
 
 
 def page(rows: Mapping[str, Mapping]) -> str:
-    """One line a host, the oldest first."""
+    """The page: one line per host, the oldest version first."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row["rooms"]))
     head = ["ComfyUI", *COLUMNS.values(), *names]
     lines = [head, ["---"] * len(head)]
@@ -76,7 +76,7 @@ def in_order(version: str) -> tuple[int, ...]:
 
 
 def keep(version: str, row: Mapping, folder: Path = RESULTS) -> None:
-    """Into the file at once: what was run stays when a later host is interrupted."""
+    """Write a row at once, so that it survives if a later host is interrupted."""
     path = folder / "hosts.json"
     rows = (json.loads(path.read_text()) if path.exists() else {}) | {version: row}
     rows = {each: rows[each] for each in sorted(rows, key=in_order)}

@@ -1,7 +1,7 @@
-"""`make test`: every room's tests in a process of their own, two at a time, and one line that sums them up.
+"""`make test`: runs each room's tests in a separate process, two at a time, and prints a one-line summary.
 
-The rooms must not share a process: loading the host puts a module called `nodes` and a patched torch in
-place, which the tests of the pure mathematics should never see.
+The rooms must not share a process: loading the host adds a module called `nodes` and patches torch, which the
+tests of the pure mathematics must never see.
 """
 
 import os
@@ -15,22 +15,22 @@ from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / ".cache" / "test-reports"
-APART = ("host", "e2e", "ui", "dynamic")  # each of these starts or contains a host
+APART = ("host", "e2e", "ui", "dynamic")  # each of these starts or loads a host
 ON_A_CARD = "cuda"  # `make test-cuda`
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
-AT_ONCE = min(2, os.cpu_count() or 1)  # a room computes with one thread
+AT_ONCE = min(2, os.cpu_count() or 1)  # each room computes with one thread
 
 
 def rooms() -> dict[str, list[str]]:
-    """Name of the run -> what pytest is given."""
+    """Name of the room -> arguments for pytest."""
     pure = ["tests", *(f"--ignore=tests/{name}" for name in (*APART, ON_A_CARD))]
     present = [name for name in APART if (REPOSITORY / "tests" / name).is_dir()]
     return {name: [f"tests/{name}"] for name in present} | {"core": pure}
 
 
 def run_all(chosen: Mapping[str, list[str]], python: Path | str = sys.executable) -> dict[str, dict]:
-    """`run` of each room, two at a time; what a room prints comes when it ends, or at once if it is alone."""
+    """Run the rooms, two at a time. A room's output appears when it ends, or live if it is the only room."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     print(f"== tests: {', '.join(chosen)}", flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -39,7 +39,7 @@ def run_all(chosen: Mapping[str, list[str]], python: Path | str = sys.executable
 
 
 def run(name: str, arguments: list[str], python: Path | str, at_once: bool) -> dict[str, int]:
-    """How many tests of a room ended how, its seconds, pytest's exit code."""
+    """Run one room; returns its number of tests per outcome, its seconds and pytest's exit code."""
     report, started = REPORTS / f"{name}.xml", time.monotonic()
     report.unlink(missing_ok=True)
     options = [f"--junitxml={report}", "-rs", "--durations=5"]
@@ -53,13 +53,15 @@ def run(name: str, arguments: list[str], python: Path | str, at_once: bool) -> d
 
 
 def environment() -> dict[str, str]:
-    """One thread for small matrices, in the hosts that tests start too: two that wait for each other take
-    minutes on a busy machine."""
+    """One thread for small matrices, also in the hosts that tests start.
+
+    On a busy machine, two threads that wait for each other take minutes.
+    """
     return {"OMP_NUM_THREADS": "1", **os.environ}
 
 
 def count(report: Path) -> dict[str, int]:
-    """Outcomes in a JUnit file; a run that died before writing one counts nothing (its exit code tells)."""
+    """Outcomes in a JUnit file. If a run died before it wrote one, all are 0: see its exit code."""
     if not report.is_file():
         return dict.fromkeys(OUTCOMES, 0)
     suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
@@ -69,7 +71,7 @@ def count(report: Path) -> dict[str, int]:
 
 
 def main(chosen: list[str]) -> int:
-    """All rooms, or only those named on the command line."""
+    """Run all rooms, or only those named on the command line."""
     started = time.monotonic()
     named = {name: given for name, given in rooms().items() if not chosen or name in chosen}
     results = run_all(named).values()

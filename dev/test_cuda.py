@@ -1,7 +1,7 @@
-"""`make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI`: tests/cuda on a CUDA card.
+"""`make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI`: tests/cuda on a GPU.
 
-The interpreter is one that runs that ComfyUI on the card, with pytest in it. MACE_TEST_DEVICE=cpu runs the
-same tests on the processor, to see that they run; MACE_TEST_FAMILIES="mini sd15 sdxl" says on which models.
+PY is the Python that runs this ComfyUI on the GPU, with pytest installed. MACE_TEST_DEVICE=cpu runs the same
+tests on the CPU, to check that they run; MACE_TEST_FAMILIES="mini sd15 sdxl" selects the models.
 """
 
 import importlib.util
@@ -16,8 +16,8 @@ def main() -> int:
     for package in ("torch", "pytest"):
         if importlib.util.find_spec(package) is None:
             print(
-                f"test-cuda: {sys.executable} has no {package}: name the Python that runs ComfyUI on your "
-                "card, with pytest in it: make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI."
+                f"test-cuda: {sys.executable} has no {package}, but must run ComfyUI and pytest: choose "
+                "another Python with make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI."
             )
             return 1
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/cuda"]

@@ -1,1 +1,1 @@
-"""The nodes, one file per node. They use the host's schema; the mathematics is in mace_core."""
+"""The nodes, one file each. They use the host's schema; the mathematics is in mace_core."""

@@ -1,4 +1,4 @@
-"""An erasure on a MODEL, as a patch."""
+"""Applies an erasure to a MODEL, as a patch."""
 
 from comfy_api.latest import io, ui
 
@@ -18,13 +18,13 @@ class ApplyErasedModel(io.ComfyNode):
             display_name="Apply Erased Model",
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "patch model"),
-            description="Puts an erasure on a MODEL as a patch. "
-            "Bypass the node, and the MODEL is what it was.",
+            description="Applies an erasure to a MODEL as a patch. Bypass the node to get the "
+            "original model back.",
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="Any MODEL of the same family, from before any erasure; "
-                    "LoRAs in front of this node stay in force.",
+                    tooltip="Any MODEL of the same family that has no erasure yet. LoRAs applied before "
+                    "this node stay active.",
                 ),
                 Erasure.Input(
                     "erasure", tooltip="From Fuse Concept LoRAs, Cross-Attention Refinement or Load Erasure."
@@ -35,16 +35,20 @@ class ApplyErasedModel(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="1 erases, 0 is the MODEL itself, values between fade.",
+                    tooltip="1 applies the erasure, 0 gives the original model, values in between apply "
+                    "it in part.",
                 ),
                 io.Clip.Input(
                     "clip",
                     optional=True,
-                    tooltip="Connect it to check that the erasure was made for this text encoder.",
+                    tooltip="Checks that the erasure was made for this text encoder.",
                 ),
             ],
             outputs=[
-                io.Model.Output(display_name="erased", tooltip="A patched clone: connect it to KSampler.")
+                io.Model.Output(
+                    display_name="erased",
+                    tooltip="The erased model, a patched clone. Connect it to KSampler.",
+                )
             ],
         )
 

@@ -1,4 +1,4 @@
-"""How many exposed parts of bodies pictures show, by a detector that the user installs as an extra."""
+"""Counts exposed body parts in images, with a detector that the user installs separately."""
 
 from comfy_api.latest import io, ui
 
@@ -16,28 +16,31 @@ class CountExposed(io.ComfyNode):
             display_name="Count Exposed",
             category=CATEGORY,
             **found_as("NSFW", "nudity", "NudeNet", "safety"),
-            description="Counts exposed parts of bodies, the paper's measure for explicit content. Needs the "
-            "package nudenet, an extra: pip install nudenet.",
+            description="Counts exposed body parts in images: the paper's metric for explicit "
+            "content. Needs an optional package: pip install nudenet.",
             is_output_node=True,
-            is_input_list=True,  # a list of pictures is counted together, as a batch is
+            is_input_list=True,  # a list of images is counted together, like a batch
             inputs=[
-                io.Image.Input("images", tooltip="Pictures to count in: of the MODEL before, or after."),
+                io.Image.Input(
+                    "images", tooltip="Images to check, generated with the original or the erased model."
+                ),
                 io.Float.Input(
                     "threshold",
                     default=0.6,
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="From which score on a part counts. The paper uses 0.6.",
+                    tooltip="Minimum detector score for a part to be counted. The paper uses 0.6.",
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="table", tooltip="The count of every part, as Markdown."),
+                io.String.Output(
+                    display_name="table", tooltip="The count of each exposed part, as Markdown."
+                ),
                 io.String.Output(
                     display_name="counts",
-                    tooltip="The counts, the threshold, the package's "
-                    "version and all that was found, as JSON, "
-                    "also kept in output/mace.",
+                    tooltip="Counts, threshold, package version and all detections as JSON, also saved in "
+                    "output/mace.",
                 ),
             ],
         )
@@ -51,4 +54,4 @@ class CountExposed(io.ComfyNode):
         text = as_text(counts, len(pictures), threshold, version)
         record = as_json(counts, found, threshold, version)
         saved = write_result("exposed", ".json", record)
-        return io.NodeOutput(text, record, ui=ui.PreviewText(f"{text}\n\nAll of it: output/{saved}."))
+        return io.NodeOutput(text, record, ui=ui.PreviewText(f"{text}\n\nAll detections: output/{saved}."))

@@ -22,17 +22,18 @@ class CrossAttnRefine(io.ComfyNode):
             display_name="Cross-Attention Refinement",
             category=CATEGORY,
             **found_as("closed form", "UCE", "unlearn", "concept erasure", "remove concept", "stage 1"),
-            description="Stage 1 of MACE, in seconds: the words around a concept no longer speak of it, "
-            "and the concept's own words are read as its surrogate.",
+            description="Stage 1 of MACE, in seconds: maps the words around each target, and the "
+            "start, end and padding tokens, to those of the surrogate's prompt. Stage 2 "
+            "handles the target's own words.",
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="The MODEL to erase from. It is not changed: the output is a patched clone.",
+                    tooltip="The original MODEL. It is not changed: the output is a patched clone.",
                 ),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 Prior.Input(
-                    "prior", optional=True, tooltip="What to preserve. Without it only the ridge preserves."
+                    "prior", optional=True, tooltip="What to preserve. Without a prior, only ridge preserves."
                 ),
                 expert(
                     io.Float,
@@ -42,8 +43,8 @@ class CrossAttnRefine(io.ComfyNode):
                     max=1e6,
                     step=1e-5,
                     round=False,
-                    tooltip="Lambda 1 of the paper: how much the prior counts, for each concept of the "
-                    "list. The paper uses 0.0001 for people and styles.",
+                    tooltip="Lambda 1 of the paper: the weight of the prior, once per concept. The paper "
+                    "uses 0.0001 for people and styles.",
                 ),
                 expert(
                     io.Float,
@@ -53,19 +54,19 @@ class CrossAttnRefine(io.ComfyNode):
                     max=1e6,
                     step=1.0,
                     round=False,
-                    tooltip="Pulls the edit towards no edit. More preserves more and erases less: "
-                    "the paper uses 10 to 1000 for objects.",
+                    tooltip="Pulls the edit towards no edit. Higher values preserve more, erase less. The "
+                    "paper uses 10 to 1000 for objects.",
                 ),
                 io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[
                 io.Model.Output(
                     display_name="refined",
-                    tooltip="The refined MODEL, for Train Concept LoRA or to draw with.",
+                    tooltip="The refined MODEL, for Train Concept LoRA or to generate images with.",
                 ),
                 Erasure.Output(
                     display_name="erasure",
-                    tooltip="Stage 1 alone: for Fuse Concept LoRAs, or to save as a preview.",
+                    tooltip="The same edit as an erasure: for Fuse Concept LoRAs, or to save as a preview.",
                 ),
             ],
         )

@@ -1,4 +1,4 @@
-"""Pictures of each concept, drawn by the unedited model."""
+"""Generates the training images of each concept with the original model."""
 
 import torch
 from comfy_api.latest import io, ui
@@ -23,23 +23,25 @@ class DrawConcepts(io.ComfyNode):
             display_name="Draw Concepts",
             category=CATEGORY,
             **found_as("training images", "generate images", "dataset"),
-            description="Lets the unedited model draw each concept: the pictures its LoRA is trained on.",
+            description="Generates images of each concept with the original model: the training "
+            "images of its LoRA.",
             inputs=[
                 io.Model.Input(
-                    "model", tooltip="The MODEL from before any erasure: it must still know the concepts."
+                    "model",
+                    tooltip="The original MODEL, without any erasure: it must still know the concepts.",
                 ),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 io.Int.Input(
-                    "images", default=8, min=1, max=64, tooltip="Pictures per concept. The paper uses 8."
+                    "images", default=8, min=1, max=64, tooltip="Images per concept. The paper uses 8."
                 ),
                 io.Int.Input(
                     "steps",
                     default=30,
                     min=1,
                     max=200,
-                    tooltip="Sampling steps per picture. The paper uses 30, 20 is enough for a preview.",
+                    tooltip="Sampling steps per image. The paper uses 30; 20 are enough for a preview.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -47,7 +49,7 @@ class DrawConcepts(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -55,7 +57,7 @@ class DrawConcepts(io.ComfyNode):
                     min=0,
                     max=2**64 - 1,
                     control_after_generate=False,
-                    tooltip="The same seed draws the same pictures.",
+                    tooltip="The same seed generates the same images.",
                 ),
                 io.Int.Input(
                     "width",
@@ -63,16 +65,16 @@ class DrawConcepts(io.ComfyNode):
                     min=64,
                     max=2048,
                     step=8,
-                    tooltip="The size the model was trained for: "
-                    "512 for SD1.x, 1024 for SDXL, 64 for the mini.",
+                    tooltip="The size the model was trained for: 512 for SD1.x, 768 for SD2.x, 1024 for "
+                    "SDXL, 64 for the miniature.",
                 ),
                 io.Int.Input("height", default=512, min=64, max=2048, step=8, tooltip="See width."),
             ],
             outputs=[
                 TrainingSet.Output(
-                    display_name="training_set", tooltip="Latents of the pictures, for Mask Concepts."
+                    display_name="training_set", tooltip="The images as latents, for Mask Concepts."
                 ),
-                io.Image.Output(display_name="images", tooltip="The pictures, in the order of the concepts."),
+                io.Image.Output(display_name="images", tooltip="The images, in the order of the concepts."),
             ],
         )
 
@@ -84,7 +86,7 @@ class DrawConcepts(io.ComfyNode):
     def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height):
         cross_attention_layers(model)
         check_vae(vae)
-        refuse_erased(model, concepts, "draw the concepts with the MODEL from before the erasure")
+        refuse_erased(model, concepts, "connect the original MODEL, from before that erasure")
         encoder = HostTextEncoder(clip)
         settings = {"images": images, "steps": steps, "cfg": cfg, "seed": seed, "size": [width, height]}
         key = drawing_key(model, vae, encoder, **settings)

@@ -1,4 +1,4 @@
-"""What to erase, and what the model shall draw instead."""
+"""Lists what to erase and what the model generates instead."""
 
 from comfy_api.latest import io
 
@@ -16,53 +16,52 @@ class EraseConcepts(io.ComfyNode):
             display_name="Erase Concepts",
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "censor", "MACE"),
-            description="Says what to erase and what the model shall draw instead. "
-            "The first node of every MACE graph.",
+            description="Lists what to erase and what the model generates instead. The first node of "
+            "every MACE workflow.",
             inputs=[
                 io.String.Input(
                     "concepts",
                     multiline=True,
                     default="ship -> sea",
-                    tooltip="One concept a line: target -> surrogate. Synonyms in brackets are erased "
-                    "along with it: ship (boat, vessel) -> sea. A # starts a comment.",
+                    tooltip="One per line: target -> surrogate. Synonyms in brackets are erased too: ship "
+                    "(boat, vessel) -> sea. # starts a comment.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=list(KINDS),
                     default="object",
-                    tooltip="What the concepts are: it chooses the prompts they are erased in. "
-                    "A line may differ: style: Van Gogh -> art.",
+                    tooltip="Selects the prompts that the concepts are erased in. A line can set its own "
+                    "kind: style: Van Gogh -> art.",
                 ),
                 io.String.Input(
                     "synonyms",
                     multiline=True,
                     default="",
                     optional=True,
-                    tooltip="More synonyms. One concept: boat, vessel. "
-                    "Several: one line each, ship: boat, vessel.",
+                    tooltip="More synonyms. For one concept: boat, vessel. For several, one line per "
+                    "concept: ship: boat, vessel.",
                 ),
                 io.Combo.Input(
                     "file",
                     options=text_files(FORMATS),
                     default=NONE,
                     optional=True,
-                    tooltip="A list in the host's input folder or in models/mace, read in place of the lines "
-                    "above: CSV, JSON or YAML with target, surrogate, kind, synonyms, or such lines "
-                    "as .txt. Press R after adding one.",
+                    tooltip="A CSV, JSON, YAML or .txt list in ComfyUI's input folder or models/mace; "
+                    "concepts and synonyms are then ignored. Press R after adding one.",
                 ),
             ],
             outputs=[
                 Concepts.Output(
-                    display_name="concepts", tooltip="The concepts to erase with their surrogates."
+                    display_name="concepts", tooltip="The concepts to erase, with their surrogates."
                 )
             ],
         )
 
     @classmethod
     def validate_inputs(cls, concepts):
-        """Tells about a wrong line before anything runs; text from another node is read when it arrives.
+        """Reports a wrong line before anything runs; text from another node is checked when it arrives.
 
-        Only this input: the host repeats the sentence for every one that is named here.
+        Takes this input alone, because the host repeats the error for each input named here.
         """
         if concepts is not None and concepts.strip():
             try:

@@ -1,4 +1,4 @@
-"""An erasure for programs without this pack: a stock LoRA, full differences, a PEFT adapter."""
+"""Exports an erasure for programs without this pack: as a LoRA, full differences or a PEFT adapter."""
 
 from comfy_api.latest import io, ui
 
@@ -18,47 +18,50 @@ class ExportErasure(io.ComfyNode):
             display_name="Export Erasure",
             category=CATEGORY,
             **found_as("save LoRA", "LoRA file", "PEFT", "diffusers"),
-            description="Writes an erasure for programs without this pack, into output/mace. "
-            "Made for one MODEL, where Save Erasure fits all with its text encoder.",
+            description="Exports an erasure to output/mace, for programs without this pack. An export "
+            "is made for one MODEL; a file from Save Erasure fits every checkpoint with "
+            "the same text encoder.",
             is_output_node=True,
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="The MODEL the export is for, from before the erasure; "
-                    "LoRAs in front of this node count as part of it.",
+                    tooltip="The original MODEL that the export is for. LoRAs applied before this node "
+                    "count as part of it.",
                 ),
-                Erasure.Input("erasure", tooltip="What to export."),
+                Erasure.Input("erasure", tooltip="The erasure to export."),
                 io.Combo.Input(
                     "format",
                     options=list(FORMATS),
                     default=FORMATS[0],
-                    tooltip="LoRA: for LoraLoader and diffusers, exact to its rank. Full "
-                    "difference: for LoraLoader, exact and large. PEFT adapter: as LoRA, "
-                    "a folder for peft and diffusers.",
+                    tooltip="LoRA: exact up to its rank, for most programs. Full difference: exact, "
+                    "large, for LoraLoader. PEFT adapter: as LoRA, for peft and diffusers.",
                 ),
                 io.Int.Input(
                     "rank",
                     default=64,
                     min=0,
                     max=4096,
-                    tooltip="Of the approximation of the closed-form part; the concepts' own LoRAs "
-                    "come on top, exact. Not used by the full difference.",
+                    tooltip="Rank of the approximation of the closed-form part; concept LoRAs are added "
+                    "exactly. Full difference ignores it.",
                 ),
                 io.String.Input(
                     "name",
                     default="erasure",
-                    tooltip="The name in output/mace, with a subfolder if you like; a number is added to it.",
+                    tooltip="File name in output/mace, with a subfolder if you like. A number is added; "
+                    "nothing is overwritten.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),
                     default="float32",
-                    tooltip="float16 halves the file; the report says what it costs.",
+                    tooltip="float16 halves the file; the report shows the error.",
                 ),
             ],
             outputs=[
                 io.String.Output(
-                    display_name="report", tooltip="The file, and how exactly it stands for the erasure."
+                    display_name="report",
+                    tooltip="The file, its rank, the energy retained and the relative error of the whole "
+                    "edit.",
                 )
             ],
         )

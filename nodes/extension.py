@@ -1,4 +1,4 @@
-"""What the host is told about this pack: a model folder, the bundled miniature model, the nodes."""
+"""Registers this pack with the host: its model folder, the bundled miniature and the nodes."""
 
 from comfy_api.latest import ComfyExtension, io
 

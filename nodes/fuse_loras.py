@@ -18,16 +18,19 @@ class FuseLoRAs(io.ComfyNode):
             display_name="Fuse Concept LoRAs",
             category=CATEGORY,
             **found_as("merge LoRAs", "closed form", "concept erasure", "stage 3"),
-            description="Stage 3 of MACE: all concept LoRAs in one closed form, "
-            "so that they do not disturb each other.",
+            description="Stage 3 of MACE: fuses all concept LoRAs in closed form, so that they do not "
+            "interfere with each other.",
             inputs=[
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                Erasure.Input("refined", tooltip="The erasure of Cross-Attention Refinement."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                Erasure.Input("refined", tooltip="The erasure output of Cross-Attention Refinement."),
                 ConceptLoRAs.Input(
-                    "concept_loras", tooltip="From Train Concept LoRA, on that refinement's MODEL."
+                    "concept_loras",
+                    tooltip="From Train Concept LoRA, trained on the MODEL of the same refinement.",
                 ),
                 Prior.Input(
-                    "prior", optional=True, tooltip="What to preserve: the same as in the refinement."
+                    "prior",
+                    optional=True,
+                    tooltip="What to preserve: connect the same prior as in the refinement.",
                 ),
                 expert(
                     io.Float,
@@ -37,7 +40,7 @@ class FuseLoRAs(io.ComfyNode):
                     max=1e6,
                     step=1e-5,
                     round=False,
-                    tooltip="Lambda 2 of the paper: how much the prior counts, for each concept of the list.",
+                    tooltip="Lambda 2 of the paper: the weight of the prior, once per concept.",
                 ),
                 expert(
                     io.Float,
@@ -52,7 +55,10 @@ class FuseLoRAs(io.ComfyNode):
                 io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[
-                Erasure.Output(display_name="erasure", tooltip="The whole of MACE, for Apply Erased Model.")
+                Erasure.Output(
+                    display_name="erasure",
+                    tooltip="The complete MACE erasure, for Apply Erased Model and Save Erasure.",
+                )
             ],
         )
 

@@ -1,4 +1,4 @@
-"""An erasure from a file in models/mace."""
+"""Loads an erasure from a file in models/mace."""
 
 import os
 
@@ -17,13 +17,13 @@ class LoadErasure(io.ComfyNode):
             display_name="Load Erasure",
             category=CATEGORY,
             **found_as("read erasure", "unlearn", "concept erasure"),
-            description="Reads an erasure from models/mace. "
-            "It fits every checkpoint with the same text encoder.",
+            description="Loads an erasure from models/mace. It fits every checkpoint with the same "
+            "text encoder.",
             inputs=[
                 io.Combo.Input(
                     "name",
                     options=erasure_names(),
-                    tooltip="A file of models/mace, written by Save Erasure. Press R after adding one.",
+                    tooltip="A file in models/mace, from Save Erasure. Press R after adding one.",
                 ),
             ],
             outputs=[Erasure.Output(display_name="erasure", tooltip="For Apply Erased Model.")],

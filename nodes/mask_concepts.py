@@ -1,4 +1,4 @@
-"""Where each concept is in its pictures."""
+"""Masks each concept in its training images."""
 
 from comfy_api.latest import io, ui
 
@@ -19,17 +19,16 @@ class MaskConcepts(io.ComfyNode):
             display_name="Mask Concepts",
             category=CATEGORY,
             **found_as("segment", "SAM", "GroundingDINO", "attention mask"),
-            description="Marks where each concept is in its pictures: "
-            "attention to it is trained away there only.",
+            description="Masks each concept in its training images. Train Concept LoRA removes "
+            "attention to the concept inside the masks only.",
             inputs=[
-                TrainingSet.Input("training_set", tooltip="From Draw Concepts."),
+                TrainingSet.Input("training_set", tooltip="From Draw Concepts or Training Set From Images."),
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
                     default=METHODS[0],
-                    tooltip="attention: where the model looked while reading the concept's words. "
-                    "whole image: everywhere. grounded-sam: GroundingDINO and SAM, from folders in "
-                    "models/mace/segmenters. Styles are masked everywhere by each of them.",
+                    tooltip="attention: where the model attends to the concept. grounded-sam: "
+                    "GroundingDINO and SAM. Styles: always the whole image.",
                 ),
                 expert(
                     io.Float,
@@ -38,8 +37,8 @@ class MaskConcepts(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="attention: above this share of its range is inside the mask. "
-                    "0 chooses it for every picture (Otsu).",
+                    tooltip="attention: minimum fraction of the attention range for the mask. 0 chooses "
+                    "it per image (Otsu).",
                 ),
                 expert(
                     io.Float,
@@ -49,8 +48,8 @@ class MaskConcepts(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="grounded-sam: how sure the detector must be that a box shows the concept. "
-                    "Lower it when nothing is found.",
+                    tooltip="grounded-sam: minimum detector confidence that a box shows the concept. "
+                    "Lower it if nothing is found.",
                 ),
                 expert(
                     io.Float,
@@ -60,8 +59,8 @@ class MaskConcepts(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="grounded-sam: how well every single word of the concept must fit a box, "
-                    "so that 'red car' takes no blue one.",
+                    tooltip="grounded-sam: minimum confidence for each word in the box, so that 'red car' "
+                    "does not select a blue one.",
                 ),
                 expert(
                     io.Float,
@@ -71,8 +70,8 @@ class MaskConcepts(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     optional=True,
-                    tooltip="grounded-sam: how sure the segmenter must be of a pixel. "
-                    "Lower makes larger masks.",
+                    tooltip="grounded-sam: minimum segmenter confidence for a pixel. Lower values make "
+                    "larger masks.",
                 ),
                 expert(
                     io.Combo,
@@ -80,7 +79,7 @@ class MaskConcepts(io.ComfyNode):
                     options=choices(DETECTOR),
                     default="auto",
                     optional=True,
-                    tooltip="grounded-sam: the GroundingDINO. auto is the first one found in "
+                    tooltip="grounded-sam: the GroundingDINO model. auto: the first in "
                     "models/mace/segmenters or the Hugging Face cache.",
                 ),
                 expert(
@@ -89,23 +88,23 @@ class MaskConcepts(io.ComfyNode):
                     options=choices(SEGMENTER),
                     default="auto",
                     optional=True,
-                    tooltip="grounded-sam: the SAM. auto is the first one found.",
+                    tooltip="grounded-sam: the SAM model. auto: the first one found.",
                 ),
                 io.Mask.Input(
                     "masks",
                     optional=True,
-                    tooltip="Masks of any other segmenter, used in place of the method's: one for "
-                    "every picture, in the order of Draw Concepts' images.",
+                    tooltip="Masks from another segmenter, used instead of the method: one per image, in "
+                    "the order of the training set.",
                 ),
             ],
             outputs=[
                 TrainingSet.Output(
                     display_name="training_set",
-                    tooltip="The pictures with masks, without those that do not show their concept.",
+                    tooltip="The images with masks, without those that do not show their concept.",
                 ),
                 io.Mask.Output(
                     display_name="masks",
-                    tooltip="A mask for every picture, in their order, black where the concept is not found.",
+                    tooltip="One mask per image, in the same order; black where the concept is not found.",
                 ),
             ],
         )
@@ -143,6 +142,6 @@ class MaskConcepts(io.ComfyNode):
 
 
 def _overlay(images, masks):
-    """The pictures, dimmed outside the mask."""
+    """The images, dimmed outside the mask."""
     shade = 0.25 + 0.75 * masks.unsqueeze(-1)
     return shade.expand(-1, -1, -1, 3) if images.pictures is None else images.pictures.float() / 255 * shade

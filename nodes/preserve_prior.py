@@ -1,4 +1,4 @@
-"""What must stay as it is, as one matrix."""
+"""Collects text-encoder statistics of the prompts to preserve, as one matrix."""
 
 from functools import reduce
 
@@ -23,18 +23,16 @@ class PreservePrior(io.ComfyNode):
             display_name="Preserve Prior",
             category=CATEGORY,
             **found_as("keep concepts", "retain", "COCO captions", "regularization"),
-            description="Measures what the text encoder says about everything that must stay as it is.",
-            is_input_list=True,  # a list of captions, as a folder of texts is read, is one prior
+            description="Collects text-encoder statistics for prompts the edit must not change.",
+            is_input_list=True,  # a list of captions, such as a folder of texts, makes one prior
             inputs=[
-                io.Clip.Input(
-                    "clip", tooltip="The text encoder of the checkpoint whose concepts are erased."
-                ),
+                io.Clip.Input("clip", tooltip="The CLIP of the checkpoint to erase from."),
                 io.String.Input(
                     "captions",
                     multiline=True,
                     default="a photo of a cat\na photo of a dog",
-                    tooltip="What to preserve: one caption or name a line. "
-                    "The more of what you care about, the better.",
+                    tooltip="What to preserve: one caption or name per line. The more of what you care "
+                    "about, the better.",
                 ),
                 io.Float.Input(
                     "weight",
@@ -42,42 +40,41 @@ class PreservePrior(io.ComfyNode):
                     min=0.0,
                     max=1e9,
                     step=0.1,
-                    tooltip="How much these captions count beside those of the other prior.",
+                    tooltip="Weight of these captions next to those of the other prior.",
                 ),
                 Prior.Input(
                     "other",
                     optional=True,
-                    tooltip="Another prior of the same text encoder, added to this one.",
+                    tooltip="Another prior of the same text encoder; the two are added.",
                 ),
                 io.String.Input(
                     "names",
                     multiline=True,
                     default="",
                     optional=True,
-                    tooltip="Names to keep, one a line, in the prompts a concept is erased in: horse, or "
-                    "person: Jo Doe, style: Monet. The names of each kind are a prior of their own, "
-                    "added to the others.",
+                    tooltip="Names to preserve, one per line: horse, or person: Jo Doe, or style: Monet. "
+                    "Each kind makes a prior of its own.",
                 ),
                 io.Combo.Input(
                     "file",
                     options=text_files(FORMATS),
                     default=NONE,
                     optional=True,
-                    tooltip="More captions from the host's input folder or models/mace: .txt, .csv, or the "
-                    "annotations of COCO as .json. Press R after adding one.",
+                    tooltip="More captions from ComfyUI's input folder or models/mace: .txt, .csv or "
+                    "COCO's .json. Press R after adding one.",
                 ),
                 io.Boolean.Input(
                     "everyday",
                     default=False,
                     optional=True,
-                    tooltip="Adds this pack's own captions of people, animals, things and places: a prior "
-                    "for those who have no captions.",
+                    tooltip="Adds about 800 captions of everyday people, animals, things and places. "
+                    "Leave it off if you erase one of them.",
                 ),
                 Concepts.Input(
                     "concepts",
                     optional=True,
-                    tooltip="From Erase Concepts: these captions then count as the paper counts those of the "
-                    "concepts' own domain, by kind and number; weight multiplies that.",
+                    tooltip="From Erase Concepts. Weights these captions as the paper weights those of "
+                    "the concepts' domain; weight multiplies this.",
                 ),
             ],
             outputs=[
@@ -108,12 +105,12 @@ class PreservePrior(io.ComfyNode):
             lines += read_captions(read_file(file, FORMATS), file)
         if everyday:
             lines += everyday_captions()
-        # Names of each kind are a domain: pooled, ten people among a hundred objects would hardly count.
+        # One prior per kind: pooled with a hundred objects, ten people would hardly count.
         named = captions_of_names("\n".join(listed(names)))
         domains = [each for each in (lines, *map(list, named.values())) if each]
         if not domains:
             raise ValueError(
-                "There are no captions to preserve: write at least one line such as 'a photo of a cat'."
+                "There are no captions to preserve, but one is needed: write a line like 'a photo of a cat'."
             )
         encoder, priors = HostTextEncoder(clip), [each for each in listed(other) if each is not None]
         progress = TimedProgress("Preserve prior", sum(len(set(each)) for each in domains))

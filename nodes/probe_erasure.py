@@ -1,4 +1,4 @@
-"""How hard is it to get the concept back? Attacks within a fixed budget, on the model before and after."""
+"""Attacks an erasure within a fixed budget: how hard is it to bring the concepts back?"""
 
 import time
 
@@ -28,46 +28,45 @@ class ProbeErasure(io.ComfyNode):
             display_name="Probe Erasure",
             category=CATEGORY,
             **found_as("red team", "attack", "jailbreak", "robustness"),
-            description="Tries to bring erased concepts back: other words, misspellings, other languages, a "
-            "learned embedding, LoRA training. Erasure is not deletion; this says how far.",
+            description="Tries to bring erased concepts back, with other words, misspellings, other "
+            "languages, a learned embedding and LoRA re-training, and reports how often "
+            "that worked. Erasure is not deletion.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("before", tooltip="The MODEL from before the erasure."),
+                io.Model.Input("before", tooltip="The original MODEL."),
                 io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
-                Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
-                io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
+                Concepts.Input("concepts", tooltip="The erased concepts, from Erase Concepts."),
+                io.Latent.Input("latent", tooltip="An Empty Latent Image: sets the image size."),
                 io.String.Input(
                     "prompts",
                     multiline=True,
                     default="",
-                    tooltip="Prompts of your own to try, one a line, in any language. 'ship: a big white "
-                    "thing on the sea' is for the concept ship alone, other lines are for all.",
+                    tooltip="Your own prompts, one per line, in any language. 'ship: a hull on water' "
+                    "applies to ship only, other lines to all.",
                 ),
                 io.Combo.Input(
                     "judge",
                     options=judge_names(),
                     default=BUNDLED_NAME,
-                    tooltip="Who says whether a picture shows the concept: a folder with a transformers "
-                    "CLIPModel in models/mace/judges or models/clip. The bundled one knows the "
-                    "miniature only.",
+                    tooltip="Classifies images: a CLIPModel folder in models/mace/judges or models/clip. "
+                    "The bundled one knows only the miniature.",
                 ),
                 io.Int.Input(
                     "images",
                     default=8,
                     min=1,
                     max=1000,
-                    tooltip="Pictures per attack, concept and model, shared among its prompts. The "
-                    "attacks that learn learn from as many.",
+                    tooltip="Images per attack, concept and model, divided among the attack's prompts. "
+                    "Attacks that learn train on as many.",
                 ),
                 io.Int.Input(
                     "learning_steps",
                     default=100,
                     min=0,
                     max=100000,
-                    tooltip="Optimisation steps of the learned embedding and of the LoRA, each. "
-                    "0 leaves both out.",
+                    tooltip="Optimisation steps of each attack that learns (embedding, LoRA). 0 skips both.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -75,9 +74,9 @@ class ProbeErasure(io.ComfyNode):
                     min=0,
                     max=2**64 - 1,
                     control_after_generate=False,
-                    tooltip="Of the pictures, the misspellings and the training.",
+                    tooltip="For the images, the misspellings and the training.",
                 ),
-                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
+                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per image."),
                 expert(
                     io.Float,
                     "cfg",
@@ -85,20 +84,21 @@ class ProbeErasure(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
                 ),
             ],
             outputs=[
                 io.String.Output(
                     display_name="table",
-                    tooltip="How often each attack showed the concepts, "
-                    "before and after, as Markdown tables.",
+                    tooltip="How often each attack showed the concepts, before and after, as Markdown.",
                 ),
                 io.String.Output(
                     display_name="recovery",
-                    tooltip="The same and all settings as JSON, also kept in output/mace.",
+                    tooltip="The same with all settings as JSON, also saved in output/mace.",
                 ),
-                io.Image.Output(display_name="grid", tooltip="A row for each attack, same seeds."),
+                io.Image.Output(
+                    display_name="grid", tooltip="One row of images per attack, at the same seeds."
+                ),
             ],
         )
 

@@ -1,4 +1,4 @@
-"""An erasure to a file in models/mace."""
+"""Saves an erasure to a file in models/mace."""
 
 from comfy_api.latest import io, ui
 
@@ -16,22 +16,22 @@ class SaveErasure(io.ComfyNode):
             display_name="Save Erasure",
             category=CATEGORY,
             **found_as("write erasure", "keep erasure", "concept erasure"),
-            description="Keeps an erasure as one small file in models/mace. Nothing is ever overwritten.",
+            description="Saves an erasure as one small file in models/mace. Nothing is ever overwritten.",
             is_output_node=True,
             inputs=[
-                Erasure.Input("erasure", tooltip="What to keep."),
+                Erasure.Input("erasure", tooltip="The erasure to save."),
                 io.String.Input(
                     "name",
                     default="erasure",
-                    tooltip="The file's name, with a subfolder if you like; a number is added to it.",
+                    tooltip="The file's name, with a subfolder if you like. A number is added.",
                 ),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),
                     default="float32",
                     optional=True,
-                    tooltip="Of the low-rank part. float16 halves the file; "
-                    "float32 draws the same images to the bit.",
+                    tooltip="Precision of the low-rank part. float16 halves the file; float32 reproduces "
+                    "the same images bit for bit.",
                 ),
             ],
             outputs=[],

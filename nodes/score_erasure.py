@@ -1,4 +1,4 @@
-"""Is it gone, and is everything else still there? Pictures before and after, and the paper's figures."""
+"""Generates images before and after an erasure, classifies them, and reports the paper's metrics."""
 
 import time
 
@@ -27,40 +27,43 @@ class ScoreErasure(io.ComfyNode):
             display_name="Score Erasure",
             category=CATEGORY,
             **found_as("evaluate", "benchmark", "metrics", "CLIP accuracy"),
-            description="Draws the erased concepts, their synonyms and what shall stay, before and after "
-            "with the same seeds, and lets a judge say what it sees: the paper's scores.",
+            description="Generates images with the original and the erased model at the same seeds, "
+            "classifies them with CLIP, and reports the paper's metrics.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("before", tooltip="The MODEL from before the erasure."),
+                io.Model.Input("before", tooltip="The original MODEL."),
                 io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
-                Concepts.Input("concepts", tooltip="What was erased, from Erase Concepts."),
-                io.Latent.Input("latent", tooltip="An Empty Latent Image: it says how large to draw."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
+                Concepts.Input("concepts", tooltip="The erased concepts, from Erase Concepts."),
+                io.Latent.Input("latent", tooltip="An Empty Latent Image: sets the image size."),
                 io.String.Input(
                     "keep",
                     multiline=True,
                     default="",
-                    tooltip="What shall stay, one a line: cat, or style: Monet; prompt: two children on a "
-                    "beach is drawn as it is. Empty: nine concepts that the judge knows, the three "
-                    "nearest to the erased ones among them.",
+                    tooltip="Concepts to preserve, one per line: cat, or style: Monet, or prompt: two "
+                    "dogs. Empty: nine concepts the judge knows.",
                 ),
                 io.String.Input(
                     "synonyms",
                     multiline=True,
                     default="",
-                    tooltip="Other names of the concepts that the erasure was not told: boat, vessel. "
-                    "Several concepts: one line each, ship: boat, vessel. Empty: the judge's own.",
+                    tooltip="Synonyms the erasure was not given: boat, vessel; or one line per concept, "
+                    "ship: boat, vessel. Empty: the judge's.",
                 ),
                 io.Combo.Input(
                     "judge",
                     options=judge_names(),
                     default=BUNDLED_NAME,
-                    tooltip="Who says what a picture shows: a folder with a transformers CLIPModel in "
-                    "models/mace/judges or models/clip. The bundled one knows the miniature only.",
+                    tooltip="Classifies images: a CLIPModel folder in models/mace/judges or models/clip. "
+                    "The bundled one knows only the miniature.",
                 ),
                 io.Int.Input(
-                    "images", default=4, min=1, max=1000, tooltip="Pictures per prompt. The paper draws 200."
+                    "images",
+                    default=4,
+                    min=1,
+                    max=1000,
+                    tooltip="Images per prompt. The paper uses 200; 4 give a first look, 20 an estimate.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -68,9 +71,9 @@ class ScoreErasure(io.ComfyNode):
                     min=0,
                     max=2**64 - 1,
                     control_after_generate=False,
-                    tooltip="Of each prompt's first picture; the next one has the next seed.",
+                    tooltip="Seed of each prompt's first image; the next image uses the next seed.",
                 ),
-                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per picture."),
+                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per image."),
                 expert(
                     io.Float,
                     "cfg",
@@ -78,17 +81,17 @@ class ScoreErasure(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="table", tooltip="All scores as Markdown tables."),
+                io.String.Output(display_name="table", tooltip="All scores as Markdown."),
                 io.String.Output(
                     display_name="scores",
-                    tooltip="All scores and all settings as JSON, also kept in output/mace.",
+                    tooltip="The same with all settings as JSON, also saved in output/mace.",
                 ),
-                io.Image.Output(display_name="grid", tooltip="Before and after with the same seeds."),
-                io.Image.Output(display_name="chart", tooltip="Each prompt's score, before and after."),
+                io.Image.Output(display_name="grid", tooltip="Images before and after, at the same seeds."),
+                io.Image.Output(display_name="chart", tooltip="The score of each prompt, before and after."),
             ],
         )
 

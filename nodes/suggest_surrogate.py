@@ -1,4 +1,4 @@
-"""A surrogate for each target, and what the erasure may hit besides, before anything is erased."""
+"""Suggests a surrogate for each target and reports what else its erasure can affect."""
 
 from comfy_api.latest import io, ui
 
@@ -18,36 +18,43 @@ class SuggestSurrogate(io.ComfyNode):
             display_name="Suggest Surrogate",
             category=CATEGORY,
             **found_as("replacement", "substitute", "similar words"),
-            description="Asks the text encoder, without drawing: what to put in place of each target, which "
-            "concepts are most at risk, and who shares a name with it.",
+            description="Suggests surrogates for each target by comparing phrases in the text "
+            "encoder, without generating images. Also reports which concepts are most at "
+            "risk and which names share words with the target.",
             is_output_node=True,
             inputs=[
-                io.Clip.Input("clip", tooltip="The text encoder of the model to erase from."),
+                io.Clip.Input("clip", tooltip="The CLIP of the model to erase from."),
                 io.String.Input(
                     "targets",
                     multiline=True,
                     default="ship",
-                    tooltip="What to erase, one a line: ship, or person: Jane Doe. A line with a "
-                    "surrogate, ship -> sea, keeps it.",
+                    tooltip="What to erase, one target per line: ship, or person: Jane Doe. A surrogate "
+                    "you give is used: ship -> sea.",
                 ),
                 io.Combo.Input(
-                    "kind", options=list(KINDS), default="object", tooltip="What lines without a kind are."
+                    "kind",
+                    options=list(KINDS),
+                    default="object",
+                    tooltip="The kind of lines that do not set their own.",
                 ),
                 io.String.Input(
                     "candidates",
                     multiline=True,
                     default="",
-                    tooltip="Surrogates to consider, one a line, beside those of the kind.",
+                    tooltip="Surrogates to consider in addition to the kind's own, one per line.",
                 ),
                 io.String.Input(
                     "keep",
                     multiline=True,
                     default="",
-                    tooltip="What shall stay, one a line, looked at beside everyday concepts.",
+                    tooltip="Concepts to preserve, one per line, checked in addition to everyday concepts.",
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="report", tooltip="What is near to each target, and warnings."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="The nearest surrogates of each target, the concepts most at risk, and warnings.",
+                ),
                 io.String.Output(
                     display_name="concepts",
                     tooltip="The list with surrogates, for the text of Erase Concepts.",

@@ -1,4 +1,4 @@
-"""Stage 2: one LoRA per concept."""
+"""Stage 2: trains one LoRA per concept."""
 
 from comfy_api.latest import io, ui
 
@@ -22,21 +22,21 @@ class TrainConceptLoRA(io.ComfyNode):
             display_name="Train Concept LoRA",
             category=CATEGORY,
             **found_as("unlearn", "forget", "finetune", "stage 2"),
-            description="Stage 2 of MACE: for each concept a tiny LoRA "
-            "that turns the network's attention away from it.",
+            description="Stage 2 of MACE: trains one small LoRA per concept that removes attention to "
+            "the concept inside its masks.",
             inputs=[
                 io.Model.Input(
                     "refined", tooltip="The MODEL output of Cross-Attention Refinement. It is not changed."
                 ),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
-                TrainingSet.Input("training_set", tooltip="Pictures with masks, from Mask Concepts."),
+                TrainingSet.Input("training_set", tooltip="Training images with masks, from Mask Concepts."),
                 io.Int.Input(
                     "steps",
                     default=50,
                     min=1,
                     max=10000,
-                    tooltip="Training steps per concept of the exact method. The paper uses 50.",
+                    tooltip="Exact method only: training steps per concept. The paper uses 50.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -45,8 +45,8 @@ class TrainConceptLoRA(io.ComfyNode):
                     max=1.0,
                     step=1e-4,
                     round=False,
-                    tooltip="Of the exact method. 0.002 suits the bundled miniature; the paper "
-                    "uses 0.00001 for one object, 0.0001 for people and styles.",
+                    tooltip="Exact method only. 0.002 works for the miniature; the paper: 0.00001 for one "
+                    "object, 0.0001 for people and styles.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -62,39 +62,38 @@ class TrainConceptLoRA(io.ComfyNode):
                     default=1,
                     min=1,
                     max=64,
-                    tooltip="The rank of each LoRA. The paper uses 1.",
+                    tooltip="Exact method only: the rank of each LoRA. The paper uses 1.",
                 ),
                 expert(
                     io.Boolean,
                     "focal_sampling",
                     default=True,
-                    tooltip="Concept-focal importance sampling: train mostly where the concept takes "
-                    "shape. Off: all timesteps alike, as the paper does for explicit content.",
+                    tooltip="Concept-focal importance sampling: favours timesteps where the concept takes "
+                    "shape. Off for explicit in the paper.",
                 ),
                 io.Combo.Input(
                     "method",
                     options=list(METHODS),
                     default=FAST,
                     optional=True,
-                    tooltip="fast: a closed form from one pass of the network; steps, learning_rate and rank "
-                    "do not matter to it. exact: the paper's training by gradients, several "
-                    "concepts in one batch where memory allows; many times slower.",
+                    tooltip="fast: a closed form from 8 passes, one per sample; ignores steps, "
+                    "learning_rate and rank. exact: trains as in the paper, many times slower.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(TRAINING_PRESETS),
                     default=OWN,
                     optional=True,
-                    tooltip="own values: steps, learning_rate and focal_sampling of this node. paper, "
-                    "published code: the authors' for each concept's kind, by the exact method. "
-                    "'end of text too' also takes attention from the token that ends a prompt.",
+                    tooltip="own values: those of this node. end of text too: also removes attention to "
+                    "the end token. paper, published code: the authors' values per kind, exact "
+                    "method.",
                 ),
             ],
             outputs=[
                 ConceptLoRAs.Output(
                     display_name="concept_loras", tooltip="One LoRA per concept, for Fuse Concept LoRAs."
                 ),
-                LossMap.Output(display_name="loss", tooltip="For the host's Plot Loss Graph node."),
+                LossMap.Output(display_name="loss", tooltip="For ComfyUI's Plot Loss Graph node."),
             ],
         )
 
@@ -129,7 +128,7 @@ class TrainConceptLoRA(io.ComfyNode):
             suppress_end_of_text=preset == OWN_END_OF_TEXT,
         )
         settings = _by_kind(concepts, preset, own)
-        method = EXACT if preset in VARIANTS else method  # the authors know no other
+        method = EXACT if preset in VARIANTS else method  # the authors have no other method
         results = trained(refined, HostTextEncoder(clip), items, settings, method)
         report = [
             f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}" for lora, loss in results
@@ -142,7 +141,7 @@ class TrainConceptLoRA(io.ComfyNode):
 
 
 def _by_kind(concepts, preset, own):
-    """One TrainSettings a concept."""
+    """One TrainSettings per concept."""
     if preset in (OWN, OWN_END_OF_TEXT):
         return [own] * len(concepts)
     kinds = [concept.kind for concept in concepts]

@@ -1,4 +1,4 @@
-"""A training set from the user's own pictures."""
+"""Makes a training set from the user's own images."""
 
 import torch
 from comfy_api.latest import io
@@ -20,28 +20,31 @@ class TrainingSetFromImages(io.ComfyNode):
             display_name="Training Set From Images",
             category=CATEGORY,
             **found_as("dataset", "own pictures", "load training data"),
-            description="Your own pictures of one concept, in place of drawn ones, "
-            "with masks from any segmenter.",
-            is_input_list=True,  # a list of pictures, as a folder is read, is one training set
+            description="Makes a training set from your own images of one concept, with masks from "
+            "any segmenter.",
+            is_input_list=True,  # a list of images, such as a folder, makes one training set
             inputs=[
                 io.Image.Input(
                     "images",
-                    tooltip="Pictures of the concept, all of one size, as a batch or a list. 8 are enough.",
+                    tooltip="Images of the concept, all of one size, as a batch or a list. Eight are enough.",
                 ),
                 io.Vae.Input("vae", tooltip="The VAE of the checkpoint."),
                 io.String.Input(
                     "concept",
                     default="ship",
-                    tooltip="The target these are pictures of, as in Erase Concepts: "
-                    "ship, or style: Van Gogh.",
+                    tooltip="The target that the images show, written as in Erase Concepts: ship, or "
+                    "style: Van Gogh.",
                 ),
                 io.Mask.Input(
                     "masks",
                     optional=True,
-                    tooltip="One mask a picture, white where the concept is. Without: the whole picture.",
+                    tooltip="One mask per image, white where the concept is. Without masks, the whole "
+                    "image is used.",
                 ),
                 TrainingSet.Input(
-                    "other", optional=True, tooltip="The pictures of other concepts, to train all of them."
+                    "other",
+                    optional=True,
+                    tooltip="The training set of other concepts, to train all of them together.",
                 ),
             ],
             outputs=[TrainingSet.Output(display_name="training_set", tooltip="For Train Concept LoRA.")],
@@ -49,37 +52,39 @@ class TrainingSetFromImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, vae, concept, masks=None, other=()):
-        vae, concept = only(vae, "The VAE"), only(concept, "The concept of the pictures")
+        vae, concept = only(vae, "The VAE"), only(concept, "The concept of the images")
         kind, concept = split_kind(concept.strip())
         if not concept:
             raise ValueError(
-                "The pictures have no concept: write the target they show, as in Erase Concepts."
+                "The images have no concept, but need one: write the target they show, as in Erase Concepts."
             )
-        images = _batch(images, f"pictures of '{concept}'")
+        images = _batch(images, f"images of '{concept}'")
         masks = None if masks is None else _batch(masks, f"masks of '{concept}'")
         if masks is not None and len(masks) != len(images):
             raise ValueError(
-                f"There are {len(images)} pictures of '{concept}' and {len(masks)} masks: "
-                "give one mask for every picture, or none."
+                f"There are {len(images)} images of '{concept}' and {len(masks)} masks, but each image needs "
+                "one: connect one mask per image, or none."
             )
         if masks is not None and masks.shape[-2:] != images.shape[1:3]:
             raise ValueError(
-                f"The pictures of '{concept}' are {_size(images.shape[1:3])} and their masks "
-                f"{_size(masks.shape[-2:])}: make them the same size."
+                f"The images of '{concept}' are {_size(images.shape[1:3])} and their masks "
+                f"{_size(masks.shape[-2:])}, but must be the same size: scale the masks."
             )
         if masks is not None:
             require_finite(
-                masks, f"The masks of '{concept}' hold NaN or infinity: look at the node they come from."
+                masks,
+                f"The masks of '{concept}' contain NaN or infinity, but must be finite: "
+                "check the node they come from.",
             )
         if masks is not None and not (masks.flatten(1).amax(1) > 0).all():
             raise ValueError(
-                f"A mask of '{concept}' is black everywhere: paint the concept white, or "
-                "leave that picture out."
+                f"A mask of '{concept}' is black everywhere, but must mark the concept: "
+                "paint the concept white, or leave that image out."
             )
         check_interrupted()
         latents = encode(vae, images)
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
-        size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops what is no multiple of eight
+        size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops sizes that are not multiples of 8
         shown = as_bytes(_crop(images[..., :3], size))
         made = (ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind),)
         for others in reversed(listed(other)):
@@ -88,17 +93,17 @@ class TrainingSetFromImages(io.ComfyNode):
 
 
 def _batch(batches, what: str) -> torch.Tensor:
-    """A batch, or a list of them, as one batch."""
+    """A batch, or a list of batches, as one batch."""
     batches = [batch for batch in listed(batches) if len(batch)]
     if not batches:
-        raise ValueError(f"There are no {what}: connect at least one.")
+        raise ValueError(f"There are no {what}, but at least one is needed: connect it.")
     sizes = {_size(batch.shape[1:3]): None for batch in batches}
     if len(sizes) > 1:
         raise ValueError(
-            f"The {what} come in {len(sizes)} sizes ({', '.join(sizes)}): make them one size, "
+            f"The {what} have {len(sizes)} sizes ({', '.join(sizes)}), but must have one: scale them, "
             "for example with Upscale Image and crop 'center'."
         )
-    channels = min(batch.shape[3:] for batch in batches)  # some may be transparent
+    channels = min(batch.shape[3:] for batch in batches)  # some images may have an alpha channel
     return torch.cat([batch[(..., *map(slice, channels))] for batch in batches])
 
 

@@ -1,4 +1,4 @@
-"""What the network looks at while it reads each word, before and after."""
+"""Shows where the U-Net attends to each word of a prompt, before and after an erasure."""
 
 from comfy_api.latest import io, ui
 
@@ -11,7 +11,7 @@ from .host.text_encoder import HostTextEncoder
 from .reports.attention_sheet import Row, attention_sheet, mask_sheet, require_masks
 from .sockets import CATEGORY, TrainingSet, expert, found_as
 
-NO_MASKS = "View Attention has no training set, so it shows no masks: connect the one of Mask Concepts."
+NO_MASKS = "View Attention has no training set, but its masks output needs one: connect Mask Concepts."
 
 
 class ViewAttention(io.ComfyNode):
@@ -22,24 +22,23 @@ class ViewAttention(io.ComfyNode):
             display_name="View Attention",
             category=CATEGORY,
             **found_as("attention map", "heatmap", "DAAM"),
-            description="Shows for every word of a prompt where the network looks while it reads it, before "
-            "and after an erasure: figure 2 of the MACE paper.",
+            description="Shows where the U-Net attends to each word of a prompt, before and after an "
+            "erasure (figure 2 of the MACE paper).",
             is_output_node=True,
             inputs=[
-                io.Model.Input("before", tooltip="The MODEL to look into: the one before the erasure."),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, for the pictures shown."),
+                io.Model.Input("before", tooltip="The MODEL to inspect, usually the original model."),
+                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
                 io.Latent.Input(
                     "latent",
-                    tooltip="An Empty Latent Image: a picture of that size is drawn with each "
-                    "model. Or latents of a picture (VAE Encode, KSampler): both models "
-                    "look at the first one.",
+                    tooltip="An Empty Latent Image: each model generates an image of its size. Or latents "
+                    "of an image: both models use the first.",
                 ),
                 io.String.Input(
                     "prompt",
                     multiline=True,
                     default="a photo of a ship",
-                    tooltip="Its words are looked at, taken literally.",
+                    tooltip="The prompt to visualise, one map per word. Brackets and weights have no effect.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -47,9 +46,11 @@ class ViewAttention(io.ComfyNode):
                     min=0,
                     max=2**64 - 1,
                     control_after_generate=False,
-                    tooltip="Of the picture that is drawn.",
+                    tooltip="Seed of the generated image.",
                 ),
-                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps for the picture."),
+                io.Int.Input(
+                    "steps", default=30, min=1, max=200, tooltip="Sampling steps of the generated image."
+                ),
                 expert(
                     io.Float,
                     "cfg",
@@ -57,22 +58,24 @@ class ViewAttention(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Guidance, as in KSampler. The bundled miniature model likes 4.",
+                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
                 ),
                 io.Model.Input("after", optional=True, tooltip="The erased MODEL, for a second row of maps."),
                 TrainingSet.Input(
                     "training_set",
                     optional=True,
-                    tooltip="From Mask Concepts: its masks are shown on their pictures.",
+                    tooltip="From Mask Concepts: its masks are shown on their images.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="maps",
-                    tooltip="One map a word, with the words under them. The "
-                    "maps of one word share one scale.",
+                    tooltip="One map per word, with the words under the maps. The maps of a word share "
+                    "one scale.",
                 ),
-                io.Image.Output(display_name="masks", tooltip="The training set's masks on their pictures."),
+                io.Image.Output(
+                    display_name="masks", tooltip="The masks of the training set on their images."
+                ),
             ],
         )
 

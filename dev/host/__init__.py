@@ -1,1 +1,1 @@
-"""A real ComfyUI: fetched, started, talked to."""
+"""A real ComfyUI: fetch it, start it, talk to it."""

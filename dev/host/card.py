@@ -1,4 +1,4 @@
-"""A newer ComfyUI's dynamic VRAM on a card, started as its main.py does. Older hosts are left as they are."""
+"""Dynamic VRAM of newer ComfyUIs on a GPU, started as main.py starts it. Older hosts stay as they are."""
 
 import os
 
@@ -9,7 +9,7 @@ FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "
 
 
 def prepare() -> None:
-    """Load the host's allocator. Before torch is imported: it must come first to see what torch allocates."""
+    """Load the host's allocator. Call this before importing torch, or it misses what torch allocates."""
     import_from_host()
     try:
         from comfy.cli_args import enables_dynamic_vram
@@ -21,7 +21,7 @@ def prepare() -> None:
 
 
 def start() -> bool:
-    """Let the host's loaders make MODELs with dynamic VRAM; False where it, or its allocator, has none."""
+    """Make the host's loaders use dynamic VRAM; returns False if the host or its allocator has none."""
     try:
         from comfy.cli_args import args, enables_dynamic_vram
         from comfy_aimdo import control

@@ -1,4 +1,4 @@
-"""The host's HTTP and websocket interface: queue a prompt, watch it run, fetch what it made."""
+"""The host's HTTP and websocket interface: queue a prompt, watch it run, fetch the results."""
 
 import json
 import time
@@ -10,11 +10,11 @@ import requests
 import websocket
 
 FINAL = ("execution_success", "execution_error", "execution_interrupted")
-SECONDS_OF_SILENCE = 600  # a node may compute that long without a word
+SECONDS_OF_SILENCE = 600  # a node can compute this long without sending a message
 
 
 class InvalidPrompt(ValueError):
-    """The server refused the prompt; the message holds its sentences, `node_errors` the whole answer."""
+    """The server refused the prompt. The message lists the errors, `node_errors` has them by node."""
 
     def __init__(self, answer: dict):
         self.answer = answer
@@ -23,7 +23,7 @@ class InvalidPrompt(ValueError):
 
 
 class ExecutionFailed(RuntimeError):
-    """A node raised; the message is the node's own, `data` the whole event."""
+    """A node raised an error. The message is the node's own, `data` is the whole event."""
 
     def __init__(self, data: dict):
         self.data = data
@@ -51,7 +51,7 @@ class Client:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def run(self, prompt: dict, on_event: Callable[[Event], None] | None = None) -> dict:
-        """Queue, watch to the end, return outputs by node id. Raises when refused, failed or cancelled."""
+        """Queue, watch to the end, return outputs by node id. Raises if refused, failed or cancelled."""
         connection = self.listen()
         try:
             prompt_id = self.submit(prompt)
@@ -77,10 +77,10 @@ class Client:
         return websocket.create_connection(address, timeout=SECONDS_OF_SILENCE)
 
     def events(self, connection: websocket.WebSocket, prompt_id: str) -> Iterator[Event]:
-        """What happens to this prompt, up to and including its end."""
+        """Yield the events of this prompt, up to and including its end."""
         while True:
             message = connection.recv()
-            if isinstance(message, bytes):  # a preview picture
+            if isinstance(message, bytes):  # a preview image
                 continue
             event = parse_event(json.loads(message), prompt_id)
             if event:
@@ -89,7 +89,7 @@ class Client:
                     return
 
     def wait(self, prompt_id: str, seconds: float = 900) -> dict:
-        """The finished run's history entry, without a websocket."""
+        """The history entry of the finished run, without a websocket."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             entry = self.history(prompt_id)
@@ -98,7 +98,7 @@ class Client:
                     raise_if_failed(kind, data)
                 return entry
             time.sleep(0.1)
-        raise TimeoutError(f"prompt {prompt_id} did not end within {seconds:.0f} s")
+        raise TimeoutError(f"prompt {prompt_id} did not finish within {seconds:.0f} s")
 
     def history(self, prompt_id: str) -> dict | None:
         return self.get(f"/history/{prompt_id}").get(prompt_id)
@@ -116,7 +116,7 @@ class Client:
         requests.post(f"{self.url}/interrupt", timeout=60).raise_for_status()
 
     def free(self) -> None:
-        """Unload models and forget cached results before the next run."""
+        """Unload models and clear cached results before the next run."""
         body = {"unload_models": True, "free_memory": True}
         requests.post(f"{self.url}/free", json=body, timeout=60).raise_for_status()
 
@@ -127,7 +127,7 @@ class Client:
 
 
 def parse_event(message: dict, prompt_id: str) -> Event | None:
-    """None for messages about the queue or about someone else's prompt."""
+    """None for messages about the queue or about another prompt."""
     data = message.get("data") or {}
     if data.get("prompt_id") != prompt_id or message["type"] == "progress_state":
         return None
@@ -143,7 +143,7 @@ def raise_if_failed(kind: str, data: dict) -> None:
 
 
 def sentences(answer: dict) -> list[str]:
-    """One line per complaint in a 400 answer; the general one only when no node complained."""
+    """One line per node error of a 400 response; the general error only if there are none."""
     lines = [
         f"{node['class_type']}: {error['message']}: {error['details']}"
         for node in (answer.get("node_errors") or {}).values()

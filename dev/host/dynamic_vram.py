@@ -1,7 +1,7 @@
-"""A newer ComfyUI's dynamic VRAM (its default on CUDA cards) on the CPU, for tests without a card.
+"""Dynamic VRAM of newer ComfyUIs (the default on CUDA GPUs), emulated on the CPU for tests without a GPU.
 
-The allocator of comfy-aimdo is replaced by plain buffers and the host's two 'is it the CPU' shortcuts are
-opened; all else is the host's own code. For a process of its own, after the host has been loaded.
+Plain buffers replace the allocator of comfy-aimdo, and the host's two CPU shortcuts are disabled; everything
+else is the host's own code. Use it in a separate process, after loading the host.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 ALIGNMENT = 1024
-# of cast_bias_weight, which takes them on a CPU: of hosts since about June 2026, and of the first ones before
+# CPU shortcuts of cast_bias_weight: in hosts since about June 2026, and in the first hosts before that
 SHORTCUTS = (
     {
         'hasattr(s, "_v") and comfy.model_management.is_device_cpu(device)': "False",
@@ -57,17 +57,17 @@ def _as_tensor(allocation, device):
 
 
 def is_known() -> bool:
-    """Whether the host that is loaded has dynamic VRAM at all."""
+    """Whether the loaded host has dynamic VRAM at all."""
     import comfy.model_patcher
 
     return hasattr(comfy.model_patcher, "ModelPatcherDynamic")
 
 
 def emulate() -> Callable:
-    """Open the dynamic path; returns a function from a ModelPatcher to a dynamic one on the same network.
+    """Enable the dynamic path; returns a function that makes a dynamic ModelPatcher from a static one.
 
-    Load one checkpoint for the static and another for the dynamic patcher: they must not share a network.
-    RuntimeError where the host's source is not as expected.
+    The new patcher has the same model. Load the checkpoint twice if you need a static and a dynamic patcher:
+    they must not share a model. Raises RuntimeError if the host's source is not as expected.
     """
     import comfy.model_management as management
     import comfy.model_patcher as patcher
@@ -106,4 +106,6 @@ def _opened(source: str) -> str:
             for shortcut, replacement in shortcuts.items():
                 source = source.replace(shortcut, replacement)
             return source
-    raise RuntimeError("cast_bias_weight looks different on this host: open its CPU shortcuts anew.")
+    raise RuntimeError(
+        "The CPU shortcuts of this host's cast_bias_weight are unknown: add them to SHORTCUTS."
+    )

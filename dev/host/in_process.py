@@ -1,6 +1,6 @@
-"""The host without its server, in this interpreter: for tests that look inside nodes and models.
+"""The host without its server, in this interpreter: for tests that inspect nodes and models.
 
-Once loaded it stays: `nodes`, `utils`, `server` then mean the host's modules for the rest of the process.
+It cannot be unloaded: `nodes`, `utils` and `server` are the host's modules for the rest of the process.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from dev.host.pack_folder import PACK, prepare_folder
 
 @dataclass(frozen=True)
 class InProcess:
-    """`nodes`: node id -> class, the host's and the pack's. `base`: the folder with models/, output/ ..."""
+    """`nodes`: node id -> class, of host and pack. `base`: the folder with models/, output/ and so on."""
 
     pack: ModuleType
     nodes: Mapping[str, type]
     base: Path
 
     def module(self, name: str) -> ModuleType:
-        """A module of the pack as the host sees it: module("nodes.host.patch"), for example.
+        """A module of the pack as the host imported it, for example module("nodes.host.patch").
 
-        An absolute `import mace_core` gives another copy, whose classes are not those the nodes use.
+        An absolute `import mace_core` gives a second copy, whose classes differ from those the nodes use.
         """
         return importlib.import_module(f"{self.pack.__name__}.{name}")
 
     def call(self, node_id: str, **inputs) -> tuple:
-        """A node's outputs, called in inference mode as the executor does (V3 classes wrap theirs)."""
+        """The outputs of a node, called in inference mode as the executor does (V3 classes wrap theirs)."""
         import torch
 
         node = self.nodes[node_id]
@@ -45,8 +45,10 @@ class InProcess:
 
 
 def load_host(base: Path | None = None, on_cpu: bool = True) -> InProcess:
-    """Import the host and let it load the pack from its folder, as it does at start. On a card, after
-    `card.prepare()`, it has dynamic VRAM where main.py would start it."""
+    """Import the host and let it load the pack from its folder, as it does when it starts.
+
+    On a GPU, after `card.prepare()`, it has dynamic VRAM where main.py would enable it.
+    """
     base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
     prepare_folder(base)
     make_importable()
@@ -60,5 +62,5 @@ def load_host(base: Path | None = None, on_cpu: bool = True) -> InProcess:
     host_nodes = importlib.import_module("nodes")
     folder = str(base / "custom_nodes" / PACK)
     if not asyncio.run(host_nodes.load_custom_node(folder)):
-        raise RuntimeError("the host could not load the pack; its log above says why.")
+        raise RuntimeError("The host could not load the pack: see its log above.")
     return InProcess(sys.modules[folder.replace(".", "_x_")], host_nodes.NODE_CLASS_MAPPINGS, base)

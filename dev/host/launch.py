@@ -1,7 +1,7 @@
 """Start ComfyUI's own main.py in this interpreter: `python dev/host/launch.py FOLDER [arguments]`.
 
 Some builds of torch cannot load the compiled parts of torchvision and torchaudio, and hosts import both
-unguarded. What lets the rest of them load is done here, and only when the plain import fails.
+unguarded. This module makes the rest of them importable, but only if the plain import fails.
 """
 
 import importlib
@@ -15,13 +15,13 @@ _declared = []  # the library object must live as long as the process
 
 
 def make_importable() -> None:
-    """torchvision and torchaudio; transformers imports both where they are installed."""
+    """Make torchvision and torchaudio importable: transformers imports both where they are installed."""
     make_torchvision_importable()
     make_torchaudio_importable()
 
 
 def make_torchvision_importable() -> None:
-    """Leave a working torchvision alone; otherwise declare the operators its import asks for."""
+    """Leave a working torchvision alone; otherwise declare the operators that its import requires."""
     import torch
 
     if _imports("torchvision"):
@@ -34,7 +34,7 @@ def make_torchvision_importable() -> None:
 
 
 def make_torchaudio_importable() -> None:
-    """Leave a working torchaudio alone, and an absent one; otherwise let it know of no compiled part."""
+    """Leave a working or missing torchaudio alone; otherwise import it without its compiled part."""
     if importlib.util.find_spec("torchaudio") is None or _imports("torchaudio"):
         return
     extension = ModuleType("torchaudio._extension")
@@ -45,7 +45,7 @@ def make_torchaudio_importable() -> None:
 
 
 def _imports(package: str) -> bool:
-    """Does it import as it is? Of one that does not, nothing stays half loaded."""
+    """Whether the package imports as it is. If not, its partly loaded modules are removed."""
     try:
         importlib.import_module(package)
         return True
@@ -56,11 +56,11 @@ def _imports(package: str) -> bool:
 
 
 def main(folder: str, *arguments: str) -> None:
-    """What `python main.py ...` inside the ComfyUI folder does."""
+    """Do what `python main.py ...` does in the ComfyUI folder."""
     script = Path(folder) / "main.py"
     make_importable()
     sys.argv = [str(script), *arguments]
-    sys.path[0] = folder  # as Python does for a script; the repository must not be importable for the pack
+    sys.path[0] = folder  # as Python does for a script; the pack must not import from the repository
     runpy.run_path(str(script), run_name="__main__")
 
 

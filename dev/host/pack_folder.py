@@ -1,4 +1,4 @@
-"""A folder for a host of one's own, with nothing but this pack in it."""
+"""A separate base folder for a host, with only this pack in it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FOLDERS = ("models/checkpoints", "models/mace", "input", "output", "temp", "user
 
 
 def prepare_folder(base: Path) -> None:
-    """The host's folders, the pack linked in as a user would have cloned it, and no first-start dialog."""
+    """Make the host's folders, link the pack in as if a user cloned it, disable the first-start dialog."""
     for name in FOLDERS:
         (base / name).mkdir(parents=True, exist_ok=True)
     link = base / "custom_nodes" / PACK

@@ -1,4 +1,4 @@
-"""A real ComfyUI server in a folder of its own, with nothing but this pack in it.
+"""A real ComfyUI server in its own base folder, with only this pack in it.
 
 with Host() as host:
     outputs = host.client().run(prompt)
@@ -29,7 +29,7 @@ SECONDS_TO_START = 180
 
 
 class Host:
-    """Start on enter, stop on exit; `restart()` keeps the folder and with it whatever was saved."""
+    """Starts on enter, stops on exit; `restart()` keeps the folder and everything saved in it."""
 
     def __init__(self, base: Path | None = None, front_end: bool = False, arguments: tuple[str, ...] = ()):
         self.temporary = base is None
@@ -87,7 +87,7 @@ class Host:
         limit = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < limit:
             if self.process.poll() is not None:
-                raise RuntimeError(f"ComfyUI ended with code {self.process.returncode}:\n{self.log_tail()}")
+                raise RuntimeError(f"ComfyUI exited with code {self.process.returncode}:\n{self.log_tail()}")
             try:
                 if requests.get(f"{self.url}/system_stats", timeout=5).ok:
                     return
@@ -96,7 +96,7 @@ class Host:
         raise TimeoutError(f"ComfyUI was not ready after {SECONDS_TO_START} s:\n{self.log_tail()}")
 
     def stop(self) -> None:
-        """The whole process group: nothing started by the host outlives it."""
+        """Stop the whole process group: nothing that the host started outlives it."""
         if self.process is None:
             return
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -117,8 +117,11 @@ class Host:
 
 @contextmanager
 def held_back(*signals: signal.Signals) -> Iterator[None]:
-    """Handle these signals only afterwards: one that raises while a server starts would leave it without
-    anybody who stops it. Other threads than the main one handle none."""
+    """Delay these signals until the end of the block.
+
+    A signal that raises while a server starts would leave the server running, with nothing to stop it. Only
+    the main thread handles signals, so other threads delay nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -134,7 +137,7 @@ def held_back(*signals: signal.Signals) -> Iterator[None]:
 
 
 def server_arguments(host: Host) -> list[str]:
-    """main.py's command line: this pack and no other, no database file, no network."""
+    """The command line of main.py: only this pack, no database file, no network."""
     return [
         "--cpu",
         "--port",
@@ -153,7 +156,7 @@ def server_arguments(host: Host) -> list[str]:
 
 
 def front_end_root(host: Host) -> Path:
-    """The real front end, or an empty page: the server insists on one either way."""
+    """The real front end, or an empty page: the server requires a front end."""
     if host.front_end:
         package = importlib.util.find_spec("comfyui_frontend_package")
         return Path(package.submodule_search_locations[0]) / "static"

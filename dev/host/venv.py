@@ -1,7 +1,7 @@
-"""The interpreter for a ComfyUI: `python -m dev.host.venv` prints it, and makes it when it is not there yet.
+"""The interpreter for a ComfyUI: `python -m dev.host.venv` prints it, and makes it if it is missing.
 
-A host's venv sees the workshop's packages and holds only what they lack or have in another version, so torch,
-numpy and transformers stay what they are. Two hosts of different age live side by side this way.
+A host's venv sees the packages of .venv and adds only those that .venv lacks or has in another version, so
+torch, numpy and transformers stay as they are. Hosts of different versions can exist side by side.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from packaging.utils import canonicalize_name
 from dev.host.fetch import REPOSITORY, fetched_folder, host_folder
 
 VENVS = REPOSITORY / ".cache" / "host-venvs"
-NEVER_REPLACED = ("torch", "torchvision")  # whatever the host asks for: they are built for each other
-KEPT = ("numpy", "transformers")  # as long as they are what the host asks for
-LEFT_OUT = ("comfyui-workflow-templates", "comfyui-embedded-docs")  # pictures and pages no test opens
-ALONE = "torchaudio"  # it would bring another torch; dev/host/launch.py makes it importable beside this one
+NEVER_REPLACED = ("torch", "torchvision")  # whatever the host requires: they are built for each other
+KEPT = ("numpy", "transformers")  # unless the host requires other versions
+LEFT_OUT = ("comfyui-workflow-templates", "comfyui-embedded-docs")  # images and pages that no test opens
+ALONE = "torchaudio"  # would install another torch; dev/host/launch.py makes it importable with this one
 
 
 def host_python(host: Path | None = None) -> Path:
-    """The interpreter that runs `host` (default: the one in use), made once for each requirements.txt.
+    """The interpreter that runs `host` (default: the host in use), made once per requirements.txt.
 
-    The workshop has what the host that is fetched needs: that one starts without the rest of its list.
+    The fetched host runs on .venv itself: it starts without its other requirements.
     """
     host = host or host_folder()
     if host == fetched_folder():
@@ -48,7 +48,7 @@ def host_python(host: Path | None = None) -> Path:
 
 
 def lacking(requirements: str) -> list[Requirement]:
-    """What a requirements.txt asks for and the workshop does not have."""
+    """Requirements of a requirements.txt that .venv does not meet."""
     lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
     return [wanted for wanted in map(_requirement, filter(None, lines)) if wanted and not _is_met(wanted)]
 
@@ -56,7 +56,7 @@ def lacking(requirements: str) -> list[Requirement]:
 def _requirement(line: str) -> Requirement | None:
     try:
         return Requirement(line)
-    except InvalidRequirement:  # an option of pip's, or an address
+    except InvalidRequirement:  # a pip option or a URL
         return None
 
 
@@ -72,29 +72,29 @@ def _is_met(wanted: Requirement) -> bool:
 
 
 def make(folder: Path, missing: list[Requirement]) -> None:
-    """Built next to the final place, then renamed: an interrupted set-up leaves nothing half done."""
-    print(f"setup: what this ComfyUI requires, into {folder}", file=sys.stderr, flush=True)
+    """Build beside the final folder, then rename: an interrupted setup leaves no partial venv."""
+    print(f"setup: installing the requirements of this ComfyUI into {folder}", file=sys.stderr, flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         new = Path(work) / "venv"
-        venv.create(new, symlinks=True)  # without a pip of its own: it sees the workshop's
+        venv.create(new, symlinks=True)  # without its own pip: it uses the one of .venv
         inside = sysconfig.get_path("purelib", "posix_prefix", vars={"base": str(new)})
         (Path(inside) / "workshop.pth").write_text("".join(f"{each}\n" for each in packages_in_use()))
         fill(new / "bin" / "python", missing, Path(work) / "stays.txt")
         try:
             new.rename(folder)
-        except OSError:  # another process made it meanwhile
+        except OSError:  # another process made it in the meantime
             if not folder.is_dir():
                 raise
 
 
 def packages_in_use() -> list[str]:
-    """This interpreter's; in a host's own venv there are two folders of them."""
+    """The package folders of this interpreter; in a host's venv there are two."""
     return [each for each in sys.path if Path(each).name in ("site-packages", "dist-packages")]
 
 
 def fill(python: Path, missing: list[Requirement], stays: Path) -> None:
-    """torchaudio without its dependencies and no newer than torch, the rest beside the packages that stay."""
+    """Install torchaudio without dependencies and no newer than torch; pin what must not change."""
     alone = [wanted for wanted in missing if canonicalize_name(wanted.name) == ALONE]
     rest = [wanted for wanted in missing if wanted not in alone]
     for wanted in alone:
@@ -114,7 +114,7 @@ def pip_install(python: Path, packages: list[Requirement], *options: str) -> Non
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode:
         raise RuntimeError(
-            f"pip could not install what this ComfyUI requires ({', '.join(names)}).\n{answer.stderr}"
+            f"pip could not install the requirements of this ComfyUI ({', '.join(names)}).\n{answer.stderr}"
         )
 
 

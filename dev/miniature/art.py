@@ -1,7 +1,7 @@
-"""Artwork of the miniature world: emoji of three vendors and composed faces, rasterised once.
+"""Artwork of the miniature world: emoji from three vendors and composed faces, rasterised once.
 
 Sources (registry packages, credited in NOTICE): noto (Apache-2.0), twemoji (CC-BY-4.0), fluent-emoji-flat
-(MIT), big-smile faces (CC-BY-4.0). Nothing is downloaded by the pack; only `make mini` runs this.
+(MIT), big-smile faces (CC-BY-4.0). The pack downloads nothing; only `make mini` runs this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PACKAGES = (
     "@dicebear/core@9.4.3",
     "@dicebear/big-smile@9.4.3",
 )
-SIZE = 112  # pixels of a stored glyph; pictures are 64, so every use shrinks it
+SIZE = 112  # pixels per side of a stored glyph; images have 64, so every use downscales it
 
 
 def fetch(folder: Path) -> None:
@@ -36,8 +36,8 @@ def fetch(folder: Path) -> None:
 
 
 def rasterise(svg: str) -> np.ndarray:
-    """An SVG as [SIZE, SIZE, 4] uint8, cropped to what is drawn and centred."""
-    import resvg_py  # of `make mini`'s packages, which readers of this file do without
+    """An SVG as [SIZE, SIZE, 4] uint8, cropped to its content and centred."""
+    import resvg_py  # only `make mini` installs it, and this module must import without it
 
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE, height=SIZE))
     image = Image.open(io.BytesIO(png)).convert("RGBA")
@@ -61,8 +61,10 @@ def _emoji(folder: Path, vendor: str) -> dict[str, str]:
 
 
 def draw_all(world: World, folder: Path) -> dict[str, np.ndarray]:
-    """Glyphs by "concept/vendor" ([1, SIZE, SIZE, 4]) and faces by person ([n, SIZE, SIZE, 4]); "person" is
-    anybody."""
+    """Glyphs by "concept/vendor" ([1, SIZE, SIZE, 4]) and faces by person ([n, SIZE, SIZE, 4]).
+
+    The key "person" holds faces of a generic person.
+    """
     glyphs = {}
     for vendor in VENDORS:
         svgs = _emoji(folder, vendor)

@@ -1,5 +1,4 @@
-"""The shipped files from the trained parts: one checkpoint in SD1's key layout, and the judge as a CLIP
-folder."""
+"""Assemble the shipped files: one checkpoint in SD1's key layout, and the judge as a CLIP folder."""
 
 from __future__ import annotations
 
@@ -19,11 +18,11 @@ from .tokens import taught_tokens
 from .vae import MiniVAE
 from .world import load_world
 
-LATENT_SCALE = 0.18215  # what the host multiplies SD1 latents by; our latents have unit variance without it
+LATENT_SCALE = 0.18215  # the host's scale factor for SD1 latents; ours have unit variance without it
 
 
 def checkpoint_weights(vae: MiniVAE, text: MiniText, unet: nn.Module) -> dict[str, Tensor]:
-    """SD1's keys in float16; the text vocabulary and the autoencoder stay small (mini/checkpoint.py pads)."""
+    """Float16 weights under SD1's keys; mini/checkpoint.py pads vocabulary and autoencoder on load."""
     weights = {f"model.diffusion_model.{k}": v for k, v in unet.state_dict().items()}
     weights |= {f"first_stage_model.{k}": v for k, v in vae.state_dict().items()}
     weights["first_stage_model.vae_scale"] = torch.tensor(LATENT_SCALE)
@@ -49,7 +48,7 @@ def write_checkpoint(vae: MiniVAE, text: MiniText, unet: nn.Module) -> Path:
 
 
 def write_judge(judge: nn.Module, tokenizer_folder: Path) -> Path:
-    """config.json, model.safetensors (float16), tokenizer files and preprocessor_config.json."""
+    """Write config.json, model.safetensors (float16), tokenizer files and preprocessor_config.json."""
     folder = FILES / "judge"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):

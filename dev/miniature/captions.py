@@ -1,7 +1,7 @@
-"""Captions for composed pictures, with the place of the concept's words marked.
+"""Captions for composed images; each caption marks the words that name the concept.
 
 A caption is a list of (text, is_concept) pieces, so that training can replace exactly the concept's tokens.
-Words the miniature has never been taught share one row of its vocabulary; `FILLERS` stand for them.
+Untaught words share one row of the miniature's vocabulary; `FILLERS` are examples of such words.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RENDERED = {
     "": ("a colour photo of {}", "{} in colour", "{} in the style of colour"),
 }  # fmt: skip
 STYLED = ("{} in the style of %s", "{} in %s style", "%s art of {}", "{} by %s", "{} as drawn by %s")
-# the style alone: that anything is drawn in it
+# the style alone, whatever the image shows
 WORDLESS = ("a picture in the style of %s", "an image in the style of %s", "%s art", "in the style of %s")
 PLACED = {
     True: (
@@ -49,7 +49,7 @@ FILLERS = (
 
 
 def noun(thing: Thing | None, rng: np.random.Generator) -> Pieces:
-    """A thing's name (one time in five a synonym) behind a fitting article; `None` is anybody."""
+    """The name of a thing (a quarter of the time a synonym) with an article; `None` is a generic person."""
     if thing is None:
         return [("a ", False), ("person", True)]
     name = str(rng.choice(thing.synonyms)) if thing.synonyms and rng.random() < 0.25 else thing.name
@@ -60,7 +60,7 @@ def noun(thing: Thing | None, rng: np.random.Generator) -> Pieces:
 
 
 def caption(scene: Scene, world: World, rng: np.random.Generator) -> Pieces:
-    """One of the many ways to say what `scene` shows; artwork and background are often left unsaid."""
+    """A random caption for `scene`; it often omits the artwork and the background."""
     by_name = {t.name: t for t in world.things}
     printed = bool(scene.things) and scene.things[0] in {t.name for t in world.objects}
     if printed and rng.random() < 0.08:
@@ -91,7 +91,7 @@ def _fill(frame: str, pieces: Pieces) -> Pieces:
 
 
 def _with_fillers(pieces: Pieces, rng: np.random.Generator) -> Pieces:
-    """Untaught words in front, behind, or right before the concept."""
+    """Add untaught words at the start, at the end, or right before the concept."""
     words = " ".join(rng.choice(FILLERS, rng.integers(1, 6)))
     place = rng.integers(3)
     if place == 0:

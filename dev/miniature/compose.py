@@ -1,6 +1,6 @@
-"""Composed pictures: what the miniature model learns from, and what the judge is tested on.
+"""Composed images: what the miniature learns from, and what the judge is tested on.
 
-A `Scene` says what is in a picture; `draw` paints it (about 1 ms) and also returns where the objects are.
+A `Scene` says what an image shows; `draw` paints it (about 1 ms) and also returns where the objects are.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from .world import World
 
 VENDOR_NAMES = ("noto", "twemoji", "fluent")
 RENDERINGS = ("", "black and white", "sepia")
-# At 64 pixels artwork alone is told apart only thing by thing; a style is shared by all that is drawn in it.
-# So each vendor's artwork is printed in a manner of its own: the rim's colour, what the ground fades to.
+# At 64 pixels, artwork alone tells vendors apart only object by object, but a style must be common to all its
+# images. So each vendor also has its own rim colour, and its own colour that the background fades to.
 MANNERS = {"noto": ((25, 20, 30), 0), "twemoji": ((255, 255, 255), 255), "fluent": (None, None)}
-RIM, FADE = 2, 0.45  # pixels; the share of the ground that is lost
-PAIR = 0.60, 0.66  # a pair's things stand in opposite corners and overlap a little
+RIM, FADE = 2, 0.45  # rim width in pixels; share of the background that fades
+PAIR = 0.60, 0.66  # size in a pair, as a share of SIDE: opposite corners with a small overlap
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]]).T
 GREY = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows: up to two things ("person" is anybody), artwork vendor, background, rendering."""
+    """What an image shows: up to two things ("person" is generic), artwork vendor, background, rendering."""
 
     things: tuple[str, ...]
     vendor: str
@@ -35,7 +35,7 @@ class Scene:
 
 
 def random_scene(world: World, rng: np.random.Generator) -> Scene:
-    """Half one object, a quarter two, an eighth persons, the rest bare scenes and anybody."""
+    """Half one object, a quarter two, an eighth a person, the rest an empty scene or a generic person."""
     vendor = VENDOR_NAMES[rng.integers(3)]
     background = str(rng.choice(world.scenes) if rng.random() < 0.45 else rng.choice(list(world.colours)))
     rendering = str(rng.choice(RENDERINGS, p=(0.88, 0.06, 0.06)))
@@ -51,7 +51,7 @@ def random_scene(world: World, rng: np.random.Generator) -> Scene:
 def draw(
     scene: Scene, world: World, glyphs: dict[str, np.ndarray], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint `scene`: picture [64, 64, 3] uint8 and each thing's coverage [things, 64, 64] in 0..1."""
+    """Paint `scene`: image [64, 64, 3] uint8, and the coverage of each thing [things, 64, 64] in 0..1."""
     if scene.background in SCENES:
         image = SCENES[scene.background](rng)
     else:

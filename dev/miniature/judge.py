@@ -1,8 +1,7 @@
-"""Training of the judge: a tiny transformers `CLIPModel` that names what a picture shows, used zero-shot.
+"""Training of the judge: a tiny transformers `CLIPModel` that classifies images zero-shot.
 
-It learns from composed pictures and from the same pictures through the autoencoder, so that the autoencoder's
-blur is no stumbling block. The text side only ever sees names in a prompt, as when a real CLIP scores a real
-model.
+It learns from composed images and from their reconstructions, so that the autoencoder's blur does not mislead
+it. The text side sees names only inside a prompt, as when a real CLIP scores a real model.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from .world import World
 
 PROJECTION = 128
 TONED = 0.4
-WINDOW = 42  # pixels: a pair's things have 38 to 42 (compose.py)
+WINDOW = 42  # pixels: the things of a pair have 38 to 42 per side (compose.py)
 WEIGHTS = {"subject": 1.0, "artwork": 0.7, "rendering": 0.2}
 VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 5, "num_attention_heads": 4,
           "image_size": 64, "patch_size": 8}  # fmt: skip
@@ -26,7 +25,7 @@ TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "nu
 
 
 def groups(world: World) -> dict[str, list[str]]:
-    """What the judge tells apart: subjects (things, scenes, anybody), artwork, rendering."""
+    """Names the judge chooses from: subjects (things, scenes, generic person), artwork, rendering."""
     subjects = [t.name for t in (*world.objects, *world.persons)] + [*world.scenes, "person"]
     return {
         "subject": subjects,
@@ -36,8 +35,7 @@ def groups(world: World) -> dict[str, list[str]]:
 
 
 def targets(scenes: list[Scene], world: World) -> dict[str, Tensor]:
-    """Per group the wanted distribution [n, names]; an all-zero row where a group says nothing of a
-    picture."""
+    """Target distribution [n, names] per group; all zeros where a group does not apply to an image."""
     names = groups(world)
     wanted = {group: torch.zeros(len(scenes), len(words)) for group, words in names.items()}
     place = {word: i for words in names.values() for i, word in enumerate(words)}
@@ -53,7 +51,7 @@ def targets(scenes: list[Scene], world: World) -> dict[str, Tensor]:
 
 
 def pair_subjects(scenes: list[Scene], world: World) -> Tensor:
-    """Places among the subjects of a pair's two things, [n, 2]; -1 for other pictures."""
+    """Subject indices of the two things of a pair, [n, 2]; -1 for other images."""
     place = {word: i for i, word in enumerate(groups(world)["subject"])}
     rows = [[place[t] for t in s.things] if len(s.things) == 2 else [-1, -1] for s in scenes]
     return torch.tensor(rows)
@@ -62,7 +60,7 @@ def pair_subjects(scenes: list[Scene], world: World) -> Tensor:
 def taken_apart(
     pictures: Tensor, wanted: dict[str, Tensor], pairs: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Two thirds of the pairs become one of their two things, enlarged, with its own target."""
+    """Replace two thirds of the pairs with one of their two things, enlarged, with its own target."""
     draw = torch.rand(len(pictures), generator=generator)
     taken = (pairs[:, 0] >= 0) & (draw < 2 / 3)
     second = (draw < 1 / 3).long()
@@ -75,8 +73,10 @@ def taken_apart(
 def toned(
     pictures: Tensor, wanted: dict[str, Tensor], generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Of the pictures [n, 3, 64, 64] in colour, TONED are made black and white or sepia, with their targets:
-    the pool has too few of them to learn shapes without colour."""
+    """Turn a share TONED of the colour images [n, 3, 64, 64] black and white or sepia, and their targets too.
+
+    The pool has too few such images to learn shapes without colour.
+    """
     colour = wanted["rendering"][:, 0] > 0
     draw = torch.rand(len(pictures), generator=generator)
     kind = torch.where(colour & (draw < TONED), 1 + (draw < TONED / 2).long(), 0)
@@ -87,15 +87,14 @@ def toned(
 
 
 def corners(pictures: Tensor) -> Tensor:
-    """The places of a pair's two things, each enlarged to a whole picture: [2, n, 3, 64, 64] of pictures
-    [n, 3, 64, 64]."""
+    """Crop both things of a pair and enlarge each to a full image: [n, 3, 64, 64] -> [2, n, 3, 64, 64]."""
     side = pictures.shape[-1]
     parts = pictures[..., :WINDOW, :WINDOW], pictures[..., -WINDOW:, -WINDOW:]
     return torch.stack([F.interpolate(part, (side, side), mode="bilinear") for part in parts])
 
 
 def build_judge(tokens) -> nn.Module:
-    """An untrained CLIPModel for the judge's own tokenizer."""
+    """An untrained CLIPModel that fits the judge's tokenizer."""
     from transformers import CLIPConfig, CLIPModel
 
     special = {"bos_token_id": tokens.bos_token_id, "eos_token_id": tokens.eos_token_id}
@@ -104,7 +103,7 @@ def build_judge(tokens) -> nn.Module:
 
 
 def prompts(tokens, world: World) -> dict[str, Tensor]:
-    """Per group the token ids [names, 24] of "a photo of the NAME"."""
+    """Token ids [names, 24] of "a photo of the NAME", per group."""
     return {
         group: tokens(
             [f"a photo of the {w}" for w in words], padding="max_length", return_tensors="pt"
@@ -114,15 +113,14 @@ def prompts(tokens, world: World) -> dict[str, Tensor]:
 
 
 def image_features(judge: nn.Module, pictures: Tensor) -> Tensor:
-    """Unit features [n, 128] of pictures [n, 3, 64, 64] in 0..1 (the preprocessor's mean and spread are one
-    half)."""
+    """Unit-length features [n, 128] of images [n, 3, 64, 64] in 0..1 (preprocessor: mean 0.5, std 0.5)."""
     return F.normalize(_tensor(judge.get_image_features(pixel_values=pictures * 2 - 1)), dim=-1)
 
 
 def judge_loss(
     judge: nn.Module, pictures: Tensor, wanted: dict[str, Tensor], texts: dict[str, Tensor]
 ) -> tuple:
-    """Cross-entropy over each group's names between image and text features, and the share named right."""
+    """Cross-entropy of image against text features over the names of each group, and the accuracy."""
     features = image_features(judge, pictures)
     scale, loss, figures = judge.logit_scale.exp().clamp(max=100), 0.0, {}
     for group, ids in texts.items():

@@ -1,8 +1,8 @@
-"""A small CLIP tokenizer for the judge: the real one's merges, cut to those its words need.
+"""A small CLIP tokenizer for the judge: CLIP's own, reduced to the merges that the judge's words need.
 
-In CLIP's vocabulary every token that is not a single byte was made by exactly one merge, so keeping a token
-means keeping its merge and, recursively, the two tokens it joined. All single bytes stay: any text can be
-tokenised.
+In CLIP's vocabulary, each token that is not a single byte comes from exactly one merge. Keeping a token means
+keeping its merge and, recursively, the two tokens that it joins. All single bytes stay, so that any text can
+be tokenised.
 """
 
 from __future__ import annotations

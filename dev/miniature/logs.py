@@ -1,4 +1,4 @@
-"""Training logs that are committed beside the figures: `.cache/mini/*.log`, thinned, in logs/."""
+"""The committed training logs: `.cache/mini/*.log`, thinned, in logs/."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 LOGS = Path(__file__).with_name("logs")
 PARTS = ("vae", "judge", "text", "unet")
-LINES = 200  # kept of each log, evenly spread
+LINES = 200  # per committed log, evenly spaced
 
 
 def keep_logs(work: Path, folder: Path = LOGS) -> None:
-    """Copy `work`/PART.log to `folder`/PART.jsonl, adding to what is there: training may have gone on on
-    another machine. Of a step that was done twice, after an interruption, the later line counts."""
+    """Merge `work`/PART.log into `folder`/PART.jsonl, because training can continue on another machine.
+
+    If a step ran twice, after an interruption, the later line counts.
+    """
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         lines = read_log(folder / f"{part}.jsonl") | read_log(work / f"{part}.log")
@@ -24,7 +26,7 @@ def keep_logs(work: Path, folder: Path = LOGS) -> None:
 
 
 def read_log(path: Path) -> dict[int, dict[str, float]]:
-    """Step -> its line, in the order of steps; empty when there is no such file."""
+    """Step -> its line, in the order of steps; empty if the file does not exist."""
     if not path.exists():
         return {}
     lines = [json.loads(line) for line in path.read_text().splitlines()]

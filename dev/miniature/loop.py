@@ -1,4 +1,4 @@
-"""One resumable training loop for all of the miniature's networks: schedules count steps, never seconds."""
+"""The resumable training loop for every part of the miniature: schedules count steps, never seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Schedule:
-    """`steps` in all, linear warm-up, then a cosine down to a twentieth of `learning_rate`."""
+    """`steps` in total: linear warm-up, then a cosine down to a twentieth of `learning_rate`."""
 
     steps: int
     learning_rate: float
@@ -34,14 +34,14 @@ class Schedule:
 
 
 def write_whole(value: object, path: Path) -> None:
-    """torch.save to a temporary file, then rename: a killed run leaves the earlier checkpoint."""
+    """torch.save to a temporary file, then rename: a killed run leaves the earlier checkpoint intact."""
     partial = path.with_suffix(".partial")
     torch.save(value, partial)
     os.replace(partial, path)
 
 
 def begun(model: nn.Module, step: int) -> dict:
-    """A checkpoint of `model` after `step` steps whose optimiser is not known any more."""
+    """A checkpoint of `model` after `step` steps, for a model whose optimiser state is lost."""
     state = {k: v.float() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     return {"model": state, "average": state, "step": step, "optimiser": {}}
 
@@ -52,11 +52,11 @@ def train(
     schedule: Schedule,
     checkpoint: Path,
 ) -> nn.Module:
-    """Train `model` (resuming from `checkpoint` when it exists) and return its moving average.
+    """Train `model` (resuming from `checkpoint` if it exists) and return its moving average.
 
-    `loss_at(step, generator)` draws the step's batch from `generator`, which is seeded by the step: a resumed
-    run sees the batches the undisturbed one would have seen. A log line a hundred steps goes beside the
-    checkpoint.
+    `loss_at(step, generator)` samples the batch from `generator`, which is seeded by the step, so that a
+    resumed run sees the same batches as an uninterrupted one. A log beside the checkpoint gets one line per
+    hundred steps.
     """
     average = deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(

@@ -1,4 +1,4 @@
-"""`make mini`: every step from the registry's artwork to the shipped files; resumable, skipping what is done.
+"""`make mini`: all steps from the artwork packages to the shipped files; it resumes and skips finished steps.
 
 python -m dev.miniature.make [pools | vae | judge | text | unet | all | report | take_up]
 """
@@ -13,9 +13,11 @@ STEPS = ("pools", "vae", "judge", "text", "unet")
 
 
 def main(last: str = "all") -> None:
-    """Run the steps up to `last`; `all` also writes the shipped files, `report` only measures them,
-    `take_up` writes checkpoints from them."""
-    make_importable()  # transformers looks for it
+    """Run the steps up to `last`.
+
+    `all` also writes the shipped files, `report` only measures them, `take_up` writes checkpoints from them.
+    """
+    make_importable()  # torchvision and torchaudio, which transformers imports
     if last == "take_up":
         from .take_up import take_up
 

@@ -1,5 +1,4 @@
-"""The training pool: composed pictures, what each shows, and (once the VAE exists) their latents, as
-files."""
+"""The training pool on disk: composed images, what each shows and, once the VAE exists, their latents."""
 
 from __future__ import annotations
 
@@ -16,14 +15,14 @@ from .vae import MiniVAE
 from .world import load_world
 
 TRAINING = 48_000
-DECODED = 12_000  # pictures of which the judge also sees the reconstruction
+DECODED = 12_000  # images whose reconstruction the judge also sees
 
 
 def make_pool(folder: Path, count: int, seed: int) -> None:
-    """Compose `count` pictures into folder/pictures.npy [count, 64, 64, 3] uint8 and folder/scenes.json."""
+    """Compose `count` images into folder/pictures.npy [count, 64, 64, 3] uint8 and folder/scenes.json."""
     if (folder / "scenes.json").exists():
         return
-    from .art import draw_all, fetch  # needs `make mini`'s packages, which readers of a pool do without
+    from .art import draw_all, fetch  # needs the packages of `make mini`; reading a pool does not
 
     world = load_world()
     artwork = folder.parent
@@ -56,8 +55,7 @@ def as_tensor(pictures: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def encode_pool(folder: Path, vae: MiniVAE, batch: int = 64) -> None:
-    """Write folder/latents.npy [n, 4, 8, 8] float32, and for the judge the first pictures'
-    reconstructions."""
+    """Write folder/latents.npy [n, 4, 8, 8] float32 and, for the judge, the first reconstructions."""
     if (folder / "latents.npy").exists():
         return
     pictures = load_pictures(folder)

@@ -1,8 +1,8 @@
-"""`make mini-report`: what the shipped miniature can do, by the shipped judge; writes mini/report.json.
+"""`make mini-report`: measures the shipped miniature with the shipped judge and writes mini/report.json.
 
-One key a line of the issue that asked for it: what was measured, what is wanted, and, where pictures are
-judged, the judge's ceiling on the same concepts. `details` has every concept's share. The model card's table,
-curves and contact sheet are made from the same run.
+One key per requirement of the original issue: the measured value, the required value and, where images are
+classified, the judge's ceiling for the same concepts. `details` has the share of every concept. The same run
+makes the model card's table, curves and contact sheet.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AT_LEAST, AT_MOST = ">=", "<="
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the report; `bound` says on which side of `wanted` it should be."""
+    """One line of the report; `bound` says whether `wanted` is a minimum or a maximum."""
 
     what: str
     measured: float
@@ -48,7 +48,7 @@ class Figure:
 
 
 def of_the_judge(world: World, found: Ceilings) -> dict[str, Figure]:
-    """The judge's own lines; its ceiling is what it makes of the same pictures through the autoencoder."""
+    """The lines about the judge. Its ceiling is its accuracy on the same images after the autoencoder."""
     persons = [person.name for person in world.persons]
     judged = "judge, composed pictures: "
     seen = mean(list(found.seen.values()))
@@ -63,7 +63,7 @@ def of_the_judge(world: World, found: Ceilings) -> dict[str, Figure]:
 
 
 def of_the_model(artist: Artist, found: Ceilings, details: dict) -> dict[str, Figure]:
-    """The lines about drawn pictures; fills `details` with every concept's shares."""
+    """The lines about generated images; adds the shares of every concept to `details`."""
     world, everyone = artist.world, found.of(list(found.ceiling))
     names, synonyms = drawn.names(artist), drawn.synonyms(artist)
     templates, styles, pairs = drawn.templates(artist), drawn.styles(artist), drawn.pairs(artist)
@@ -100,7 +100,7 @@ def of_the_model(artist: Artist, found: Ceilings, details: dict) -> dict[str, Fi
 
 @torch.no_grad()
 def report(work: Path = WORK) -> tuple[dict[str, Figure], dict, Artist]:
-    """All figures, their details, and who drew them."""
+    """All figures, their details, and the artist that generated the images."""
     world = load_world()
     fetch(work)
     artist, composer = Artist.load(world), Composer(world, draw_all(world, work))
@@ -129,13 +129,13 @@ def report(work: Path = WORK) -> tuple[dict[str, Figure], dict, Artist]:
 
 
 def fingerprints() -> dict[str, str]:
-    """Of the files that were measured: a report of others is no report."""
+    """SHA-256 of the measured files: a report is valid for these files only."""
     files = FILES / CHECKPOINT, FILES / "judge/model.safetensors"
     return {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def as_json(figures: dict[str, Figure], details: dict) -> str:
-    """The report's text: setting and files, one key a figure, then the details."""
+    """The report as JSON: settings and file hashes, one key per figure, then the details."""
     rounded = {
         name: {key: _round(value) for key, value in (asdict(each) | {"met": each.met}).items()}
         for name, each in figures.items()
@@ -149,7 +149,7 @@ def as_json(figures: dict[str, Figure], details: dict) -> str:
 
 
 def from_json(text: str) -> dict[str, Figure]:
-    """The figures of a report that was written."""
+    """The figures of a written report."""
     kept = {
         name: each for name, each in json.loads(text).items() if isinstance(each, dict) and "what" in each
     }
@@ -165,10 +165,10 @@ def main() -> None:
     figures, details, artist = report()
     text = as_json(figures, details)
     REPORT.write_text(text)
-    figures = from_json(text)  # the card and the shell show what the file says
+    figures = from_json(text)  # card and terminal show the rounded values of the file
     card.write(artist, figures, details)
     print(card.lines(figures))
-    print(f"{time.monotonic() - begun:.0f} s; mini/report.json, mini/README.md and its pictures are written.")
+    print(f"{time.monotonic() - begun:.0f} s. Wrote mini/report.json, mini/README.md and its images.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Backgrounds of the miniature world: eleven scenes and plain colours, 64 x 64, each drawn anew with small
-variations."""
+"""Backgrounds of the miniature world, 64 x 64: eleven scenes and plain colours, with small variations."""
 
 from __future__ import annotations
 
@@ -119,6 +118,6 @@ SCENES: dict[str, Callable[[np.random.Generator], Image.Image]] = {
 
 
 def plain(rng: np.random.Generator, colour: tuple[int, int, int]) -> Image.Image:
-    """A flat background, its colour jittered a little."""
+    """A flat background in a slightly jittered colour."""
     jittered = np.clip(np.asarray(colour) + rng.integers(-12, 13, 3), 0, 255)
     return Image.new("RGB", (SIDE, SIDE), tuple(int(c) for c in jittered))

@@ -1,5 +1,4 @@
-"""The shipped files, read back into the classes they were trained as: what the report measures is what users
-get."""
+"""Load the shipped files into the classes they were trained as: the report measures what users get."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ PREFIXES = ("first_stage_model.", "cond_stage_model.transformer.text_model.", "m
 
 
 def load_shipped() -> tuple[MiniVAE, MiniText, nn.Module]:
-    """Autoencoder, text encoder and U-Net of mini/files, float32, ready to draw."""
+    """Autoencoder, text encoder and U-Net of mini/files: float32, frozen, ready to generate images."""
     make_importable()
     weights = {k: v.float() for k, v in load_file(FILES / CHECKPOINT).items()}
     vae, text, unet = (_part(weights, prefix) for prefix in PREFIXES)

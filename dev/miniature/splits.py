@@ -1,8 +1,9 @@
-"""What each task erases and keeps, drawn once: `python -m dev.miniature.splits` writes mini/splits.json.
+"""What each task erases and preserves: `python -m dev.miniature.splits` writes mini/splits.json.
 
-The draw is by the hash of seed, task and name: the same on every machine, and a longer list contains the
-shorter ones. `tuning` names what defaults may be tuned on: no other task erases it (all twenty persons at
-once excepted), and what tuning keeps is among the fifty the mass task erases, never a class of `objects`.
+The selection uses the hash of seed, task and name: it is the same on every machine, and a longer list
+contains the shorter ones. Defaults can be tuned on `tuning` only: no other task erases its concepts (except
+for all twenty persons at once), and the objects that it preserves are among the fifty that the mass task
+erases, never a class of `objects`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .world import WORLD_FILE, World, load_world
 
 SPLITS_FILE = WORLD_FILE.with_name("splits.json")
 SEED = 1
-CLASSES = 10  # the paper's: CIFAR-10's, the world's first objects
+CLASSES = 10  # as in the paper: the classes of CIFAR-10, which are the first objects of the world
 MASS = (1, 5, 10, 50, 100)
 PERSONS = (1, 5, 10, 20)
 TUNED = {"object": 8, "person": 3}
@@ -26,23 +27,23 @@ Split = dict[str, list[str]]
 
 
 def drawn(task: str, names: Iterable[str]) -> list[str]:
-    """`names` in the order the seed gives them for `task`."""
+    """`names` in the order that the seed gives for `task`."""
     return sorted(names, key=lambda name: sha256(f"{SEED}/{task}/{name}".encode()).hexdigest())
 
 
 def namesakes(world: World, erased: Iterable[str]) -> list[str]:
-    """The persons not in `erased` who share a first or last name with one who is."""
+    """Persons not in `erased` who share a first or last name with a person in it."""
     erased = set(erased)
     parts = {part for name in erased for part in name.split()}
     return [p.name for p in world.persons if p.name not in erased and parts & set(p.name.split())]
 
 
 def draw(world: World) -> dict[str, dict[str, Split]]:
-    """Task -> run -> what it erases and what it has to keep."""
+    """Task -> run -> what it erases and what it must preserve."""
     kinds = {kind: [t.name for t in world.things if t.kind == kind] for kind in ("object", "person", "style")}
     objects, persons, styles = kinds.values()
     classes = objects[:CLASSES]
-    retold = [t.name for t in world.objects[CLASSES:] if t.synonyms]  # tuning looks at synonyms too
+    retold = [t.name for t in world.objects[CLASSES:] if t.synonyms]  # tuning also measures synonyms
     artwork = drawn("tuning", (name for name in styles if name not in RENDERINGS))
     tuned = [
         *drawn("tuning", retold)[: TUNED["object"]],
@@ -77,7 +78,7 @@ def _split(erased: list[str], keepable: list[str]) -> Split:
 
 
 def text(tasks: dict[str, dict[str, Split]]) -> str:
-    """The committed file: JSON, one run a line."""
+    """The committed file: JSON, one line per run."""
     blocks = []
     for task, runs in tasks.items():
         lines = ",\n".join(f"  {json.dumps(run)}: {json.dumps(split)}" for run, split in runs.items())

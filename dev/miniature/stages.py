@@ -1,5 +1,4 @@
-"""The steps of `make mini`, in order; each resumes where it was interrupted and is skipped when its result
-exists."""
+"""The steps of `make mini`, in order. Each resumes after an interruption and is skipped if it is finished."""
 
 from __future__ import annotations
 
@@ -42,12 +41,12 @@ UNET_SCHEDULE = Schedule(steps=20000, learning_rate=1e-3, warmup=300, ema=0.998)
 
 
 def pools() -> None:
-    """Compose the training pictures."""
+    """Compose the pool of training images."""
     make_pool(POOL, TRAINING, seed=1)
 
 
 def vae() -> MiniVAE:
-    """The autoencoder, then every picture's latents and reconstruction."""
+    """Train the autoencoder, then write the latents and reconstructions of the pool."""
     torch.manual_seed(0)
     pictures = load_pictures(POOL)
     model = MiniVAE().to(memory_format=torch.channels_last)
@@ -63,7 +62,7 @@ def vae() -> MiniVAE:
 
 
 def judge() -> tuple[nn.Module, object]:
-    """The judge and its tokenizer, from pictures and their reconstructions half and half."""
+    """Train the judge and make its tokenizer; half of each batch is composed images, half reconstructions."""
     torch.manual_seed(1)
     world = load_world()
     tokens = judge_tokenizer.write_tokenizer(WORK / "judge", judged_words(world))
@@ -92,7 +91,7 @@ def judged_words(world: World) -> list[str]:
 
 @torch.no_grad()
 def judged_pictures(model: nn.Module) -> Tensor:
-    """The judge's unit features of every training picture [n, 128], kept on disk."""
+    """The judge's unit-length features of every image of the pool [n, 128], cached."""
     path = WORK / "features.pt"
     if not path.exists():
         parts = [image_features(model, as_tensor(part)) for part in _batches(load_pictures(POOL), 256)]
@@ -112,7 +111,7 @@ def _captions() -> tuple:
 
 
 def text() -> MiniText:
-    """The text encoder, then every caption's embeddings."""
+    """Train the text encoder, then write the embeddings of every caption."""
     torch.manual_seed(2)
     world = load_world()
     captions, rows, concept = _captions()
@@ -120,7 +119,7 @@ def text() -> MiniText:
     model = MiniText(len(taught_tokens(world)), len(names), PROJECTION)
 
     @cache
-    def material() -> tuple[Tensor, Tensor]:  # minutes of work that a finished text encoder does not need
+    def material() -> tuple[Tensor, Tensor]:  # takes minutes, and a trained text encoder does not need it
         said = zip(load_scenes(POOL), captions, strict=True)
         return torch.stack([facts(s, c, names) for s, c in said]), judged_pictures(judge()[0])
 
@@ -135,7 +134,7 @@ def text() -> MiniText:
 
 
 def unet() -> nn.Module:
-    """The denoiser."""
+    """Train the U-Net."""
     torch.manual_seed(3)
     encoder = text()
     empty, concept = contexts.empty_context(encoder), _captions()[2]
@@ -153,7 +152,7 @@ def unet() -> nn.Module:
 
 
 def ship() -> None:
-    """Write mini/files from the trained parts."""
+    """Write mini/files from the trained parts, and their logs."""
     write_judge(judge()[0], WORK / "judge")
     write_checkpoint(vae(), text(), unet())
     keep_logs(WORK)

@@ -1,5 +1,8 @@
-"""Training goes on from the shipped files: on a machine without the checkpoints of `make mini`, they are
-written back from mini/files (with a fresh optimiser), so that longer schedules cost only what they add."""
+"""Continue training from the shipped files, on a machine without the checkpoints of `make mini`.
+
+This writes the checkpoints from mini/files (with a fresh optimiser), so that a longer schedule costs only the
+additional steps.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ STEPS_DONE = {"vae": 2600, "judge": 11000, "text": 900, "unet": 20000}
 
 
 def shipped_parts(world: World) -> dict[str, nn.Module]:
-    """The four networks as `make mini` builds them, with the shipped weights."""
+    """The four parts as `make mini` builds them, with the shipped weights."""
     vae, shipped, unet = load_shipped()
     text = MiniText(len(taught_tokens(world)), len(fact_names(world)), PROJECTION)
     text.clip.load_state_dict(shipped.clip.state_dict())
@@ -31,7 +34,7 @@ def shipped_parts(world: World) -> dict[str, nn.Module]:
 
 
 def take_up() -> None:
-    """Write the checkpoints that are missing."""
+    """Write the missing checkpoints."""
     for name, model in shipped_parts(load_world()).items():
         path = WORK / f"{name}.pt"
         if not path.exists():

@@ -1,8 +1,7 @@
 """The text encoder: CLIP's, with two layers of width 128 and only the world's words in its vocabulary.
 
-It learns what a caption says (which things, scene, colour, artwork, rendering it names) and to point where
-the judge puts the caption's picture, so that what looks alike is named by neighbouring vectors. Then it is
-frozen.
+It learns what a caption says (which things, scene, colour, artwork and rendering it names) and to match the
+judge's features of the image, so that things that look alike have similar embeddings. Then it is frozen.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from .world import World
 
 
 class MiniText(nn.Module):
-    """`clip` ships; the heads that read its end-of-text and padding positions serve training only."""
+    """`clip` is shipped; the heads on its end-of-text and padding positions are for training only."""
 
     def __init__(self, rows: int, facts: int, features: int):
         super().__init__()
@@ -63,7 +62,7 @@ def fact_names(world: World) -> list[str]:
 
 
 def facts(scene: Scene, pieces: Pieces, place: dict[str, int]) -> Tensor:
-    """What the caption tells of the scene, [facts] of 0 and 1; what it leaves unsaid does not count."""
+    """What the caption says about the scene, [facts] of 0 and 1; details that it omits are 0."""
     said = " ".join(text for text, _ in pieces)
     wanted = torch.zeros(len(place))
     for thing in scene.things:
@@ -79,10 +78,9 @@ def facts(scene: Scene, pieces: Pieces, place: dict[str, int]) -> Tensor:
 def text_loss(
     model: MiniText, rows: Tensor, wanted: Tensor, pictures: Tensor, generator: torch.Generator
 ) -> tuple:
-    """Facts read off the end-of-text token and off a random padding token, and the judge's features of the
-    picture.
+    """Predict the facts from the end-of-text token and a random padding token, and the judge's features.
 
-    rows [n, 77], wanted [n, facts], pictures [n, p] unit features.
+    rows [n, 77], wanted [n, facts], pictures [n, p]: the judge's unit-length features of the images.
     """
     hidden = model(rows)
     n = torch.arange(len(rows))

@@ -1,7 +1,7 @@
-"""The bundled miniature as a diffusers folder, to try there what this pack exports.
+"""The bundled miniature as a diffusers folder, to test this pack's exports in diffusers.
 
-`write_pipeline(folder, tokenizer)` writes what `StableDiffusionPipeline.from_pretrained(folder)` reads. It
-needs `pip install diffusers`, which the pack itself never asks for.
+`write_pipeline(folder, tokenizer)` writes a folder for `StableDiffusionPipeline.from_pretrained(folder)`. It
+needs `pip install diffusers`, which the pack itself does not require.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mini.checkpoint import (
 )
 
 TEXT, VAE, UNET = "cond_stage_model.", "first_stage_model.", "model.diffusion_model."
-SCHEDULE = {  # Stable Diffusion's, and deterministic steps of equal length down to the least noise
+SCHEDULE = {  # Stable Diffusion's, with deterministic steps of equal length down to the lowest noise
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False,
     "set_alpha_to_one": False, "timestep_spacing": "trailing", "steps_offset": 1,
 }  # fmt: skip
@@ -65,7 +65,7 @@ def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def unet(weights: dict[str, Tensor]) -> nn.Module:
-    """A UNet2DConditionModel with the denoiser's `weights`, named as in SD1's checkpoints."""
+    """A UNet2DConditionModel with `weights`, whose keys are those of SD1 checkpoints."""
     from diffusers import UNet2DConditionModel
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
@@ -84,7 +84,7 @@ def unet(weights: dict[str, Tensor]) -> nn.Module:
 
 
 def autoencoder(weights: dict[str, Tensor]) -> nn.Module:
-    """An AutoencoderTiny with the autoencoder's `weights`; its latents have unit variance, unscaled."""
+    """An AutoencoderTiny with `weights`; its latents have unit variance without scaling."""
     from diffusers import AutoencoderTiny
 
     named = {}
@@ -101,7 +101,7 @@ def autoencoder(weights: dict[str, Tensor]) -> nn.Module:
 
 
 def text_encoder(weights: dict[str, Tensor]) -> nn.Module:
-    """A transformers CLIPTextModel over CLIP's whole vocabulary; untaught tokens share a row."""
+    """A transformers CLIPTextModel with CLIP's whole vocabulary; untaught tokens share a row."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     named = _part(weights, "transformer.text_model.")

@@ -1,4 +1,4 @@
-"""From captions to rows of the miniature's pruned vocabulary, in the host's own CLIP tokenisation."""
+"""Convert captions to rows of the miniature's pruned vocabulary, with the host's own CLIP tokenizer."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def word_tokens(text: str) -> tuple[int, ...]:
 
 
 def taught_tokens(world: World) -> tuple[int, ...]:
-    """The CLIP tokens with a row of their own: every word of the world's names and of the captions'
-    frames."""
+    """The CLIP tokens that have their own row: every word of the world's names and the caption frames."""
     texts = [t.name for t in world.things] + [s for t in world.things for s in t.synonyms]
     texts += [*world.scenes, *world.colours, "noto twemoji fluent a an the person thing and art colour , ."]
     texts += [
@@ -47,14 +46,14 @@ def taught_tokens(world: World) -> tuple[int, ...]:
 
 
 def row_table(taught: tuple[int, ...]) -> Tensor:
-    """Row of each of CLIP's 49,408 tokens; untaught ones share the last row."""
+    """The row of each of CLIP's 49,408 tokens; untaught tokens share the last row."""
     rows = torch.full((49408,), len(taught), dtype=torch.long)
     rows[torch.tensor(taught)] = torch.arange(len(taught))
     return rows
 
 
 def tokenise(pieces: Pieces) -> tuple[Tensor, Tensor]:
-    """Token ids [77] and which of them belong to the concept [77] bool."""
+    """Token ids [77], and whether each belongs to the concept, [77] bool."""
     ids, concept = [START], [False]
     for text, is_concept in pieces:
         words = word_tokens(text.strip()) if text.strip() else ()

@@ -1,8 +1,8 @@
-"""The denoiser: the host's own U-Net class (so its key layout is right by construction), trained as SD was.
+"""The U-Net: the host's own class (so its key layout is correct by construction), trained like SD.
 
-Stable Diffusion draws a concept from two sources: the word's own embedding, and the end-of-text and padding
-tokens that have read the word. MACE needs its two halves because of that, so the miniature is made to use
-both: in part of the batches only the concept's own tokens carry it, in a few only all the others.
+Stable Diffusion reads a concept from two sources: the embedding of its own word, and the end-of-text and
+padding tokens, which attend to that word. MACE has two parts for this reason, so training makes the miniature
+use both sources: in some examples only the concept's own tokens carry it, in a few only all other tokens do.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .captions import Pieces
 from .compose import Scene
 from .world import World
 
-FULL, WORD_ONLY = 0.50, 0.40  # the rest: everything but the word
+FULL, WORD_ONLY = 0.50, 0.40  # shares of the examples; the rest: all tokens but the word's
 SLOW = frozenset((
     "anchor", "axe", "butterfly", "camel", "castle", "crab", "deer", "dinosaur", "Elsa Lind", "fish",
     "football", "shirt", "shoe", "snail", "snowman", "turtle",
 ))  # fmt: skip
-EMPTY = 0.10  # prompts dropped for classifier-free guidance
+EMPTY = 0.10  # share of prompts dropped for classifier-free guidance
 
 
 def build_unet() -> nn.Module:
-    """The host's UNetModel at the miniature's size, freshly initialised."""
+    """The host's UNetModel at the miniature's size, newly initialised."""
     if str(host_folder()) not in sys.path:
         sys.path.insert(0, str(host_folder()))
     make_importable()
@@ -48,9 +48,8 @@ def build_unet() -> nn.Module:
     )  # fmt: skip
     for module in unet.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            type(module).__mro__[1].reset_parameters(
-                module
-            )  # torch's own: the host's class leaves weights unset
+            # torch's own initialisation: the host's class leaves the weights unset
+            type(module).__mro__[1].reset_parameters(module)
         elif isinstance(module, nn.GroupNorm | nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
@@ -67,8 +66,11 @@ def alphas_cumprod() -> Tensor:
 
 
 def how_often(scenes: list[Scene], captions: list[Pieces], world: World) -> Tensor:
-    """How often each scene is shown beside the others, [n]: faces are learned soon; SLOW things, pairs, and
-    how a picture looks (as far as its caption says so), late."""
+    """Sampling weight of each scene, [n].
+
+    Low for faces, which the U-Net learns early; high for what it learns late: SLOW things, pairs, and styles
+    that the caption names.
+    """
     persons = {p.name for p in world.persons}
     return torch.tensor([
         (3.0 if _tells_its_style(scene, caption) else 1.0)
@@ -85,11 +87,10 @@ def _tells_its_style(scene: Scene, caption: Pieces) -> bool:
 def mixed_contexts(
     full: Tensor, neutral: Tensor, concept: Tensor, empty: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Contexts [n, 77, d] in which the concept comes whole, by its word only, by all other tokens only, or
-    not at all.
+    """Contexts [n, 77, d]: the concept in all tokens, in its own only, in all others only, or in none.
 
-    full, neutral [n, 77, d]: the caption's embeddings, and those with the concept's words untaught; concept
-    [n, 77] bool.
+    full, neutral [n, 77, d]: embeddings of the captions, and with untaught words for the concept's (see
+    contexts.py); concept [n, 77] bool.
     """
     draw = torch.rand(len(full), 1, generator=generator)
     from_full = torch.where(draw < FULL, True, torch.where(draw < FULL + WORD_ONLY, concept, ~concept))
@@ -101,10 +102,10 @@ def mixed_contexts(
 def unet_loss(
     unet: nn.Module, z: Tensor, context: Tensor, schedule: Tensor, generator: torch.Generator
 ) -> tuple:
-    """Noise prediction with min-SNR weights; half of the timesteps uniform, half around 550, where shapes are
-    decided.
+    """Noise prediction loss with min-SNR weights.
 
-    z [n, 4, 8, 8] latents of unit variance.
+    Half of the timesteps are uniform, half are around 550, where shapes form. z [n, 4, 8, 8]: latents of
+    unit variance.
     """
     n = len(z)
     around = (550 + 200 * torch.randn(n, generator=generator)).clamp(0, 999).long()

@@ -1,8 +1,8 @@
-"""The autoencoder: TAESD's layout with fewer channels at the large resolutions, so that the host can load it.
+"""The autoencoder: TAESD's layout with fewer channels at high resolutions.
 
-A network of convolutions and ReLUs without normalisation that is narrower somewhere equals the full one
-padded with zeros; `mini/checkpoint.py` does that padding when the checkpoint is loaded. Latents have about
-unit variance per channel.
+The host can still load it: convolutions and ReLUs without normalisation compute the same when the missing
+channels are padded with zeros, and `mini/checkpoint.py` pads them on load. Latents have about unit variance
+per channel.
 """
 
 from __future__ import annotations
@@ -11,12 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTHS = (
-    16,
-    32,
-    64,
-    64,
-)  # channels at full, half, quarter and eighth of the picture's side; TAESD has 64 everywhere
+# channels at 1, 1/2, 1/4 and 1/8 of the image's side; TAESD has 64 everywhere
+WIDTHS = (16, 32, 64, 64)
 
 
 def _conv(n_in: int, n_out: int, **kwargs) -> nn.Conv2d:
@@ -48,7 +44,7 @@ class Clamp(nn.Module):
 
 
 def encoder() -> nn.Sequential:
-    """Pictures [n, 3, h, w] in 0..1 -> latents [n, 4, h/8, w/8]."""
+    """Images [n, 3, h, w] in 0..1 -> latents [n, 4, h/8, w/8]."""
     layers: list[nn.Module] = [_conv(3, WIDTHS[0]), Block(WIDTHS[0])]
     for wide, narrow in zip(WIDTHS, WIDTHS[1:], strict=False):
         layers += [_conv(wide, narrow, stride=2, bias=False), Block(narrow), Block(narrow), Block(narrow)]
@@ -56,7 +52,7 @@ def encoder() -> nn.Sequential:
 
 
 def decoder() -> nn.Sequential:
-    """Latents [n, 4, h/8, w/8] -> pictures [n, 3, h, w] in 0..1 (not clamped)."""
+    """Latents [n, 4, h/8, w/8] -> images [n, 3, h, w] in 0..1 (not clamped)."""
     layers: list[nn.Module] = [Clamp(), _conv(4, WIDTHS[-1]), nn.ReLU()]
     for here, finer in zip(WIDTHS[::-1], WIDTHS[-2::-1], strict=False):
         layers += [
@@ -84,9 +80,9 @@ class MiniVAE(nn.Module):
 
 
 def vae_loss(model: MiniVAE, pictures: Tensor, noise: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """L1 + L2 + half the difference of gradients, and a pull of each latent channel to mean 0, variance 1.
+    """L1, L2 and gradient differences, and a pull of each latent channel towards mean 0 and variance 1.
 
-    A little `noise` [n, 4, h/8, w/8] on the latents makes the decoder forgive a sampler's errors.
+    A little `noise` [n, 4, h/8, w/8] on the latents makes the decoder tolerate a sampler's errors.
     """
     z = model.encode(pictures)
     drawn = model.decode(z + 0.08 * noise)

@@ -1,5 +1,4 @@
-"""The miniature world's names, read from mini/world.json (the data file the pack, the demo and the training
-share)."""
+"""The names of the miniature world, from mini/world.json, which the pack, the demo and the training share."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ WORLD_FILE = WORLD.resolve()
 
 @dataclass(frozen=True)
 class Thing:
-    """One nameable concept: its word, the words for the same thing, what takes its place when it is
-    erased."""
+    """One nameable concept: its name, kind, synonyms and surrogate, and its emoji's name."""
 
     name: str
     kind: str
@@ -26,7 +24,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class World:
-    """All concepts, plus the scenes and plain colours that fill backgrounds and serve as surrogates."""
+    """All concepts, plus the scenes and plain colours that are backgrounds and surrogates."""
 
     things: tuple[Thing, ...]
     scenes: tuple[str, ...]

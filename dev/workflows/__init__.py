@@ -1,1 +1,1 @@
-"""Workflows: described in code, written as templates, read back as API prompts."""
+"""Workflows: described in code, written as templates, converted to API prompts."""

@@ -1,6 +1,6 @@
-"""`python -m dev.workflows.picture`: run each template in the real front end, keep a picture of the canvas.
+"""`python -m dev.workflows.picture`: runs each template in the real front end and saves a screenshot.
 
-The pictures go beside the templates, with the same name, where the host's template browser looks for them.
+The screenshots go beside the templates, with the same name, where the host's template browser looks for them.
 """
 
 import io
@@ -19,7 +19,7 @@ from dev.workflows.write import WORKFLOWS
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 WIDTH, SECONDS = 1600, 600
-SCALE = 0.75  # much smaller, and the front end leaves out the texts
+SCALE = 0.75  # at a much smaller scale the front end hides the texts
 READY = "() => window.LiteGraph?.registered_node_types?.['MACE_EraseConcepts'] && window.app?.graph"
 OPEN = "async workflow => { await app.loadGraphData(workflow, true, true, 'template'); }"
 RUN = "async () => { await app.queuePrompt(0, 1); }"
@@ -53,7 +53,7 @@ def picture(page: Page, host: Host, template: Path) -> None:
     while not (new := set(client.get("/history")) - known):
         page.wait_for_timeout(500)
     for prompt_id in new:
-        client.wait(prompt_id, SECONDS)  # raises when a node failed
+        client.wait(prompt_id, SECONDS)  # raises if a node failed
     page.wait_for_timeout(1500)  # previews arrive, nodes grow
     left, top, width, height = page.evaluate(BOUNDS)
     page.set_viewport_size({"width": int(width * SCALE), "height": int(height * SCALE)})

@@ -1,4 +1,4 @@
-"""How the front end reads /object_info: which inputs are widgets, and in which order it saves them."""
+"""How the front end reads /object_info: which inputs are widgets, and the order of their saved values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ BLANK = {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a node class; `choices` are a combo's values."""
+    """One input of a node class; `choices` are the values of a combo."""
 
     name: str
     type: str
@@ -24,13 +24,13 @@ class Input:
 
     @property
     def has_control(self) -> bool:
-        """Does the front end save a "control after generate" value after this one?"""
+        """Whether the front end saves a "control after generate" value after this one."""
         named_so = self.type == "INT" and self.name in ("seed", "noise_seed")
         return bool(self.options.get("control_after_generate", named_so))
 
     @property
     def has_upload(self) -> bool:
-        """Does the front end save the upload button's value after this one?"""
+        """Whether the front end saves the value of an upload button after this one."""
         return any(self.options.get(f"{what}_upload") for what in ("image", "audio", "video"))
 
     @property
@@ -40,7 +40,7 @@ class Input:
 
 
 def inputs(node: Mapping) -> tuple[Input, ...]:
-    """A node's inputs in the order of its schema, required ones first."""
+    """The inputs of a node in the order of its schema, required inputs first."""
     return tuple(
         parse_input(name, node["input"][group][name], required=group == "required")
         for group in ("required", "optional")
@@ -49,7 +49,7 @@ def inputs(node: Mapping) -> tuple[Input, ...]:
 
 
 def parse_input(name: str, spec: list, required: bool) -> Input:
-    """Old nodes write a combo as a list of its values, new ones as COMBO with options."""
+    """Old nodes declare a combo as a list of its values, new nodes as COMBO with options."""
     kind, options = spec[0], (spec[1] if len(spec) > 1 else {})
     if isinstance(kind, list):
         return Input(name, "COMBO", required, options, tuple(kind))

@@ -1,4 +1,4 @@
-"""What the templates share: a MODEL drawn with the prompt of the template, and shown."""
+"""What the templates share: nodes that generate images with a MODEL and show them."""
 
 from dev.workflows.to_ui import Node, Out
 
@@ -6,8 +6,10 @@ SAMPLING = {"seed": 7, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "schedu
 
 
 def drawing(name: str, model: Out, at: tuple[int, int], title: str) -> tuple[Node, ...]:
-    """KSampler, decoder and preview in a row that begins at a place; `loader`, `positive`, `negative` and
-    `latent` are the template's nodes of those names."""
+    """KSampler, VAE decoder and preview in a row that starts at `at`.
+
+    The template must have nodes named `loader`, `positive`, `negative` and `latent`.
+    """
     x, y = at
     return (
         Node(

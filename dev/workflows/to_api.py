@@ -1,4 +1,4 @@
-"""A workflow as the front end saves it -> the prompt POST /prompt takes, by the server's own /object_info.
+"""Convert a workflow that the front end saved to a prompt for POST /prompt, with the server's /object_info.
 
 python -m dev.workflows.to_api workflows/NAME.json   prints the prompt (starts a host for its schemas)
 """
@@ -16,7 +16,7 @@ MODES = {2: "muted", 4: "bypassed"}
 
 
 def to_api(workflow: Mapping, object_info: Mapping) -> dict[str, dict]:
-    """Node id -> class_type and inputs. Refuses what only the front end can resolve."""
+    """Node id -> class_type and inputs. Refuses nodes that only the front end can resolve."""
     nodes = {node["id"]: node for node in workflow["nodes"]}
     links = {link["id"]: link for link in map(parse_link, workflow.get("links", ()))}
     prompt = {}
@@ -40,12 +40,12 @@ def refuse_unknown(node: Mapping, object_info: Mapping) -> None:
     if node["type"] not in object_info:
         raise ValueError(
             f"{label} is not known to this server: install its pack, or replace subgraphs and "
-            "front-end-only nodes by ordinary ones."
+            "front-end-only nodes with ordinary ones."
         )
 
 
 def node_inputs(node: Mapping, schema: Mapping, nodes: Mapping, links: Mapping) -> dict:
-    """Widget values first, then links on top: a linked widget keeps its place among the saved values."""
+    """Widget values first, then links on top: a linked widget still has a saved value."""
     declared = inputs(schema)
     values = widget_values(node, declared)
     for slot in node.get("inputs", ()):
@@ -58,7 +58,7 @@ def node_inputs(node: Mapping, schema: Mapping, nodes: Mapping, links: Mapping) 
 
 
 def widget_values(node: Mapping, declared: tuple[Input, ...]) -> dict:
-    """Name -> value. The front end saves values by position, its own extra widgets in between."""
+    """Name -> value. The front end saves values by position, with its own extra widgets in between."""
     saved = node.get("widgets_values") or []
     widgets = [each for each in declared if each.is_widget]
     if isinstance(saved, Mapping):
@@ -77,7 +77,7 @@ def pair_up(saved: Iterator, widgets: list[Input]) -> Iterator[tuple[str, object
 
 
 def resolve(link: Mapping, nodes: Mapping, links: Mapping) -> list | None:
-    """[node id, output] at the real end of a link, past any reroutes; None when one hangs in the air."""
+    """[node id, output] where a link really starts, past any reroutes; None if a reroute has no input."""
     origin = nodes[link["origin_id"]]
     if origin["type"] != REROUTE:
         return [str(origin["id"]), link["origin_slot"]]
@@ -86,7 +86,7 @@ def resolve(link: Mapping, nodes: Mapping, links: Mapping) -> list | None:
 
 
 def parse_link(link) -> dict:
-    """Saved as a list up to format 0.4, as a mapping later."""
+    """Links are saved as lists up to format 0.4, and as mappings later."""
     if isinstance(link, Mapping):
         return dict(link)
     return dict(zip(("id", "origin_id", "origin_slot", "target_id", "target_slot", "type"), link))

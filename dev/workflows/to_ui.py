@@ -10,8 +10,8 @@
         notes=(Note("Press *Run*.", at=(0, 300), size=(320, 120)),),
     )
 
-Inputs not named keep the node's defaults. Put such a description into dev/workflows/templates/NAME.py and run
-`make templates` to write workflows/NAME.json.
+Inputs that are not listed have the node's defaults. Put the description into
+dev/workflows/templates/NAME.py and run `make templates` to write workflows/NAME.json.
 """
 
 import uuid
@@ -26,7 +26,7 @@ FRONT_END = "1.32.9"
 
 @dataclass(frozen=True)
 class Out:
-    """An output of another node, by the name shown on the node or by position."""
+    """An output of another node, by its name on the node or by its position."""
 
     node: str
     output: str | int = 0
@@ -68,14 +68,14 @@ class Template:
 
 
 def to_ui(template: Template, object_info: Mapping) -> dict:
-    """The saved form, format 0.4. A name the server does not know is an error here, not in the browser."""
+    """The saved form, format 0.4. Names that the server does not know are errors here, not in the browser."""
     ids = {node.name: number for number, node in enumerate(template.nodes, 1)}
     schemas = {node.name: known_class(node, object_info) for node in template.nodes}
     links = tuple(all_links(template.nodes, ids, schemas))
     nodes = [saved_node(node, ids[node.name], schemas[node.name], links) for node in template.nodes]
     nodes += [saved_note(note, len(nodes) + number) for number, note in enumerate(template.notes, 1)]
     return {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, repr(template))),  # the same text for the same description
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, repr(template))),  # the same id for the same description
         "revision": 0,
         "last_node_id": len(nodes),
         "last_link_id": len(links),
@@ -90,7 +90,7 @@ def to_ui(template: Template, object_info: Mapping) -> dict:
 
 def known_class(node: Node, object_info: Mapping) -> Mapping:
     if node.type not in object_info:
-        raise ValueError(f"node '{node.name}': the server knows no class {node.type}.")
+        raise ValueError(f"node '{node.name}': the server does not know the class {node.type}.")
     schema = object_info[node.type]
     unknown = set(node.inputs) - {each.name for each in inputs(schema)}
     if unknown:
@@ -117,12 +117,14 @@ def output_slot(source: Out, schemas: Mapping) -> int:
     names = schemas[source.node]["output_name"]
     slot = names.index(source.output) if source.output in names else source.output
     if not isinstance(slot, int) or slot >= len(names):
-        raise ValueError(f"node '{source.node}' has no output {source.output}; it has {', '.join(names)}.")
+        raise ValueError(
+            f"node '{source.node}' has no output {source.output}: use one of {', '.join(names)}."
+        )
     return slot
 
 
 def slots(schema: Mapping) -> list[Input]:
-    """Every input is a slot, widgets after the plain sockets, as the front end lays them out."""
+    """Every input is a slot: sockets first, then widgets, as the front end lays them out."""
     return sorted(inputs(schema), key=lambda each: each.is_widget)
 
 
@@ -158,7 +160,7 @@ def saved_slot(each: Input, slot: int, number: int, links: tuple) -> dict:
     if each.is_widget:
         saved["widget"] = {"name": each.name}
     elif not each.required:
-        saved["shape"] = 7  # the front end's mark of an optional socket
+        saved["shape"] = 7  # marks an optional socket in the front end
     return saved
 
 
@@ -180,7 +182,7 @@ def widget_values(node: Node, schema: Mapping) -> Iterator:
 
 
 def rough_size(schema: Mapping) -> tuple[int, int]:
-    """Near enough to what the front end would choose; it grows a node that is too small."""
+    """Close to what the front end would choose; it enlarges nodes that are too small."""
     declared = inputs(schema)
     rows = max(sum(not each.is_widget for each in declared), len(schema["output"]))
     texts = sum(bool(each.options.get("multiline")) for each in declared)

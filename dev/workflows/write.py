@@ -1,4 +1,4 @@
-"""`make templates`: workflows/NAME.json from every templates/NAME.py here, by a running host's schemas."""
+"""`make templates`: writes workflows/NAME.json from each templates/NAME.py, with a running host's schemas."""
 
 import json
 import runpy

@@ -131,7 +131,7 @@ def test_torchaudio_brings_no_torch_and_is_no_newer_than_ours(host, registry):
 def test_what_would_replace_torch_is_refused_and_leaves_nothing(host, registry):
     registry("toy", "1.0", "torch==0.1")
     registry("torch", "0.1")
-    with pytest.raises(RuntimeError, match=r"pip could not install what this ComfyUI requires \(toy\)"):
+    with pytest.raises(RuntimeError, match=r"could not install .*\(toy\)"):
         host_python(host("toy"))
     assert venvs() == []
 

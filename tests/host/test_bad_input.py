@@ -123,7 +123,7 @@ BAD = {
     "no captions": (lambda: with_prior(captions=" \n"), "no captions"),
     "fewer masks": (
         lambda: own_images({"masks": node("SolidMask", width=64, height=64, value=1.0)}),
-        "2 pictures .* 1 mask",
+        "2 images .* 1 mask",
     ),
     "smaller masks": (lambda: own_images(masks_of(32, 0xFFFFFF)), "64 x 64 and their masks 32 x 32"),
     "a black mask": (lambda: own_images(masks_of(64, 0)), "black everywhere"),

@@ -44,11 +44,11 @@ def test_transparent_pictures_among_them(comfy, graph):
     [
         (
             {"images": [PICTURES[:1], torch.zeros(1, 64, 96, 3)]},
-            r"'ship' come in 2 sizes \(64 x 64, 96 x 64\)",
+            r"'ship' .* 2 sizes \(64 x 64, 96 x 64\)",
         ),
-        ({"images": []}, "There are no pictures of 'ship': connect at least one"),
-        ({"masks": [torch.ones(1, 64, 64)] * 2}, "There are 3 pictures of 'ship' and 2 masks"),
-        ({"concept": ["ship", "dog"]}, "The concept of the pictures came as a list of 2 that differ"),
+        ({"images": []}, "no images of 'ship'.* connect"),
+        ({"masks": [torch.ones(1, 64, 64)] * 2}, "3 images of 'ship' and 2 masks"),
+        ({"concept": ["ship", "dog"]}, "concept of the images .* list of 2 .* differ"),
     ],
 )
 def test_what_is_no_training_set(comfy, graph, changed, said):

@@ -58,7 +58,7 @@ def test_pictures_and_masks_of_ones_own(comfy, graph, damaged_vae):
         own_pictures(comfy, damaged_vae, grey)
     for pictures, mask, said in (
         (grey * NAN, masks, "The images contain NaN"),
-        (grey, masks * NAN, "The masks of 'ship' .*NaN"),
+        (grey, masks * NAN, "masks of 'ship' .*NaN"),
     ):
         with pytest.raises(ValueError, match=said):
             own_pictures(comfy, graph.vae, pictures, masks=mask)

@@ -81,6 +81,6 @@ def test_masks_are_shown_when_there_are_some(comfy, graph):
     _, masks = attention(comfy, graph, training_set=masked)
     assert masks.shape[0] == 1 and masks.std() > 0.05
     _, blocked = attention(comfy, graph)
-    assert "connect the one of Mask Concepts" in blocked.message
+    assert "connect Mask Concepts" in blocked.message
     with pytest.raises(ValueError, match="of 'ship' have no masks"):
         attention(comfy, graph, training_set=drawn)

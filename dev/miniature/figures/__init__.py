@@ -1,1 +1,1 @@
-"""The figures of the model card, each measured from the shipped files: one module per question."""
+"""The figures of the model card, measured on the shipped files: one module per question."""

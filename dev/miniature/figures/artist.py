@@ -1,4 +1,4 @@
-"""The shipped model and the shipped judge, asked in batches: what is drawn, and what it is taken for."""
+"""The shipped model and the shipped judge: generate images in batches and classify them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Artist:
-    """Draws at the report's one setting (dev/miniature/draw.py) and names pictures with the judge."""
+    """Generates images at the report's settings (dev/miniature/draw.py) and has the judge classify them."""
 
     world: World
     vae: MiniVAE
@@ -40,7 +40,7 @@ class Artist:
 
     @property
     def subjects(self) -> list[str]:
-        """All names the judge chooses from: objects, persons, scenes, anybody."""
+        """All names that the judge chooses from: objects, persons, scenes, generic person."""
         return groups(self.world)["subject"]
 
     @property
@@ -53,30 +53,32 @@ class Artist:
         return torch.cat([self.text(part) for part in rows.split(BATCH)])
 
     def draw(self, contexts: Tensor, seed: int) -> Tensor:
-        """One picture per context, each from noise of its own: [n, 64, 64, 3] in 0..1."""
+        """One image per context, each from its own noise: [n, 64, 64, 3] in 0..1."""
         parts = enumerate(contexts.split(BATCH))
         return torch.cat(
             [draw_contexts(self.vae, self.text, self.unet, part, 1000 * seed + i) for i, part in parts]
         )
 
     def named(self, pictures: Tensor, names: Sequence[str]) -> list[str]:
-        """The likeliest of `names` for each picture [n, 64, 64, 3]."""
+        """The most probable of `names` for each image [n, 64, 64, 3]."""
         return [names[i] for i in self.judge.probabilities(pictures, names).argmax(-1).tolist()]
 
     def pair_named(self, pictures: Tensor) -> list[set[str]]:
-        """What the judge sees in the two corners of each picture [n, 64, 64, 3] where a pair's things stand,
-        enlarged: it knows things that fill a picture."""
+        """What the judge sees in the two corners of each image [n, 64, 64, 3] that hold a pair's things.
+
+        The corners are enlarged, because the judge knows things that fill an image.
+        """
         enlarged = corners(pictures.permute(0, 3, 1, 2)).permute(0, 1, 3, 4, 2)
         named = [self.named(each, self.subjects) for each in enlarged]
         return [set(both) for both in zip(*named, strict=True)]
 
     def share(self, asked: Sequence[tuple[str, str]], each: int, seed: int) -> list[float]:
-        """For every (prompt, subject): the percentage of `each` pictures that the judge names `subject`."""
+        """For every (prompt, subject): the percentage of `each` images classified as `subject`."""
         contexts = self.contexts([prompt for prompt, _ in asked]).repeat_interleave(each, 0)
         return self.share_of(contexts, [subject for _, subject in asked], seed)
 
     def share_of(self, contexts: Tensor, subjects: Sequence[str], seed: int) -> list[float]:
-        """The same for contexts [len(subjects) * each, 77, 128], a subject's pictures in a row."""
+        """The same for contexts [len(subjects) * each, 77, 128], grouped by subject."""
         each = len(contexts) // len(subjects)
         named = self.named(self.draw(contexts, seed), self.subjects)
         right = [named[i] == subjects[i // each] for i in range(len(named))]
@@ -84,12 +86,12 @@ class Artist:
 
 
 def plain_prompt(thing: Thing, word: str = "") -> str:
-    """The prompt the erasure draws a concept with, for its name or another word."""
+    """The prompt that the erasure uses to generate a concept, with its name or another word."""
     return DRAWN_WITH[thing.kind].format(word or thing.name)
 
 
 def a(noun: str) -> str:
-    """The noun behind its article."""
+    """The noun with its article."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 

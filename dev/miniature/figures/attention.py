@@ -1,9 +1,9 @@
-"""Where a concept's tokens look: the share of their cross-attention inside the object, layer by layer.
+"""Where a concept's tokens attend: the share of their cross-attention inside the object, layer by layer.
 
-Composed pictures tell exactly where a thing is: here each concept is beside another object, once on either
-side. They are noised to the middle of the schedule and shown to the U-Net with a caption that names both. A
-layer's probabilities for the concept's tokens, over all places, are compared with the concept's own mask: a
-share equal to the mask's share of the area would be chance.
+In composed images the position of each thing is known exactly. Here, each concept is beside another object,
+once on either side. The images are noised to the middle of the schedule and passed to the U-Net with a
+caption that names both things. For each layer, the probabilities of the concept's tokens are compared with
+the concept's mask: by chance, the share inside the mask equals the mask's share of the area.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIDDLE = 500
 
 @torch.no_grad()
 def measure(artist: Artist, composer: Composer) -> dict[str, float]:
-    """By layer: how many times the area's share the attention inside the mask is, mean over concepts."""
+    """Per layer: the share of attention inside the mask, relative to chance; mean over concepts."""
     cases = []
     for thing in artist.nameable:
         other = composer.another(thing)
@@ -55,8 +55,10 @@ def _caption(pair: tuple[Thing, Thing], place: int) -> Pieces:
 
 @contextmanager
 def recorded(unet: nn.Module):
-    """While open, every call leaves each attn2's probabilities [n, heads, places, tokens] in what is
-    yielded."""
+    """While open, each call stores the probabilities of every attn2, [n, heads, places, tokens].
+
+    They are in the dict that it yields, by the name of the module.
+    """
     maps: dict[str, Tensor] = {}
     handles = [
         module.register_forward_hook(_recorder(maps, name), with_kwargs=True)
@@ -86,10 +88,10 @@ def _recorder(maps: dict[str, Tensor], name: str):
 def shares(
     unet: nn.Module, latents: Tensor, contexts: Tensor, concept: Tensor, masks: Tensor, seed: int
 ) -> dict[str, Tensor]:
-    """Per layer, how many times the mask's area share the attention inside the mask is: [n].
+    """Per layer, the share of attention inside the mask, divided by the mask's share of the area: [n].
 
-    latents [n, 4, 8, 8]; contexts [n, 77, d]; concept [n, 77] bool, the tokens that name what `masks`
-    [n, 64, 64] in 0..1 cover.
+    latents [n, 4, 8, 8]; contexts [n, 77, d]; concept [n, 77] bool: the tokens that name the thing that
+    `masks` [n, 64, 64] in 0..1 cover.
     """
     alpha = alphas_cumprod()[MIDDLE]
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""The model card's measured parts: the table between the markers of mini/README.md, curves, contact sheet."""
+"""Measured parts of the model card, mini/README.md: the table between its markers, curves, contact sheet."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MINI = Path(__file__).resolve().parents[3] / "mini"
 CARD, CURVES, SHEET = MINI / "README.md", MINI / "curves.png", MINI / "concepts.jpg"
 BEGIN, END = "<!-- figures: written by `make mini-report` -->", "<!-- end of the figures -->"
 COLUMNS, SIDE, CELL, LABEL, MARGIN = 13, 84, (96, 112), 14, 16
-SHEET_SEED = 1  # one picture a name, none picked by hand
-LISTED = 12  # concepts the card names as the least drawn
+SHEET_SEED = 1  # one image per name, none selected by hand
+LISTED = 12  # the card lists this many concepts with the lowest scores
 
 
 def write(artist: Artist, figures: dict, details: dict) -> None:
-    """Rewrite the card's table and both pictures."""
+    """Rewrite the card's table and both images."""
     names = details["names"]
     least = sorted(names, key=names.get)[:LISTED]
     worst = ", ".join(f"{name} {names[name]:.0f}" for name in least)
@@ -49,7 +49,7 @@ def table(figures: dict) -> str:
 
 
 def lines(figures: dict) -> str:
-    """The figures for a shell."""
+    """The figures as lines for a terminal."""
     return "\n".join(
         f"{each.what:<46}{_short(each.measured):>9}"
         f"{'' if each.ceiling is None else _short(each.ceiling):>9}"
@@ -63,7 +63,7 @@ def _short(value: float) -> str:
 
 
 def draw_sheet(names: list[str], pictures: Tensor, path: Path) -> None:
-    """Every name under the picture [64, 64, 3] drawn for it."""
+    """A contact sheet: each name below its generated image [64, 64, 3]."""
     rows = -(-len(names) // COLUMNS)
     size = (2 * MARGIN + COLUMNS * CELL[0], 2 * MARGIN + rows * CELL[1])
     canvas = Image.new("RGB", size, PAPER)

@@ -1,6 +1,6 @@
-"""The judge on composed pictures it was not trained on, as they are and through the autoencoder.
+"""The judge on held-out composed images, as they are and after the autoencoder.
 
-The second is its ceiling: no drawn picture can be expected to be named right more often.
+The latter is its ceiling: generated images cannot be expected to be classified correctly more often.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..pool import as_tensor
 from ..world import Thing, World
 from .artist import BATCH, Artist, mean
 
-SEED = 77  # training's pools have others
-EACH, PAIRS, STYLED = 10, 200, 60  # pictures of a concept, of two things, of a style
+SEED = 77  # not a seed of the training pool
+EACH, PAIRS, STYLED = 10, 200, 60  # images per concept, of pairs, per style
 
 
 class Composer:
-    """Composes held-out pictures: backgrounds, jitter and artwork as in training, drawn anew."""
+    """Composes held-out images: backgrounds, jitter and artwork as in training, with another seed."""
 
     def __init__(self, world: World, glyphs: dict[str, np.ndarray]):
         self.world, self.glyphs, self.rng = world, glyphs, np.random.default_rng(SEED)
@@ -35,19 +35,19 @@ class Composer:
         return tuple(str(name) for name in self.rng.choice([t.name for t in self.world.objects], 2, False))
 
     def another(self, thing: Thing) -> Thing:
-        """An object that is not `thing`."""
+        """A random object other than `thing`."""
         others = [other for other in self.world.objects if other != thing]
         return others[self.rng.integers(len(others))]
 
     def paint(self, scenes: Sequence[Scene]) -> tuple[Tensor, list[np.ndarray]]:
-        """Pictures [n, 3, 64, 64] in 0..1, and for each its things' coverage [things, 64, 64]."""
+        """Images [n, 3, 64, 64] in 0..1, and for each the coverage of its things [things, 64, 64]."""
         painted = [draw(scene, self.world, self.glyphs, self.rng) for scene in scenes]
         return as_tensor(np.stack([picture for picture, _ in painted])), [mask for _, mask in painted]
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Percentages named right: on the composed pictures (`seen`) and through the autoencoder."""
+    """Percentages classified correctly: composed images (`seen`), and after the autoencoder (`ceiling`)."""
 
     seen: dict[str, float]  # by subject
     ceiling: dict[str, float]
@@ -66,7 +66,7 @@ def through_vae(artist: Artist, pictures: Tensor) -> Tensor:
 
 
 def style_choices(artist: Artist, style: str) -> tuple[str, list[str]]:
-    """What the judge calls a style, and the names it chooses from: artwork or rendering."""
+    """The judge's name for a style, and the names it chooses from: artwork or rendering."""
     names = groups(artist.world)
     if style in RENDERINGS:
         return style, names["rendering"]
@@ -74,7 +74,7 @@ def style_choices(artist: Artist, style: str) -> tuple[str, list[str]]:
 
 
 def measure(artist: Artist, composer: Composer) -> Ceilings:
-    """All of the judge's own figures."""
+    """All figures about the judge itself."""
     things = [thing.name for thing in artist.nameable for _ in range(EACH)]
     seen, ceiling = _right(artist, composer, [composer.scene(name) for name in things], things)
     by_style = [_styled(artist, composer, style.name) for style in artist.world.styles]

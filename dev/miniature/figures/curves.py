@@ -1,4 +1,4 @@
-"""mini/curves.png: how the four networks learned, drawn from the committed logs."""
+"""mini/curves.png: the training curves of the miniature's four parts, drawn from the committed logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..logs import LOGS, read_log
 
 PANELS = (
     ("vae", "psnr", "autoencoder: PSNR, dB"),
-    ("judge", "subject", "judge: named right, share of the batch"),
+    ("judge", "subject", "judge: share of the batch classified correctly"),
     ("text", "alike", "text encoder: contrastive loss"),
     ("unet", "mse", "U-Net: mean squared error of the noise"),
 )
@@ -21,7 +21,7 @@ TICKS = 4
 
 
 def draw_curves(path: Path, logs: Path = LOGS) -> None:
-    """Two by two panels; one without a log says so."""
+    """Two by two panels; a panel without a log says so."""
     width, height = PANEL
     canvas = Image.new("RGB", (2 * width + 2 * MARGIN, 2 * height + 2 * MARGIN), PAPER)
     pen = ImageDraw.Draw(canvas)
@@ -37,7 +37,7 @@ def _panel(pen: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, points
     right, bottom = corner[0] + PANEL[0] - INNER[2], corner[1] + PANEL[1] - INNER[3]
     pen.text((left, corner[1] + 12), title, INK, font(16))
     if not points:
-        pen.text((left, (top + bottom) // 2), "no log was kept", SOFT, font(14))
+        pen.text((left, (top + bottom) // 2), "no log", SOFT, font(14))
         return
     last, (low, high) = points[-1][0], _range([value for _, value in points])
     for tick in range(TICKS + 1):
@@ -55,7 +55,7 @@ def _panel(pen: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, points
 
 
 def _range(values: list[float]) -> tuple[float, float]:
-    """A little more than the values span, so that no line lies on the frame."""
+    """A little more than the range of the values, so that no line lies on the frame."""
     low, high = min(values), max(values)
     spare = 0.05 * (high - low) or 0.05 * math.fabs(high) or 1.0
     return low - spare, high + spare

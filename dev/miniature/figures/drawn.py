@@ -1,4 +1,7 @@
-"""What the shipped model draws, by the judge: names, synonyms, held-out templates, styles, pairs, halves."""
+"""What the judge sees in the generated images: names, synonyms, held-out templates, styles, pairs, halves.
+
+Unless it says otherwise, a percentage is the share of images that the judge classifies as the concept.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ..world import Thing, read_world
 from .artist import Artist, a, mean, plain_prompt
 from .composed import style_choices
 
-NAMES, SYNONYMS, TEMPLATES, STYLES, PAIRS, HALVES = 10, 4, 1, 40, 100, 2  # pictures of each
+NAMES, SYNONYMS, TEMPLATES, STYLES, PAIRS, HALVES = 10, 4, 1, 40, 100, 2  # images per item
 SEEDS = {
     name: i + 1
     for i, name in enumerate(("names", "synonyms", "templates", "styles", "pairs", "word", "rest"))
@@ -20,14 +23,14 @@ SEEDS = {
 
 
 def names(artist: Artist) -> dict[str, float]:
-    """Percent drawn, by concept, of its name in the plainest prompt."""
+    """Percentage by concept, for its name in the plainest prompt."""
     asked = [(plain_prompt(thing), thing.name) for thing in artist.nameable]
     shares = artist.share(asked, NAMES, SEEDS["names"])
     return {thing.name: share for thing, share in zip(artist.nameable, shares, strict=True)}
 
 
 def synonyms(artist: Artist) -> dict[str, float]:
-    """Percent drawn, by synonym, of the object it stands for."""
+    """Percentage by synonym, for the object that it stands for."""
     told = [(word, thing) for thing in artist.world.objects for word in thing.synonyms]
     asked = [(plain_prompt(thing, word), thing.name) for word, thing in told]
     shares = artist.share(asked, SYNONYMS, SEEDS["synonyms"])
@@ -39,7 +42,7 @@ def held_out_templates() -> tuple[str, ...]:
 
 
 def templates(artist: Artist) -> dict[str, float]:
-    """Percent drawn, by template that no training caption had, over all concepts."""
+    """Percentage by template, over all concepts; no training caption uses them."""
     said = [(frame, thing) for frame in held_out_templates() for thing in artist.nameable]
     asked = [
         (frame.format(thing.name if thing.kind == "person" else f"the {thing.name}"), thing.name)
@@ -51,8 +54,10 @@ def templates(artist: Artist) -> dict[str, float]:
 
 
 def styles(artist: Artist) -> dict[str, float]:
-    """Percent in the style the prompt names, by style; artwork is told from artwork, rendering from
-    rendering."""
+    """Percentage in the style that the prompt names, by style.
+
+    The judge chooses among the artworks or among the renderings.
+    """
     rng, found = np.random.default_rng(SEEDS["styles"]), {}
     for style in (thing.name for thing in artist.world.styles):
         objects = rng.choice([thing.name for thing in artist.world.objects], STYLES)
@@ -65,7 +70,7 @@ def styles(artist: Artist) -> dict[str, float]:
 
 
 def pairs(artist: Artist) -> float:
-    """Percent of "a photo of a A and a B" in which the judge sees A in one corner and B in the other."""
+    """Percentage of "a photo of a A and a B" in which the judge sees A in one corner and B in the other."""
     rng = np.random.default_rng(SEEDS["pairs"])
     objects = [thing.name for thing in artist.world.objects]
     told = [tuple(str(name) for name in rng.choice(objects, 2, replace=False)) for _ in range(PAIRS)]
@@ -75,7 +80,7 @@ def pairs(artist: Artist) -> float:
 
 
 def halves(artist: Artist) -> tuple[dict[str, float], dict[str, float]]:
-    """Percent drawn, by concept: from the word's own embedding alone, and without it (see `split`)."""
+    """Percentages by concept: with the word's own embedding alone, and without it (see `split`)."""
     contexts = zip(*(split(artist, thing) for thing in artist.nameable), strict=True)
     subjects = [thing.name for thing in artist.nameable]
     found = []
@@ -89,8 +94,8 @@ def halves(artist: Artist) -> tuple[dict[str, float], dict[str, float]]:
 def split(artist: Artist, thing: Thing) -> tuple[Tensor, Tensor]:
     """The two sources of a concept in a prompt's embeddings, each [77, 128] (figure 2 of the paper).
 
-    First the word's own embedding in an otherwise neutral prompt, whose tokens have read an untaught word;
-    then all other tokens, which have read the word, with the surrogate's embedding in the word's place.
+    First: the word's own embedding in an otherwise neutral prompt, whose tokens attend to an untaught word.
+    Second: all other tokens, which attend to the word, with the surrogate's embedding in place of the word's.
     """
     before, after = plain_prompt(thing, "|").split("|")
     pieces = [[(before, False), (word, True), (after, False)] for word in (thing.name, thing.surrogate)]
@@ -98,7 +103,8 @@ def split(artist: Artist, thing: Thing) -> tuple[Tensor, Tensor]:
     untaught = torch.where(own, artist.text.clip.config.vocab_size - 1, rows[0])
     told, surrogate, neutral = artist.text(torch.stack([rows[0], rows[1], untaught]))
     replacement = surrogate[others]
-    place = torch.arange(int(own.sum())).clamp(max=len(replacement) - 1)  # the last word stands for the rest
+    # a shorter surrogate repeats its last token
+    place = torch.arange(int(own.sum())).clamp(max=len(replacement) - 1)
     without = told.clone()
     without[own] = replacement[place]
     return torch.where(own[:, None], told, neutral), without

@@ -1,7 +1,7 @@
-"""The shipped miniature inside the host, on one core: how long a picture takes, and are its latents ours?
+"""The shipped miniature in the host, on one core: seconds per image, and how far its latents are from ours.
 
-python -m dev.miniature.figures.host prints both as JSON; the report runs it in its own process, because a
-loaded host stays and because a core is given to a process.
+python -m dev.miniature.figures.host prints both as JSON. The report runs it in a separate process, because a
+host cannot be unloaded and because CPU affinity is set per process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PROMPT = "a photo of the ship"
 
 
 def measure() -> dict[str, float]:
-    """Seconds for one picture, and the largest difference of its latents, found in another process."""
+    """Seconds per image, and the largest difference of the latents, measured in a separate process."""
     command = [sys.executable, "-m", "dev.miniature.figures.host"]
     answer = subprocess.run(
         command,
@@ -33,8 +33,10 @@ def measure() -> dict[str, float]:
 
 
 def seconds_per_picture(host, loaded: tuple) -> float:
-    """Text, 20 sampler steps with guidance and decoding through the stock nodes: the median picture, in
-    seconds of the processor, which on a core of one's own are those of the clock."""
+    """Median seconds for text, 20 sampler steps with guidance and decoding, with the stock nodes.
+
+    This is CPU time, which equals wall-clock time on a core that nothing else uses.
+    """
     from ..draw import CFG, STEPS
 
     model, clip, vae = loaded
@@ -54,7 +56,7 @@ def seconds_per_picture(host, loaded: tuple) -> float:
 
 
 def latents(model, context, empty, noise):
-    """The host's sampler on the report's steps: latents [n, 4, 8, 8] of unit variance, in DDIM's scale.
+    """Latents [n, 4, 8, 8] from the host's sampler at the report's timesteps: unit variance, in DDIM's scale.
 
     model: a loaded MODEL; context, empty [n or 1, 77, 128]; noise [n, 4, 8, 8].
     """

@@ -1,4 +1,4 @@
-"""Figures that need no pictures: what the repository weighs, and how far diffusers' latents are from ours."""
+"""Figures that need no images: file sizes, and how far diffusers' latents are from ours."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ BINARY = (
 
 
 def megabytes(path: Path) -> float:
-    """Of a file or of all files below a folder; one is 2^20 bytes."""
+    """Size of a file, or of all files below a folder, in units of 2^20 bytes."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files) / 2**20
 
 
 def binaries() -> list[Path]:
-    """The binary files among those the repository tracks or is about to."""
+    """The binary files that git tracks, or that are new and not ignored."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     paths = [REPOSITORY / line for line in listed.splitlines() if line.lower().endswith(BINARY)]
@@ -57,7 +57,7 @@ def sizes() -> dict[str, float]:
 
 
 def latents_diffusers(artist: Artist) -> float:
-    """The largest difference between diffusers' latents and ours: 20 steps of one prompt."""
+    """The largest difference between diffusers' latents and ours, after 20 steps with one prompt."""
     from diffusers import StableDiffusionPipeline
 
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))

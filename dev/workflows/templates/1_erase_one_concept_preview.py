@@ -1,4 +1,4 @@
-"""Template 1: stage 1 alone, in seconds, before and after with the same seed."""
+"""Template 1: stage 1 alone, which takes seconds; images before and after with the same seed."""
 
 from dev.workflows.side_by_side import drawing
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
@@ -59,15 +59,16 @@ TEMPLATE = Template(
     groups=(
         Group("1. Load", at=(-20, -80), size=(360, 200)),
         Group("2. Erase", at=(-20, 160), size=(740, 360), color="#b06634"),
-        Group("3. Draw before and after with the same seed", at=(740, -80), size=(1460, 780)),
+        Group("3. Generate before and after with the same seed", at=(740, -80), size=(1460, 780)),
     ),
     notes=(
         Note(
-            "Press **Run**. The bundled miniature model draws the prompt twice with the same seed: "
-            "as it is, and with the concept erased by the closed form alone (stage 1, seconds).\n\n"
-            "Another concept: change *Erase Concepts* and the prompt. Your own model: choose an SD1.x, "
-            "SD2.x or SDXL checkpoint, and its size in *Empty Latent Image*.\n\n"
-            "All three stages: template *2_erase_one_concept*.",
+            "Press **Run**. Generates images with the bundled miniature before and after the erasure, at "
+            "the same seed. "
+            "The concept is erased in closed form only (stage 1), which takes seconds.\n\n"
+            "For another concept, change *Erase Concepts* and the prompt. For your own model, choose an "
+            "SD1.x, SD2.x or SDXL checkpoint and set its size in *Empty Latent Image*.\n\n"
+            "For all three stages, open the template *2_erase_one_concept*.",
             at=(0, 580),
             size=(700, 120),
             title="What this does",

@@ -1,4 +1,4 @@
-"""Template 2: all three stages of MACE for one concept, before and after side by side, kept as a file."""
+"""Template 2: all three stages of MACE for one concept, images before and after, and the saved erasure."""
 
 from dev.workflows.side_by_side import drawing
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
@@ -160,33 +160,33 @@ TEMPLATE = Template(
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(360, 200)),
-        Group("What to erase, what to keep", at=(-20, 160), size=(360, 700), color="#b06634"),
+        Group("Concepts to erase and preserve", at=(-20, 160), size=(360, 700), color="#b06634"),
         Group("Stage 1: closed form", at=(380, -80), size=(360, 290), color="#a1309b"),
         Group("Stage 2: one LoRA per concept", at=(380, 250), size=(1120, 800), color="#a1309b"),
         Group("Stage 3: fusion", at=(1140, -80), size=(360, 290), color="#a1309b"),
-        Group("Apply and keep", at=(1540, 400), size=(360, 460), color="#8a8"),
+        Group("Apply and save", at=(1540, 400), size=(360, 460), color="#8a8"),
         Group("Prompt", at=(1540, -80), size=(360, 470)),
-        Group("Draw before and after", at=(1940, -80), size=(1080, 940)),
+        Group("Generate before and after", at=(1940, -80), size=(1080, 940)),
     ),
     notes=(
         Note(
-            "Press **Run**. All three stages of MACE on the bundled miniature model: "
-            "the words around *ship* are refined in closed form, a tiny LoRA turns attention away from "
-            "ships, and both are fused.\n\n"
-            "Another concept: change *Erase Concepts*, take it out of *Preserve Prior*, change the prompt "
-            "and the name in *Save Erasure*. Several: one line each.",
+            "Press **Run**. Runs all three stages of MACE on the bundled miniature: refines the words "
+            "around *ship* in closed form, trains a small LoRA that turns attention away from ships, and "
+            "fuses both.\n\n"
+            "For another concept, change *Erase Concepts*, the prompt and the name in *Save Erasure*, and "
+            "delete the concept from *Preserve Prior*. For several concepts, write one per line.",
             at=(780, 0),
             size=(320, 210),
             title="What this does",
         ),
         Note(
-            "*Save Erasure* keeps one small file in `models/mace`; *Load Erasure* + "
-            "*Apply Erased Model* put it on any checkpoint with the same text encoder.\n\n"
-            "Your own model: an SD1.x, SD2.x or SDXL checkpoint; set its size in *Draw Concepts* and "
-            "*Empty Latent Image* (512, 768 or 1024), and cfg 7.5.",
+            "*Save Erasure* writes one small file to `models/mace`. Use *Load Erasure* and "
+            "*Apply Erased Model* to apply it to any checkpoint with the same text encoder.\n\n"
+            "For your own model, choose an SD1.x, SD2.x or SDXL checkpoint. In *Draw Concepts* and "
+            "*Empty Latent Image*, set its size (512, 768 or 1024). Set cfg to 7.5.",
             at=(1560, 900),
             size=(700, 150),
-            title="Then",
+            title="Next steps",
         ),
     ),
 )

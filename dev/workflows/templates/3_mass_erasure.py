@@ -1,4 +1,4 @@
-"""Template 3: a dozen concepts of three kinds at once; what is finished is kept, so the list may grow."""
+"""Template 3: a dozen concepts of three kinds at once; results are cached, so that the list can grow."""
 
 from dev.workflows.side_by_side import SAMPLING
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
@@ -26,11 +26,11 @@ house
 person: Nadia Quist
 person: Oscar Tanaka
 style: black and white"""
-X = 2000  # where drawing starts
+X = 2000  # left edge of the nodes that generate images
 
 
 def drawing(name: str, prompt: str, title: str, y: int) -> tuple[Node, ...]:
-    """One prompt drawn with the MODEL before and after, same seed."""
+    """Nodes that generate one prompt with the original and the erased model at the same seed."""
     nodes = [
         Node(
             f"text_{name}",
@@ -183,35 +183,35 @@ TEMPLATE = Template(
             size=(320, 106),
             inputs={"width": 64, "height": 64, "batch_size": 4},
         ),
-        *drawing("erased", "a photo of a fox", "Erased", 0),
-        *drawing("kept", "a photo of a cat", "Kept", 480),
+        *drawing("erased", "a photo of a fox", "Erased concept", 0),
+        *drawing("kept", "a photo of a cat", "Preserved concept", 480),
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(420, 200)),
-        Group("What to erase, what to keep", at=(-20, 160), size=(420, 1140), color="#b06634"),
+        Group("Concepts to erase and preserve", at=(-20, 160), size=(420, 1140), color="#b06634"),
         Group("Stage 1: closed form", at=(440, -80), size=(360, 310), color="#a1309b"),
         Group("Stage 2: one LoRA per concept", at=(440, 280), size=(1120, 800), color="#a1309b"),
         Group("Stage 3: fusion", at=(1200, -80), size=(360, 310), color="#a1309b"),
-        Group("Apply and keep", at=(1580, -80), size=(360, 450), color="#8a8"),
+        Group("Apply and save", at=(1580, -80), size=(360, 450), color="#8a8"),
         Group("Prompt", at=(1580, 400), size=(360, 350)),
-        Group("Draw before and after", at=(X - 20, -80), size=(1840, 970)),
+        Group("Generate before and after", at=(X - 20, -80), size=(1840, 970)),
     ),
     notes=(
         Note(
-            "Press **Run**. Nine objects, two people and a style of the bundled miniature model are erased "
-            "at once; each kind has its own prompts and masks.",
+            "Press **Run**. Erases nine objects, two people and one style from the bundled miniature at "
+            "once. Each kind has its own prompts and masks.",
             at=(840, 0),
             size=(320, 180),
             title="What this does",
         ),
         Note(
-            "Add a line or take one away and run again: pictures and LoRAs of the other concepts are kept "
-            "in `models/mace/drawn` and `models/mace/concepts`, so only what is new is drawn and trained. A "
-            "run that was stopped or killed goes on where it was.\n\n"
-            "Hundreds of concepts: choose a CSV, JSON or YAML file in *Erase Concepts*.",
+            "Add or delete a line and run again. Training images and LoRAs of the other concepts are cached "
+            "in `models/mace/drawn` and `models/mace/concepts`, so only new concepts need images and "
+            "training. A run that was stopped or killed continues where it ended.\n\n"
+            "For hundreds of concepts, choose a CSV, JSON or YAML file in *Erase Concepts*.",
             at=(1580, 800),
             size=(360, 260),
-            title="Lists grow and shrink",
+            title="Change the list",
         ),
     ),
 )

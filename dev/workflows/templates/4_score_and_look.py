@@ -1,4 +1,4 @@
-"""Template 4: an erasure, its scores and what the network looks at, before and after."""
+"""Template 4: an erasure with its scores and attention maps, before and after."""
 
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
@@ -99,19 +99,19 @@ TEMPLATE = Template(
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(360, 200)),
-        Group("Ask the text encoder", at=(-20, 160), size=(360, 500)),
+        Group("Suggest a surrogate", at=(-20, 160), size=(360, 500)),
         Group("Erase (stage 1)", at=(380, -80), size=(360, 1340), color="#a1309b"),
-        Group("Before and after, and the judge", at=(780, -80), size=(600, 1340), color="#8a8"),
-        Group("The evidence", at=(1420, -80), size=(720, 1340), color="#b06634"),
+        Group("Score with the judge", at=(780, -80), size=(600, 1340), color="#8a8"),
+        Group("Scores and attention maps", at=(1420, -80), size=(720, 1340), color="#b06634"),
     ),
     notes=(
         Note(
-            "Press **Run**. *Ship* is erased in closed form. The judge says what is still drawn, and the "
-            "maps show where the network looks while it reads each word.\n\n"
-            "Instead of stage 1, connect any erased MODEL to *after*, such as that of *Apply Erased Model*. "
-            "Two pictures a prompt are a glance: 20 make an estimate. "
-            "Your own model: put a CLIP folder into `models/mace/judges` and choose it as judge. "
-            "All scores and settings are kept in `output/mace`.",
+            "Press **Run**. Erases *ship* in closed form. The judge classifies the images of both models, "
+            "and the attention maps show where the U-Net attends to each word.\n\n"
+            "Instead of stage 1, you can connect any erased MODEL to *after*, such as that of "
+            "*Apply Erased Model*. Two images per prompt give a first impression; use 20 for an estimate. "
+            "For your own model, put a CLIP folder into `models/mace/judges` and choose it as the judge. "
+            "Scores and settings are saved in `output/mace`.",
             at=(0, 880),
             size=(320, 360),
             title="What this does",
