@@ -69,7 +69,7 @@ def test_beneath_a_merged_model(comfy, graph, kind, side):
     model = merged(kind, *pair)
     with pytest.raises(ValueError, match="already erases 'Ship'"):
         erased(comfy, model, "Ship")
-    with pytest.raises(ValueError, match="already erases 'ship': draw the concepts"):
+    with pytest.raises(ValueError, match="already erases 'ship': connect the original MODEL"):
         comfy.call(
             "MACE_DrawConcepts",
             model=model,
