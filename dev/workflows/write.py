@@ -7,7 +7,7 @@ from dev.host.fetch import REPOSITORY
 from dev.host.server import Host
 from dev.workflows.to_ui import to_ui
 
-DESCRIPTIONS = REPOSITORY / "dev" / "templates"
+DESCRIPTIONS = REPOSITORY / "dev" / "workflows" / "templates"
 WORKFLOWS = REPOSITORY / "workflows"
 
 

@@ -1,59 +1,18 @@
 """Template 1: stage 1 alone, which takes seconds; images before and after with the same seed."""
 
+from dev.workflows.parts import MODEL, concepts, latent, loader, prompt, refine
 from dev.workflows.side_by_side import drawing
-from dev.workflows.to_ui import Group, Node, Note, Out, Template
+from dev.workflows.to_ui import Group, Note, Out, Template
 
 TEMPLATE = Template(
     nodes=(
-        Node(
-            "loader",
-            "CheckpointLoaderSimple",
-            at=(0, 0),
-            size=(320, 98),
-            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
-        ),
-        Node(
-            "concepts",
-            "MACE_EraseConcepts",
-            at=(0, 240),
-            size=(320, 260),
-            inputs={"concepts": "ship -> sea", "kind": "object"},
-        ),
-        Node(
-            "refine",
-            "MACE_CrossAttnRefine",
-            at=(380, 240),
-            size=(320, 170),
-            inputs={
-                "model": Out("loader", "MODEL"),
-                "clip": Out("loader", "CLIP"),
-                "concepts": Out("concepts"),
-            },
-        ),
-        Node(
-            "positive",
-            "CLIPTextEncode",
-            at=(760, 0),
-            size=(320, 120),
-            title="Prompt",
-            inputs={"clip": Out("loader", "CLIP"), "text": "a photo of a ship"},
-        ),
-        Node(
-            "negative",
-            "CLIPTextEncode",
-            at=(760, 180),
-            size=(320, 100),
-            title="Negative prompt",
-            inputs={"clip": Out("loader", "CLIP"), "text": ""},
-        ),
-        Node(
-            "latent",
-            "EmptyLatentImage",
-            at=(760, 340),
-            size=(320, 106),
-            inputs={"width": 64, "height": 64, "batch_size": 4},
-        ),
-        *drawing("before", Out("loader", "MODEL"), (1140, 0), "Before"),
+        loader(),
+        concepts("ship -> sea", (0, 240)),
+        refine((380, 240), (320, 170), with_prior=False),
+        prompt("positive", "a photo of a ship", "Prompt", (760, 0), 120),
+        prompt("negative", "", "Negative prompt", (760, 180), 100),
+        latent((760, 340), 4),
+        *drawing("before", MODEL, (1140, 0), "Before"),
         *drawing("after", Out("refine", "refined"), (1140, 400), "After"),
     ),
     groups=(

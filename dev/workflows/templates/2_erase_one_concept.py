@@ -1,9 +1,20 @@
 """Template 2: all three stages of MACE for one concept, images before and after, and the saved erasure."""
 
+from dev.workflows.parts import (
+    MODEL,
+    apply_and_save,
+    concepts,
+    fuse,
+    latent,
+    loader,
+    prior,
+    prompt,
+    refine,
+    stage_2,
+)
 from dev.workflows.side_by_side import drawing
-from dev.workflows.to_ui import Group, Node, Note, Out, Template
+from dev.workflows.to_ui import Group, Note, Out, Template
 
-MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 THINGS = (
     "airplane",
     "automobile",
@@ -42,119 +53,16 @@ KEEP = "\n".join(f"a photo of the {name}" for name in (*THINGS, *PLACES))
 
 TEMPLATE = Template(
     nodes=(
-        Node(
-            "loader",
-            "CheckpointLoaderSimple",
-            at=(0, 0),
-            size=(320, 98),
-            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
-        ),
-        Node(
-            "concepts",
-            "MACE_EraseConcepts",
-            at=(0, 240),
-            size=(320, 260),
-            inputs={"concepts": "ship -> sea", "kind": "object"},
-        ),
-        Node(
-            "prior",
-            "MACE_PreservePrior",
-            at=(0, 580),
-            size=(320, 260),
-            inputs={"clip": CLIP, "captions": KEEP},
-        ),
-        Node(
-            "refine",
-            "MACE_CrossAttnRefine",
-            at=(400, 0),
-            size=(320, 170),
-            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
-        ),
-        Node(
-            "draw",
-            "MACE_DrawConcepts",
-            at=(400, 330),
-            size=(320, 700),
-            inputs={
-                "model": MODEL,
-                "clip": CLIP,
-                "vae": VAE,
-                "concepts": Out("concepts"),
-                "images": 8,
-                "steps": 30,
-                "cfg": 4.0,
-                "width": 64,
-                "height": 64,
-            },
-        ),
-        Node(
-            "mask",
-            "MACE_MaskConcepts",
-            at=(780, 330),
-            size=(320, 700),
-            inputs={"training_set": Out("draw", "training_set"), "method": "attention"},
-        ),
-        Node(
-            "train",
-            "MACE_TrainConceptLoRA",
-            at=(1160, 330),
-            size=(320, 700),
-            inputs={
-                "refined": Out("refine", "refined"),
-                "clip": CLIP,
-                "concepts": Out("concepts"),
-                "training_set": Out("mask", "training_set"),
-            },
-        ),
-        Node(
-            "fuse",
-            "MACE_FuseLoRAs",
-            at=(1160, 0),
-            size=(320, 150),
-            inputs={
-                "clip": CLIP,
-                "refined": Out("refine", "erasure"),
-                "concept_loras": Out("train", "concept_loras"),
-                "prior": Out("prior"),
-            },
-        ),
-        Node(
-            "apply",
-            "MACE_ApplyErasedModel",
-            at=(1560, 460),
-            size=(320, 120),
-            inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP},
-        ),
-        Node(
-            "save",
-            "MACE_SaveErasure",
-            at=(1560, 660),
-            size=(320, 140),
-            inputs={"erasure": Out("fuse"), "name": "ship_to_sea"},
-        ),
-        Node(
-            "positive",
-            "CLIPTextEncode",
-            at=(1560, 0),
-            size=(320, 100),
-            title="Prompt",
-            inputs={"clip": CLIP, "text": "a photo of a ship"},
-        ),
-        Node(
-            "negative",
-            "CLIPTextEncode",
-            at=(1560, 150),
-            size=(320, 80),
-            title="Negative prompt",
-            inputs={"clip": CLIP, "text": ""},
-        ),
-        Node(
-            "latent",
-            "EmptyLatentImage",
-            at=(1560, 280),
-            size=(320, 106),
-            inputs={"width": 64, "height": 64, "batch_size": 4},
-        ),
+        loader(),
+        concepts("ship -> sea", (0, 240)),
+        prior((0, 580), (320, 260), captions=KEEP),
+        refine((400, 0), (320, 170)),
+        *stage_2((400, 330), images=8, steps=30),
+        fuse((1160, 0), (320, 150)),
+        *apply_and_save((1560, 460), (1560, 660), "ship_to_sea"),
+        prompt("positive", "a photo of a ship", "Prompt", (1560, 0), 100),
+        prompt("negative", "", "Negative prompt", (1560, 150), 80),
+        latent((1560, 280), 4),
         *drawing("before", MODEL, (1960, 0), "Before"),
         *drawing("after", Out("apply", "erased"), (1960, 460), "After"),
     ),

@@ -1,9 +1,21 @@
 """Template 3: a dozen concepts of three kinds at once; results are cached, so that the list can grow."""
 
+from dev.workflows.parts import (
+    MODEL,
+    VAE,
+    apply_and_save,
+    concepts,
+    fuse,
+    latent,
+    loader,
+    prior,
+    prompt,
+    refine,
+    stage_2,
+)
 from dev.workflows.side_by_side import SAMPLING
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
-MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 CONCEPTS = """# target (synonyms) -> surrogate
 ship (vessel, boat) -> sea
 horse (steed, mount) -> meadow
@@ -29,18 +41,9 @@ style: black and white"""
 X = 2000  # left edge of the nodes that generate images
 
 
-def drawing(name: str, prompt: str, title: str, y: int) -> tuple[Node, ...]:
+def both_sides(name: str, text: str, title: str, y: int) -> tuple[Node, ...]:
     """Nodes that generate one prompt with the original and the erased model at the same seed."""
-    nodes = [
-        Node(
-            f"text_{name}",
-            "CLIPTextEncode",
-            at=(X, y),
-            size=(320, 100),
-            title=title,
-            inputs={"clip": CLIP, "text": prompt},
-        )
-    ]
+    nodes = [prompt(f"text_{name}", text, title, (X, y), 100)]
     for side, (model, x) in {"before": (MODEL, X + 360), "after": (Out("apply", "erased"), X + 1100)}.items():
         nodes += [
             Node(
@@ -78,113 +81,17 @@ def drawing(name: str, prompt: str, title: str, y: int) -> tuple[Node, ...]:
 
 TEMPLATE = Template(
     nodes=(
-        Node(
-            "loader",
-            "CheckpointLoaderSimple",
-            at=(0, 0),
-            size=(320, 98),
-            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
-        ),
-        Node(
-            "concepts",
-            "MACE_EraseConcepts",
-            at=(0, 240),
-            size=(380, 480),
-            inputs={"concepts": CONCEPTS, "kind": "object"},
-        ),
-        Node(
-            "prior",
-            "MACE_PreservePrior",
-            at=(0, 820),
-            size=(380, 460),
-            inputs={"clip": CLIP, "captions": "", "names": KEEP},
-        ),
-        Node(
-            "refine",
-            "MACE_CrossAttnRefine",
-            at=(460, 0),
-            size=(320, 200),
-            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
-        ),
-        Node(
-            "draw",
-            "MACE_DrawConcepts",
-            at=(460, 360),
-            size=(320, 700),
-            inputs={
-                "model": MODEL,
-                "clip": CLIP,
-                "vae": VAE,
-                "concepts": Out("concepts"),
-                "images": 4,
-                "steps": 20,
-                "cfg": 4.0,
-                "width": 64,
-                "height": 64,
-            },
-        ),
-        Node(
-            "mask",
-            "MACE_MaskConcepts",
-            at=(840, 360),
-            size=(320, 700),
-            inputs={"training_set": Out("draw", "training_set"), "method": "attention"},
-        ),
-        Node(
-            "train",
-            "MACE_TrainConceptLoRA",
-            at=(1220, 360),
-            size=(320, 700),
-            inputs={
-                "refined": Out("refine", "refined"),
-                "clip": CLIP,
-                "concepts": Out("concepts"),
-                "training_set": Out("mask", "training_set"),
-            },
-        ),
-        Node(
-            "fuse",
-            "MACE_FuseLoRAs",
-            at=(1220, 0),
-            size=(320, 180),
-            inputs={
-                "clip": CLIP,
-                "refined": Out("refine", "erasure"),
-                "concept_loras": Out("train", "concept_loras"),
-                "prior": Out("prior"),
-            },
-        ),
-        Node(
-            "apply",
-            "MACE_ApplyErasedModel",
-            at=(1600, 0),
-            size=(320, 120),
-            inputs={"model": MODEL, "erasure": Out("fuse"), "clip": CLIP},
-        ),
-        Node(
-            "save",
-            "MACE_SaveErasure",
-            at=(1600, 200),
-            size=(320, 140),
-            inputs={"erasure": Out("fuse"), "name": "a_dozen"},
-        ),
-        Node(
-            "negative",
-            "CLIPTextEncode",
-            at=(1600, 480),
-            size=(320, 80),
-            title="Negative prompt",
-            inputs={"clip": CLIP, "text": ""},
-        ),
-        Node(
-            "latent",
-            "EmptyLatentImage",
-            at=(1600, 620),
-            size=(320, 106),
-            inputs={"width": 64, "height": 64, "batch_size": 4},
-        ),
-        *drawing("erased", "a photo of a fox", "Erased concept", 0),
-        *drawing("kept", "a photo of a cat", "Preserved concept", 480),
+        loader(),
+        concepts(CONCEPTS, (0, 240), (380, 480)),
+        prior((0, 820), (380, 460), captions="", names=KEEP),
+        refine((460, 0), (320, 200)),
+        *stage_2((460, 360), images=4, steps=20),
+        fuse((1220, 0), (320, 180)),
+        *apply_and_save((1600, 0), (1600, 200), "a_dozen"),
+        prompt("negative", "", "Negative prompt", (1600, 480), 80),
+        latent((1600, 620), 4),
+        *both_sides("erased", "a photo of a fox", "Erased concept", 0),
+        *both_sides("kept", "a photo of a cat", "Preserved concept", 480),
     ),
     groups=(
         Group("Load", at=(-20, -80), size=(420, 200)),

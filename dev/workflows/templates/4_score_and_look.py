@@ -1,8 +1,8 @@
 """Template 4: an erasure with its scores and attention maps, before and after."""
 
+from dev.workflows.parts import CLIP, MODEL, VAE, concepts, latent, loader, prior, refine
 from dev.workflows.to_ui import Group, Node, Note, Out, Template
 
-MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
 KEEP = "\n".join(
     f"a photo of a {name}"
     for name in ("cat", "dog", "horse", "bird", "car", "house", "tree", "flower", "person", "mountain")
@@ -10,13 +10,7 @@ KEEP = "\n".join(
 
 TEMPLATE = Template(
     nodes=(
-        Node(
-            "loader",
-            "CheckpointLoaderSimple",
-            at=(0, 0),
-            size=(320, 98),
-            inputs={"ckpt_name": "mace_mini_sd.safetensors"},
-        ),
+        loader(),
         Node(
             "suggest",
             "MACE_SuggestSurrogate",
@@ -24,34 +18,10 @@ TEMPLATE = Template(
             size=(320, 400),
             inputs={"clip": CLIP, "targets": "ship -> sea", "kind": "object", "keep": "cat\ndog"},
         ),
-        Node(
-            "concepts",
-            "MACE_EraseConcepts",
-            at=(400, 0),
-            size=(320, 260),
-            inputs={"concepts": Out("suggest", "concepts"), "kind": "object"},
-        ),
-        Node(
-            "prior",
-            "MACE_PreservePrior",
-            at=(400, 360),
-            size=(320, 460),
-            inputs={"clip": CLIP, "captions": KEEP},
-        ),
-        Node(
-            "refine",
-            "MACE_CrossAttnRefine",
-            at=(400, 920),
-            size=(320, 260),
-            inputs={"model": MODEL, "clip": CLIP, "concepts": Out("concepts"), "prior": Out("prior")},
-        ),
-        Node(
-            "latent",
-            "EmptyLatentImage",
-            at=(0, 700),
-            size=(320, 106),
-            inputs={"width": 64, "height": 64, "batch_size": 1},
-        ),
+        concepts(Out("suggest", "concepts"), (400, 0)),
+        prior((400, 360), (320, 460), captions=KEEP),
+        refine((400, 920), (320, 260)),
+        latent((0, 700), 1),
         Node(
             "score",
             "MACE_ScoreErasure",

@@ -1,0 +1,96 @@
+"""Nodes that several templates share, at the place and with the values that a template gives."""
+
+from dev.workflows.to_ui import Node, Out
+
+MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
+Place = tuple[int, int]
+
+
+def loader() -> Node:
+    """The bundled miniature, at the top left."""
+    checkpoint = {"ckpt_name": "mace_mini_sd.safetensors"}
+    return Node("loader", "CheckpointLoaderSimple", at=(0, 0), size=(320, 98), inputs=checkpoint)
+
+
+def concepts(text: str | Out, at: Place, size: Place = (320, 260)) -> Node:
+    """Erase Concepts."""
+    return Node("concepts", "MACE_EraseConcepts", at, {"concepts": text, "kind": "object"}, size)
+
+
+def prior(at: Place, size: Place, **inputs: str) -> Node:
+    """Preserve Prior."""
+    return Node("prior", "MACE_PreservePrior", at, {"clip": CLIP, **inputs}, size)
+
+
+def refine(at: Place, size: Place, with_prior: bool = True) -> Node:
+    """Stage 1."""
+    inputs = {"model": MODEL, "clip": CLIP, "concepts": Out("concepts")}
+    return Node("refine", "MACE_CrossAttnRefine", at, inputs | _prior(with_prior), size)
+
+
+def stage_2(at: Place, images: int, steps: int, gap: int = 380) -> tuple[Node, ...]:
+    """Draw Concepts, Mask Concepts and Train Concept LoRA, from left to right."""
+    (x, y), size = at, (320, 700)
+    generation = {"images": images, "steps": steps, "cfg": 4.0, "width": 64, "height": 64}
+    return (
+        Node(
+            "draw",
+            "MACE_DrawConcepts",
+            (x, y),
+            {"model": MODEL, "clip": CLIP, "vae": VAE, "concepts": Out("concepts"), **generation},
+            size,
+        ),
+        Node(
+            "mask",
+            "MACE_MaskConcepts",
+            (x + gap, y),
+            {"training_set": Out("draw", "training_set"), "method": "attention"},
+            size,
+        ),
+        Node(
+            "train",
+            "MACE_TrainConceptLoRA",
+            (x + 2 * gap, y),
+            {
+                "refined": Out("refine", "refined"),
+                "clip": CLIP,
+                "concepts": Out("concepts"),
+                "training_set": Out("mask", "training_set"),
+            },
+            size,
+        ),
+    )
+
+
+def fuse(at: Place, size: Place) -> Node:
+    """Stage 3."""
+    inputs = {
+        "clip": CLIP,
+        "refined": Out("refine", "erasure"),
+        "concept_loras": Out("train", "concept_loras"),
+    }
+    return Node("fuse", "MACE_FuseLoRAs", at, inputs | _prior(True), size)
+
+
+def apply_and_save(at: Place, save_at: Place, name: str) -> tuple[Node, ...]:
+    """Apply Erased Model and Save Erasure."""
+    applied = {"model": MODEL, "erasure": Out("fuse"), "clip": CLIP}
+    return (
+        Node("apply", "MACE_ApplyErasedModel", at, applied, (320, 120)),
+        Node("save", "MACE_SaveErasure", save_at, {"erasure": Out("fuse"), "name": name}, (320, 140)),
+    )
+
+
+def prompt(name: str, text: str, title: str, at: Place, height: int) -> Node:
+    """CLIP Text Encode."""
+    return Node(name, "CLIPTextEncode", at, {"clip": CLIP, "text": text}, (320, height), title)
+
+
+def latent(at: Place, count: int) -> Node:
+    """Empty Latent Image, of the miniature's size."""
+    size = {"width": 64, "height": 64, "batch_size": count}
+    return Node("latent", "EmptyLatentImage", at, size, (320, 106))
+
+
+def _prior(connected: bool) -> dict[str, Out]:
+    return {"prior": Out("prior")} if connected else {}
