@@ -1,4 +1,4 @@
-"""One line that says what the server is doing and how long it will still take."""
+"""One line of progress: what the server is doing, and the time left."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dev.host.client import Event
 
-# What nodes cost relative to each other; all others are taken to cost nothing.
+# The relative costs of nodes; all others count as almost nothing.
 COST = {
     "MACE_PreservePrior": 0.5,
     "MACE_CrossAttnRefine": 0.5,
@@ -16,13 +16,14 @@ COST = {
     "MACE_TrainConceptLoRA": 1,
     "MACE_FuseLoRAs": 0.5,
     "KSampler": 2,
+    "MACE_ScoreErasure": 60,
 }
-SECONDS_BETWEEN_LINES = 10  # when the output is a file and not a screen
+SECONDS_BETWEEN_LINES = 10  # if the output is a file and not a terminal
 
 
 @dataclass
 class Progress:
-    """Give it the prompt, then every event of its run."""
+    """The progress of a prompt's run: call it with every event."""
 
     graph: Mapping
     started: float = field(default_factory=time.monotonic)
@@ -50,7 +51,7 @@ class Progress:
         return COST.get(self.graph[node]["class_type"], 0.01) if node in self.graph else 0.0
 
     def fraction(self, within: float) -> float:
-        """The share of the work that is behind us, `within` being how far the current node is."""
+        """The share of the work that is done; within: the share of the current node's."""
         ahead = 0.0 if self.current in self.done else within * self.cost(self.current)
         return (sum(map(self.cost, self.done)) + ahead) / sum(map(self.cost, self.graph))
 

@@ -1,128 +1,90 @@
-"""`make demo`: from a concept to a picture and its scores, through a real ComfyUI server.
+"""`make demo`: from a concept to images and scores, through a real ComfyUI server.
 
-The template that erases one concept is converted and posted as it is in workflows/; what it saved is then
-loaded again to draw the pictures that are scored.
+The template that erases one concept is converted and posted as it is in workflows/. The file it saved is then
+loaded again and scored by the node Score Erasure.
 """
 
 import argparse
-import io
 import json
+import re
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from PIL import Image
-
-from demo.graph import SIDES, Drawing, erasure_graph, find, output_id, scoring_graph
-from demo.picture import draw_before_after
+from demo.graph import erasure_graph, find, scoring_graph
 from demo.progress import Progress
-from dev.bench.plan import Plan, load_world, make_plan
-from dev.bench.score import score, table
+from dev.bench.concepts import entry
 from dev.host.client import Client
-from dev.host.launch import make_importable
 from dev.host.server import Host
 from dev.workflows.to_api import to_api
-from mace_core.evaluation.judge import Judge
-from mini.vocabulary import JUDGE
+from mini.vocabulary import load_world
 
 FOLDER = Path(__file__).parent
 TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
+STAGES = (
+    "MACE_CrossAttnRefine",
+    "MACE_DrawConcepts",
+    "MACE_MaskConcepts",
+    "MACE_TrainConceptLoRA",
+    "MACE_FuseLoRAs",
+)
 
 
 def main() -> None:
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # the server stops with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # this also stops the server
+    world = load_world()
     try:
-        plan = make_plan(load_world(), arguments.concept, arguments.surrogate)
+        concept = entry(world, arguments.concept)
     except ValueError as error:
         sys.exit(str(error))
-    print(f"Erasing '{plan.target.phrase}' from the bundled miniature model, {plan.surrogate} in its place.")
+    surrogate = arguments.surrogate or concept["surrogate"]
+    print(f"Erasing '{concept['name']}' from the bundled miniature model; its surrogate is '{surrogate}'.")
     started = time.monotonic()
-    make_importable()
-    judge = Judge.load(JUDGE)  # before the work, so that a missing judge is not found out after it
     with Host() as host:
-        graph, pictures = erase_and_draw(host.client(), plan, arguments.images)
-    scores = score(judge, plan, pictures)
+        table, scores = erase_and_score(host, world, concept, surrogate, arguments.images)
     seconds = round(time.monotonic() - started, 1)
-    draw_before_after(plan, pictures, FOLDER / "before_after.png")
-    chosen = settings(plan, graph, arguments.images, judge)
-    report = {**scores.as_dict(), "seconds": seconds, "settings": chosen}
-    (FOLDER / "scores.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(f"\n{table(scores)}\n")
-    print(f"{seconds:.0f} s. The picture is demo/before_after.png, the figures are in demo/scores.json.")
+    (FOLDER / "scores.json").write_text(json.dumps(scores | {"seconds_in_all": seconds}, indent=2) + "\n")
+    print(f"\n{table}\n")
+    print(f"{seconds:.0f} s. Images: demo/before_after.png. All figures and settings: demo/scores.json.")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concept", default="ship", help="a concept of mini/world.json")
-    parser.add_argument("--surrogate", default="", help="what takes its place; mini/world.json knows one")
-    parser.add_argument("--images", type=int, default=20, help="pictures per prompt set")
+    parser.add_argument("--surrogate", default="", help="by default the one in mini/world.json")
+    parser.add_argument("--images", type=int, default=20, help="images per prompt")
     return parser.parse_args()
 
 
-def erase_and_draw(client: Client, plan: Plan, images: int) -> tuple[dict, dict]:
-    """The prompt as it was posted, and (side, phrase) -> pictures."""
+def erase_and_score(
+    host: Host, world: Mapping, concept: Mapping, surrogate: str, images: int
+) -> tuple[str, dict]:
+    """The table of Score Erasure, and its JSON with the settings of all stages; writes the grid of images."""
+    client = host.client()
     template = to_api(json.loads(TEMPLATE.read_text()), client.object_info())
-    graph = erasure_graph(template, plan)
+    graph = erasure_graph(template, concept, surrogate)
     print("Template 2, all three stages:")
+    saved = posted(client, graph, "MACE_SaveErasure")["text"][0]
+    print(f"Saved as models/mace/{saved}. Scoring {images} images per prompt, before and after:")
+    scoring = scoring_graph(template, world, concept, surrogate, saved, images)
+    shown = posted(client, scoring, "MACE_ScoreErasure")
+    (FOLDER / "before_after.png").write_bytes(client.image(shown["images"][0]))
+    record = host.base / re.search(r"output/\S+\.json", shown["text"][0])[0]
+    stages = {name: widgets(find(graph, name)) for name in STAGES}
+    return shown["text"][0], json.loads(record.read_text()) | {"stages": stages}
+
+
+def posted(client: Client, graph: dict, class_type: str) -> dict:
+    """What the first node of a class shows after the graph has run."""
     outputs = client.run(graph, Progress(graph))
-    saved = next(
-        outputs[name]["text"][0] for name, each in graph.items() if each["class_type"] == "MACE_SaveErasure"
-    )
-    print(f"Saved as models/mace/{saved}; {images} pictures per prompt set, before and after:")
-    drawing = scoring_graph(Drawing.of(template), plan, saved, images)
-    outputs = client.run(drawing, Progress(drawing))
-    return graph, {
-        (side, drawn.phrase): fetch(client, outputs[output_id(number, side)]["images"])
-        for side in SIDES
-        for number, drawn in enumerate(plan.sets)
-    }
+    return next(outputs[name] for name, node in graph.items() if node["class_type"] == class_type)
 
 
-def fetch(client: Client, entries: list[dict]) -> torch.Tensor:
-    """[B, H, W, 3] in 0..1."""
-    files = (Image.open(io.BytesIO(client.image(entry))).convert("RGB") for entry in entries)
-    return torch.stack(
-        [
-            torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8)
-            .view(file.height, file.width, 3)
-            .float()
-            / 255
-            for file in files
-        ]
-    )
-
-
-def settings(plan: Plan, graph: dict, images: int, judge: Judge) -> dict:
-    """Everything somebody needs to get the same figures."""
-    nodes = (
-        "MACE_CrossAttnRefine",
-        "MACE_DrawConcepts",
-        "MACE_MaskConcepts",
-        "MACE_TrainConceptLoRA",
-        "MACE_FuseLoRAs",
-        "KSampler",
-    )
-    chosen = {
-        name: {
-            key: value for key, value in find(graph, name)["inputs"].items() if not isinstance(value, list)
-        }
-        for name in nodes
-    }
-    return {
-        "target": plan.target.phrase,
-        "surrogate": plan.surrogate,
-        "kind": plan.kind,
-        "synonyms": [each.phrase for each in plan.synonyms],
-        "kept": [each.phrase for each in plan.kept],
-        "images_per_prompt_set": images,
-        "accuracy": "top-1",
-        "judge": judge.fingerprint[:16],
-        "judged_among": len(plan.target.names),
-        **chosen,
-    }
+def widgets(node: Mapping) -> dict:
+    return {key: value for key, value in node["inputs"].items() if not isinstance(value, list)}
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""The authors' settings by kind and number of concepts, as the paper and as the published code have them."""
+"""The authors' settings by kind and number of concepts, from the paper and from the published code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .concepts.concepts import KINDS, Concept
+from .concepts.concepts import Concept
+from .concepts.kinds import KINDS
 from .erasure.fuse import FuseSettings
 from .refinement.prior import PAPER_CAPTIONS
 from .refinement.refine import RefineSettings
-from .training.exact import TrainSettings
+from .training.settings import NORM, SQUARED, TrainSettings
 
 OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
 PAPER, PUBLISHED_CODE = "paper", "published code"
@@ -20,10 +21,10 @@ TRAINING_PRESETS = (OWN, OWN_END_OF_TEXT, *VARIANTS)
 
 @dataclass(frozen=True)
 class Preset:
-    """Up to ``most`` concepts of a kind; the letters are those of equations 2, 3, 5 and 7.
+    """The settings for up to ``most`` concepts of a kind.
 
-    preserve_weight: l1 = l2; prior_weight: how often each domain caption counts, 0 for no domain prior;
-    cfis: concept-focal importance sampling.
+    preserve_weight: l1 = l2 of equations 2 and 7; prior_weight: how often each domain caption counts, 0 for
+    no domain prior; cfis: concept-focal importance sampling (equation 5).
     """
 
     kind: str
@@ -37,7 +38,7 @@ class Preset:
 
 
 MANY = float("inf")
-# The paper erases objects one by one, with a ridge of 10 to 1000, a hundred styles, and four explicit words.
+# The paper erases single objects with a ridge of 10 to 1000, a hundred styles, and four explicit words.
 TABLE = (
     #       kind      most  lr    steps l1=l2  ridge prior cfis
     Preset("object", MANY, 1e-5, 50, 0.0, 10.0, 0.0, True),
@@ -59,48 +60,70 @@ def preset_of(kind: str, count: int) -> Preset:
 
 
 def shared_preset(concepts: Sequence[Concept]) -> Preset:
-    """What a list has in common in stages 1 and 3: of several kinds, the one that protects most."""
+    """One row for a list in stages 1 and 3; for several kinds, the one that preserves most."""
     kinds = [concept.kind for concept in concepts]
     rows = [preset_of(kind, kinds.count(kind)) for kind in dict.fromkeys(kinds)]
     return max(rows, key=lambda row: (row.preserve_weight, row.prior_weight, row.ridge))
 
 
 def own_weight(preserve_weight: float, concepts: Sequence[Concept]) -> float:
-    """l1 or l2 of the pack's own setting: the prior counts once for each concept.
+    """l1 or l2 in the pack's own settings: the prior counts once for each concept.
 
-    The other side of the balance in equations 2 and 7 is a sum over the concepts; so what is kept holds its
-    ground however long the list. The paper has the same in mind with a domain prior that grows with it.
+    The other side of the balance in equations 2 and 7 is a sum over the concepts, so this preserves equally
+    well however long the list is. The paper's domain prior, which grows with the list, has the same purpose.
     """
     return preserve_weight * len(concepts)
 
 
 def own_kind_weights(concepts: Sequence[Concept]) -> dict[str, float]:
-    """How often each kind's concepts count in the pack's own setting: every kind as much as the whole list.
+    """How much the concepts of each kind count in the pack's own settings: each kind as much as the whole
+    list.
 
-    The prior counts once for each concept of the list (``own_weight``); so ten people beside thirty objects
-    have four times the prior against them that they have alone, unless they count four times themselves.
+    The prior counts once for each concept of the list (``own_weight``). So ten people beside thirty objects
+    would face four times the prior that they face alone, unless they count four times.
     """
     kinds = [concept.kind for concept in concepts]
     return {kind: len(kinds) / kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
 def refine_settings(concepts: Sequence[Concept], variant: str) -> RefineSettings:
-    """Stage 1. The published code multiplies the prior by l1 twice."""
+    """The authors' settings of stage 1. The published code multiplies the prior by l1 twice."""
     row = shared_preset(concepts)
     power = 2 if variant == PUBLISHED_CODE else 1
     return RefineSettings(preserve_weight=row.preserve_weight**power, ridge=row.ridge)
 
 
 def fuse_settings(concepts: Sequence[Concept]) -> FuseSettings:
-    """Stage 3: the same in the paper and in the published code."""
+    """The authors' settings of stage 3, the same in the paper and in the published code."""
     row = shared_preset(concepts)
     return FuseSettings(preserve_weight=row.preserve_weight, ridge=row.ridge)
 
 
-def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
-    """Stage 2 for one of ``count`` concepts of its kind.
+def refine_balance(
+    concepts: Sequence[Concept], preset: str, preserve_weight: float, ridge: float
+) -> tuple[RefineSettings, dict[str, float]]:
+    """Stage 1 with one of PRESETS: its settings, and how much the concepts of each kind count.
 
-    The published code leaves the norm unsquared and suppresses the end token too.
+    preserve_weight, ridge: of the pack's own setting, where the prior counts once per concept.
+    """
+    if preset == OWN:
+        return RefineSettings(own_weight(preserve_weight, concepts), ridge), own_kind_weights(concepts)
+    return refine_settings(concepts, preset), dict.fromkeys((concept.kind for concept in concepts), 1.0)
+
+
+def fuse_balance(
+    concepts: Sequence[Concept], preset: str, preserve_weight: float, ridge: float
+) -> tuple[FuseSettings, dict[str, float]]:
+    """``refine_balance`` for stage 3."""
+    if preset == OWN:
+        return FuseSettings(own_weight(preserve_weight, concepts), ridge), own_kind_weights(concepts)
+    return fuse_settings(concepts), {}
+
+
+def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
+    """The authors' settings of stage 2 for one of ``count`` concepts of its kind.
+
+    The published code does not square the norm, and also suppresses the end token.
     """
     row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
     return TrainSettings(
@@ -109,13 +132,13 @@ def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, se
         rank,
         cfis=row.cfis,
         seed=seed,
-        loss="norm" if published else "squared",
+        loss=NORM if published else SQUARED,
         suppress_end_of_text=published,
     )
 
 
 def domain_weight(concepts: Sequence[Concept], captions: int) -> float:
-    """The weight that makes ``prior_from_captions`` count each caption as the paper counts its domain's.
+    """The weight with which ``prior_from_captions`` counts each caption as the paper counts domain captions.
 
     1 for kinds without a domain prior, whose captions are general.
     """

@@ -56,7 +56,7 @@ class ApplyErasedModel(io.ComfyNode):
     def execute(cls, model, erasure, strength, clip=None):
         doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
         erased = apply_erasure(model, erasure, strength)
-        base = base_fingerprint(model) if erasure.U and erasure.base else ""
+        base = base_fingerprint(model) if erasure.is_fused and erasure.base else ""
         said = transferred(erasure, base, doubt)
         Progress("Apply erasure", 1).step(said)
         return io.NodeOutput(erased, ui=ui.PreviewText(said))

@@ -3,13 +3,14 @@
 import torch
 from comfy_api.latest import io, ui
 
-from ..mace_core.concepts.drawing import drawing_prompt
+from ..mace_core.concepts.prompts import plain_prompt
 from .host.attention_maps import concept_heat
 from .host.images import as_bytes
 from .host.patch import cross_attention_layers, refuse_erased
 from .host.progress import TimedProgress, labelled
 from .host.sampling import check_vae, decode, draw_latents
 from .host.text_encoder import HostTextEncoder
+from .inputs import cfg_input, clip_input, seed_input, steps_input, vae_input
 from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as
 from .work.drawing import drawing_key, drawn_once
 from .work.training_set import ConceptImages
@@ -30,35 +31,15 @@ class DrawConcepts(io.ComfyNode):
                     "model",
                     tooltip="The original MODEL, without any erasure: it must still know the concepts.",
                 ),
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
+                clip_input(),
+                vae_input(),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 io.Int.Input(
                     "images", default=8, min=1, max=64, tooltip="Images per concept. The paper uses 8."
                 ),
-                io.Int.Input(
-                    "steps",
-                    default=30,
-                    min=1,
-                    max=200,
-                    tooltip="Sampling steps per image. The paper uses 30; 20 are enough for a preview.",
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.5,
-                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=False,
-                    tooltip="The same seed generates the same images.",
-                ),
+                steps_input("Sampling steps per image. The paper uses 30; 20 are enough for a preview."),
+                cfg_input(advanced=False),
+                seed_input("The same seed generates the same images."),
                 io.Int.Input(
                     "width",
                     default=512,
@@ -93,7 +74,7 @@ class DrawConcepts(io.ComfyNode):
         progress = TimedProgress("Draw concepts", len(concepts) * images * steps)
         drawn = []
         for concept, label in labelled(concepts):
-            prompt = drawing_prompt(concept)
+            prompt = plain_prompt(concept)
             progress.say(label)
             drawn.append(
                 drawn_once(

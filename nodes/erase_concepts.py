@@ -3,7 +3,8 @@
 from comfy_api.latest import io
 
 from ..mace_core.concepts.concept_files import FORMATS, read_concepts
-from ..mace_core.concepts.concepts import KINDS, parse_concepts
+from ..mace_core.concepts.concepts import parse_concepts
+from ..mace_core.concepts.kinds import KINDS
 from .host.files import NONE, read_file, text_file_version, text_files
 from .sockets import CATEGORY, Concepts, found_as
 

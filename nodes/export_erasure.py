@@ -7,7 +7,7 @@ from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_era
 from .host.diffusers_names import effective_weights, projections
 from .host.folders import check_export_name, new_export_path, relative_to_output
 from .host.progress import Progress
-from .sockets import CATEGORY, Erasure, at_least, found_as
+from .sockets import CATEGORY, Erasure, found_as
 
 
 class ExportErasure(io.ComfyNode):
@@ -67,13 +67,13 @@ class ExportErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name, rank):
+    def validate_inputs(cls, name):
         if name is not None:
             try:
                 check_export_name(name)
             except ValueError as error:
                 return str(error)
-        return at_least(rank, 0, "The rank")
+        return True
 
     @classmethod
     def execute(cls, model, erasure, format, rank, name, precision="float32"):

@@ -3,11 +3,12 @@
 from comfy_api.latest import io
 
 from ..mace_core.erasure.erasure import fused_erasure
-from ..mace_core.erasure.fuse import FuseSettings
-from ..mace_core.presets import OWN, PRESETS, fuse_settings, own_kind_weights, own_weight
+from ..mace_core.presets import OWN, fuse_balance
+from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
-from .sockets import CATEGORY, PRESET, ConceptLoRAs, Erasure, Prior, expert, found_as
+from .inputs import balance_inputs, clip_input
+from .sockets import CATEGORY, ConceptLoRAs, Erasure, Prior, found_as
 
 
 class FuseLoRAs(io.ComfyNode):
@@ -21,7 +22,7 @@ class FuseLoRAs(io.ComfyNode):
             description="Stage 3 of MACE: fuses all concept LoRAs in closed form, so that they do not "
             "interfere with each other.",
             inputs=[
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                clip_input(),
                 Erasure.Input("refined", tooltip="The erasure output of Cross-Attention Refinement."),
                 ConceptLoRAs.Input(
                     "concept_loras",
@@ -32,27 +33,10 @@ class FuseLoRAs(io.ComfyNode):
                     optional=True,
                     tooltip="What to preserve: connect the same prior as in the refinement.",
                 ),
-                expert(
-                    io.Float,
-                    "preserve_weight",
-                    default=3e-5,
-                    min=0.0,
-                    max=1e6,
-                    step=1e-5,
-                    round=False,
-                    tooltip="Lambda 2 of the paper: the weight of the prior, once per concept.",
+                *balance_inputs(
+                    "Lambda 2 of the paper: the weight of the prior, once per concept.",
+                    "Pulls the result towards the refinement without LoRAs.",
                 ),
-                expert(
-                    io.Float,
-                    "ridge",
-                    default=100.0,
-                    min=0.0,
-                    max=1e6,
-                    step=1.0,
-                    round=False,
-                    tooltip="Pulls the result towards the refinement without LoRAs.",
-                ),
-                io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
             ],
             outputs=[
                 Erasure.Output(
@@ -63,13 +47,19 @@ class FuseLoRAs(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, refined, concept_loras, prior=None, preserve_weight=3e-5, ridge=100.0, preset=OWN):
+    def execute(
+        cls,
+        clip,
+        refined,
+        concept_loras,
+        prior=None,
+        preserve_weight=PRESERVE_WEIGHT,
+        ridge=RIDGE,
+        preset=OWN,
+    ):
         progress = Progress("Fuse Concept LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
-        settings = FuseSettings(preserve_weight=own_weight(preserve_weight, refined.concepts), ridge=ridge)
-        weights = own_kind_weights(refined.concepts)
-        if preset != OWN:
-            settings, weights = fuse_settings(refined.concepts), {}
+        settings, weights = fuse_balance(refined.concepts, preset, preserve_weight, ridge)
         erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings, weights)
         progress.step("done")
         return io.NodeOutput(erasure)

@@ -40,8 +40,12 @@ class LoadErasure(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, name):
-        path = erasure_path(name)
-        return f"{path} {os.stat(path).st_mtime_ns}"
+        """Changes with the file. Never raises, because the host cannot show an error from here."""
+        try:
+            path = erasure_path(name)
+            return f"{path} {os.stat(path).st_mtime_ns}"
+        except (ValueError, OSError):
+            return "unreadable"
 
     @classmethod
     def execute(cls, name):

@@ -5,7 +5,8 @@ from comfy_api.latest import io, ui
 from ..mace_core.training.masks import one_size
 from .host.progress import Progress
 from .host.segmenters import DETECTOR, SEGMENTER, choices
-from .sockets import CATEGORY, TrainingSet, expert, found_as
+from .inputs import expert
+from .sockets import CATEGORY, TrainingSet, found_as
 from .work.masking import attention_masks, given_masks, segmented_masks, whole_images, with_masks
 
 METHODS = ("attention", "whole image", "grounded-sam")
@@ -122,7 +123,7 @@ class MaskConcepts(io.ComfyNode):
         segmenter="auto",
         masks=None,
     ):
-        local = [images for images in training_set if images.kind != "style"]
+        local = [images for images in training_set if not images.whole_image]
         progress = Progress("Mask concepts", 2 * sum(len(images.latents) for images in local))
         if masks is not None:
             found = given_masks(training_set, masks)
@@ -134,7 +135,7 @@ class MaskConcepts(io.ComfyNode):
             found = segmented_masks(
                 local, (box_threshold, text_threshold, mask_threshold), (detector, segmenter), progress
             )
-        found |= whole_images(images for images in training_set if images.kind == "style")
+        found |= whole_images(images for images in training_set if images.whole_image)
         masked = tuple(with_masks(images, found[images.target], progress) for images in training_set)
         shown = one_size([_overlay(images, found[images.target]) for images in training_set])
         masks = one_size([found[images.target] for images in training_set])

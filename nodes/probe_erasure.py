@@ -1,23 +1,19 @@
 """Attacks an erasure within a fixed budget: how hard is it to bring the concepts back?"""
 
-import time
-
 from comfy_api.latest import io, ui
 
 from ..mace_core.attacks.relearn import Budget
 from .host.folders import write_result
 from .host.images import to_image
-from .host.judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
-from .host.patch import cross_attention_layers
+from .host.judge import judge_problem
 from .host.progress import TimedProgress
-from .host.sampling import check_vae, size_of
-from .host.text_encoder import HostTextEncoder
+from .inputs import cfg_input, evidence_inputs, judge_input, seed_input, steps_input
 from .reports.probe_grid import draw_grid
 from .reports.probe_text import report
 from .reports.score_text import title_of
-from .sockets import CATEGORY, Concepts, expert, found_as
+from .sockets import CATEGORY, found_as
 from .work.probing import as_json, carry_out, plan, work_of
-from .work.scoring import Drawing
+from .work.scoring import evidence_of
 
 
 class ProbeErasure(io.ComfyNode):
@@ -33,12 +29,7 @@ class ProbeErasure(io.ComfyNode):
             "that worked. Erasure is not deletion.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("before", tooltip="The original MODEL."),
-                io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
-                Concepts.Input("concepts", tooltip="The erased concepts, from Erase Concepts."),
-                io.Latent.Input("latent", tooltip="An Empty Latent Image: sets the image size."),
+                *evidence_inputs(),
                 io.String.Input(
                     "prompts",
                     multiline=True,
@@ -46,13 +37,7 @@ class ProbeErasure(io.ComfyNode):
                     tooltip="Your own prompts, one per line, in any language. 'ship: a hull on water' "
                     "applies to ship only, other lines to all.",
                 ),
-                io.Combo.Input(
-                    "judge",
-                    options=judge_names(),
-                    default=BUNDLED_NAME,
-                    tooltip="Classifies images: a CLIPModel folder in models/mace/judges or models/clip. "
-                    "The bundled one knows only the miniature.",
-                ),
+                judge_input(),
                 io.Int.Input(
                     "images",
                     default=8,
@@ -68,24 +53,9 @@ class ProbeErasure(io.ComfyNode):
                     max=100000,
                     tooltip="Optimisation steps of each attack that learns (embedding, LoRA). 0 skips both.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=False,
-                    tooltip="For the images, the misspellings and the training.",
-                ),
-                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per image."),
-                expert(
-                    io.Float,
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.5,
-                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
-                ),
+                seed_input("For the images, the misspellings and the training."),
+                steps_input(),
+                cfg_input(),
             ],
             outputs=[
                 io.String.Output(
@@ -123,20 +93,15 @@ class ProbeErasure(io.ComfyNode):
         steps,
         cfg=7.5,
     ):
-        started = time.monotonic()
-        cross_attention_layers(after)
-        check_vae(vae)
-        asked = HostJudge(judge, before)
-        encoder = HostTextEncoder(clip)
-        drawing = Drawing(images, seed, steps, cfg, size_of(latent))
-        budget = Budget(learning_steps, seed)
-        planned = plan(concepts, asked.vocabulary, prompts, budget)
+        evidence = evidence_of(before, after, clip, vae, latent, judge, images, seed, steps, cfg)
+        budget, drawing = Budget(learning_steps, seed), evidence.drawing
+        planned = plan(concepts, evidence.judge.vocabulary, prompts, budget)
         progress = TimedProgress("Probe", work_of(planned, drawing, budget))
-        tried = carry_out((before, after), encoder, vae, asked, planned, drawing, budget, progress)
-        facts = facts_of(asked, before, after, encoder) | {"seconds": round(time.monotonic() - started, 1)}
+        tried = carry_out(evidence, planned, budget, progress)
+        facts = evidence.facts
         recovery = as_json(concepts, tried.results, drawing, budget, facts)
         saved = write_result("probes", ".json", recovery)
         table = report(title_of(concepts), tried.results, drawing, budget, facts, saved)
-        grid = to_image(draw_grid(title_of(concepts), tried.results, tried.pictures))
+        grid = to_image(draw_grid(title_of(concepts), tried.results, tried.images))
         shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, recovery, grid, ui=shown)

@@ -1,22 +1,18 @@
 """Generates images before and after an erasure, classifies them, and reports the paper's metrics."""
 
-import time
-
 from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.scores import summary
 from .host.folders import write_result
 from .host.images import to_image
-from .host.judge import BUNDLED_NAME, HostJudge, facts_of, judge_names, judge_problem
-from .host.patch import cross_attention_layers
+from .host.judge import judge_problem
 from .host.progress import TimedProgress
-from .host.sampling import check_vae, size_of
-from .host.text_encoder import HostTextEncoder
+from .inputs import cfg_input, evidence_inputs, judge_input, seed_input, steps_input
 from .reports.score_chart import draw_chart
 from .reports.score_grid import draw_grid
 from .reports.score_text import notes_of, report, title_of
-from .sockets import CATEGORY, Concepts, expert, found_as
-from .work.scoring import Drawing, as_json, choose_prompts, draw_and_judge
+from .sockets import CATEGORY, found_as
+from .work.scoring import as_json, choose_prompts, draw_and_judge, evidence_of
 
 
 class ScoreErasure(io.ComfyNode):
@@ -31,12 +27,7 @@ class ScoreErasure(io.ComfyNode):
             "classifies them with CLIP, and reports the paper's metrics.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("before", tooltip="The original MODEL."),
-                io.Model.Input("after", tooltip="The erased MODEL, from Apply Erased Model."),
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
-                Concepts.Input("concepts", tooltip="The erased concepts, from Erase Concepts."),
-                io.Latent.Input("latent", tooltip="An Empty Latent Image: sets the image size."),
+                *evidence_inputs(),
                 io.String.Input(
                     "keep",
                     multiline=True,
@@ -51,13 +42,7 @@ class ScoreErasure(io.ComfyNode):
                     tooltip="Synonyms the erasure was not given: boat, vessel; or one line per concept, "
                     "ship: boat, vessel. Empty: the judge's.",
                 ),
-                io.Combo.Input(
-                    "judge",
-                    options=judge_names(),
-                    default=BUNDLED_NAME,
-                    tooltip="Classifies images: a CLIPModel folder in models/mace/judges or models/clip. "
-                    "The bundled one knows only the miniature.",
-                ),
+                judge_input(),
                 io.Int.Input(
                     "images",
                     default=4,
@@ -65,24 +50,9 @@ class ScoreErasure(io.ComfyNode):
                     max=1000,
                     tooltip="Images per prompt. The paper uses 200; 4 give a first look, 20 an estimate.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=False,
-                    tooltip="Seed of each prompt's first image; the next image uses the next seed.",
-                ),
-                io.Int.Input("steps", default=30, min=1, max=200, tooltip="Sampling steps per image."),
-                expert(
-                    io.Float,
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.5,
-                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
-                ),
+                seed_input("Seed of each prompt's first image; the next image uses the next seed."),
+                steps_input(),
+                cfg_input(),
             ],
             outputs=[
                 io.String.Output(display_name="table", tooltip="All scores as Markdown."),
@@ -103,21 +73,15 @@ class ScoreErasure(io.ComfyNode):
     def execute(
         cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5
     ):
-        started = time.monotonic()
-        cross_attention_layers(after)
-        check_vae(vae)
-        asked = HostJudge(judge, before)
-        encoder = HostTextEncoder(clip)
-        drawing = Drawing(images, seed, steps, cfg, size_of(latent))
-        sets = choose_prompts(encoder, asked.vocabulary, concepts, keep, synonyms)
+        evidence = evidence_of(before, after, clip, vae, latent, judge, images, seed, steps, cfg)
+        sets = choose_prompts(evidence, concepts, keep, synonyms)
         progress = TimedProgress("Score", 2 * len(sets) * images * steps)
-        scored = draw_and_judge((before, after), encoder, vae, asked, sets, drawing, progress)
-        figures, title = summary(scored.scores), title_of(concepts)
-        facts = facts_of(asked, before, after, encoder) | {"seconds": round(time.monotonic() - started, 1)}
-        scores = as_json(concepts, scored.scores, drawing, facts)
+        scored = draw_and_judge(evidence, sets, progress)
+        figures, title, facts = summary(scored.scores), title_of(concepts), evidence.facts
+        scores = as_json(concepts, scored.scores, figures, evidence.drawing, facts)
         saved = write_result("scores", ".json", scores)
-        table = report(title, scored.scores, figures, notes_of(drawing, facts, saved))
-        grid = to_image(draw_grid(title, scored.scores, scored.pictures))
+        table = report(title, scored.scores, figures, notes_of(evidence.drawing, facts, saved))
+        grid = to_image(draw_grid(title, scored.scores, scored.images))
         chart = to_image(draw_chart(title, scored.scores, figures))
         shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, scores, grid, chart, ui=shown)

@@ -1,14 +1,8 @@
-"""The types on this pack's wires, the category of its nodes, and helpers for their inputs."""
-
-import inspect
+"""The types on this pack's wires, the category of its nodes, and helpers for values that arrive."""
 
 from comfy_api.latest import io
 
 CATEGORY = "MACE"
-PRESET = (
-    "own values: those of this node. paper, published code: the authors' values instead of preserve_weight "
-    "and ridge; for all kinds except object, connect a prior."
-)
 
 Concepts = io.Custom("MACE_CONCEPTS")
 Prior = io.Custom("MACE_PRIOR")
@@ -21,13 +15,6 @@ LossMap = io.Custom("LOSS_MAP")
 def found_as(*words: str) -> dict:
     """Search aliases of a node, as arguments for `io.Schema`; none on hosts that do not support them."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
-
-
-def expert(kind: type, *args, **kwargs):
-    """An advanced input, hidden by default; an ordinary one on hosts that do not support this."""
-    if "advanced" in inspect.signature(kind.Input.__init__).parameters:
-        kwargs["advanced"] = True
-    return kind.Input(*args, **kwargs)
 
 
 def at_least(value, least, what: str):

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.concepts.concepts import KINDS
+from ..mace_core.concepts.kinds import KINDS
 from ..mace_core.concepts.lines import items
 from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
 from .host.progress import Progress

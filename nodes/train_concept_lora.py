@@ -3,13 +3,14 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
-from ..mace_core.training.exact import TrainSettings
+from ..mace_core.training.settings import TrainSettings
 from .host.images import to_image
 from .host.patch import cross_attention_layers, require_refined
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
+from .inputs import clip_input, expert, seed_input
 from .reports.loss_curves import loss_sheet
-from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, expert, found_as
+from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as
 from .work.training import EXACT, FAST, METHODS, checked_items
 from .work.training_store import trained
 
@@ -28,7 +29,7 @@ class TrainConceptLoRA(io.ComfyNode):
                 io.Model.Input(
                     "refined", tooltip="The MODEL output of Cross-Attention Refinement. It is not changed."
                 ),
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
+                clip_input(),
                 Concepts.Input("concepts", tooltip="From Erase Concepts."),
                 TrainingSet.Input("training_set", tooltip="Training images with masks, from Mask Concepts."),
                 io.Int.Input(
@@ -48,14 +49,7 @@ class TrainConceptLoRA(io.ComfyNode):
                     tooltip="Exact method only. 0.002 works for the miniature; the paper: 0.00001 for one "
                     "object, 0.0001 for people and styles.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=False,
-                    tooltip="The same seed trains the same LoRA.",
-                ),
+                seed_input("The same seed trains the same LoRA."),
                 expert(
                     io.Int,
                     "rank",

@@ -9,7 +9,7 @@ from .host.images import as_bytes
 from .host.progress import check_interrupted
 from .host.sampling import encode
 from .sockets import CATEGORY, TrainingSet, found_as, listed, only
-from .work.training_set import ConceptImages, join
+from .work.training_set import ConceptImages, join, size_of_latents
 
 
 class TrainingSetFromImages(io.ComfyNode):
@@ -84,7 +84,7 @@ class TrainingSetFromImages(io.ComfyNode):
         check_interrupted()
         latents = encode(vae, images)
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
-        size = latents.shape[-2] * 8, latents.shape[-1] * 8  # the VAE crops sizes that are not multiples of 8
+        size = size_of_latents(latents)  # the VAE crops sizes that are not multiples of a latent position
         shown = as_bytes(_crop(images[..., :3], size))
         made = (ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind),)
         for others in reversed(listed(other)):

@@ -8,8 +8,9 @@ from .host.patch import cross_attention_layers
 from .host.progress import TimedProgress, blocked
 from .host.sampling import check_vae, decode, draw_latents, drawn_latents, size_of
 from .host.text_encoder import HostTextEncoder
+from .inputs import cfg_input, clip_input, seed_input, steps_input, vae_input
 from .reports.attention_sheet import Row, attention_sheet, mask_sheet, require_masks
-from .sockets import CATEGORY, TrainingSet, expert, found_as
+from .sockets import CATEGORY, TrainingSet, found_as
 
 NO_MASKS = "View Attention has no training set, but its masks output needs one: connect Mask Concepts."
 
@@ -27,8 +28,8 @@ class ViewAttention(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 io.Model.Input("before", tooltip="The MODEL to inspect, usually the original model."),
-                io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images."),
+                clip_input(),
+                vae_input(),
                 io.Latent.Input(
                     "latent",
                     tooltip="An Empty Latent Image: each model generates an image of its size. Or latents "
@@ -40,26 +41,9 @@ class ViewAttention(io.ComfyNode):
                     default="a photo of a ship",
                     tooltip="The prompt to visualise, one map per word. Brackets and weights have no effect.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**64 - 1,
-                    control_after_generate=False,
-                    tooltip="Seed of the generated image.",
-                ),
-                io.Int.Input(
-                    "steps", default=30, min=1, max=200, tooltip="Sampling steps of the generated image."
-                ),
-                expert(
-                    io.Float,
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=30.0,
-                    step=0.5,
-                    tooltip="Guidance scale, as in KSampler. Use 4 for the bundled miniature.",
-                ),
+                seed_input("Seed of the generated image."),
+                steps_input("Sampling steps of the generated image."),
+                cfg_input(),
                 io.Model.Input("after", optional=True, tooltip="The erased MODEL, for a second row of maps."),
                 TrainingSet.Input(
                     "training_set",

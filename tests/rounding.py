@@ -31,9 +31,20 @@ def loras_apart(found, expected) -> float:
     Not entry by entry: where a gradient is zero but for its rounding, Adam still moves the factor a whole
     step, to the side that the rounding fell on.
     """
-    assert found.U.keys() == expected.U.keys()
+    assert found.low_rank.keys() == expected.low_rank.keys()
     one, other = (
-        torch.cat([(each.U[name] @ each.D[name]).flatten() for name in expected.U])
+        torch.cat([product(each.low_rank[name]).flatten() for name in expected.low_rank])
         for each in (found, expected)
     )
     return ((one - other).norm() / other.norm()).item()
+
+
+def product(factors: tuple[Tensor, Tensor]) -> Tensor:
+    """U D of one layer."""
+    U, D = factors
+    return U @ D
+
+
+def identical(found, expected) -> bool:
+    """Whether two low-rank edits have the same layers and factors, bit for bit."""
+    return found.keys() == expected.keys() and all(map(torch.equal, found.tensors, expected.tensors))

@@ -16,6 +16,7 @@ SHIPPED = ("mace_core", "nodes", "mini")
 PACK_MODULES = {*SHIPPED, "dev", "demo"}
 HOST_MODULES = {"comfy", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "server"}
 LINES_PER_FILE = 300
+SHAPELESS = {"header", "raw", "tensor_hash", "each", "to", "check_finite", "content_of"}  # of any shape
 
 
 def python_files(*rooms: str) -> list[Path]:
@@ -80,6 +81,62 @@ def test_source_is_small_and_plain(path):
     lines = text.splitlines()
     assert len(lines) <= LINES_PER_FILE
     assert ast.get_docstring(ast.parse(text)) or len(lines) < 2, "say in a docstring what this file is for"
+
+
+def public_functions(path: Path) -> Iterator[ast.FunctionDef]:
+    """Functions and methods without a leading underscore; those inside functions are nobody's business."""
+    classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    bodies = [ast.parse(path.read_text()).body, *(each.body for each in classes if each.name[0] != "_")]
+    for node in (node for body in bodies for node in body):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield node
+
+
+@each(python_files("mace_core"))
+def test_public_functions_of_the_core_say_what_they_do_with_shapes_and_types(path):
+    """The docstrings are the reference: every one is there, and tells the shapes of tensors."""
+    for function in public_functions(path):
+        said = ast.get_docstring(function) or ""
+        parameters = [*function.args.args, *function.args.kwonlyargs]
+        named = [each for each in parameters if each.arg not in ("self", "cls")]
+        assert said, f"{function.name} has no docstring"
+        assert function.returns and all(each.annotation for each in named), f"{function.name} has no types"
+        tensors = [each for each in named if ast.unparse(each.annotation) == "Tensor"]
+        if tensors or ast.unparse(function.returns) == "Tensor":
+            assert "[" in said or function.name in SHAPELESS, f"{function.name} tells no shape"
+
+
+LINES_THE_SAME = 6
+
+
+def runs_of(path: Path) -> dict[tuple[str, ...], int]:
+    """Every run of LINES_THE_SAME lines of code, with the line where it starts. Imports can be alike."""
+    lines = path.read_text().splitlines()
+    imports = {
+        number
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for number in range(node.lineno, node.end_lineno + 1)
+    }
+    code = [
+        (number, line.strip())
+        for number, line in enumerate(lines, 1)
+        if len(line.strip()) > 3 and number not in imports
+    ]
+    windows = [code[start : start + LINES_THE_SAME] for start in range(len(code) - LINES_THE_SAME + 1)]
+    return {tuple(line for _, line in window): window[0][0] for window in windows}
+
+
+def test_nothing_is_written_twice_between_demo_dev_and_nodes():
+    seen: dict[tuple[str, ...], str] = {}
+    twice = []
+    for path in python_files("demo", "dev", "nodes"):
+        for run, number in runs_of(path).items():
+            place = f"{path.relative_to(REPOSITORY)}:{number}"
+            if run in seen:
+                twice.append(f"{seen[run]} = {place}: {run[0]}")
+            seen.setdefault(run, place)
+    assert not twice, "\n".join(twice)
 
 
 @pytest.mark.parametrize("asked", [("check", "--output-format=concise"), ("format", "--diff")])

@@ -4,18 +4,17 @@ Many prompts share a batch, through the host's own sampler. Picture i of a promp
 i alone, so that two models are compared on the same noise.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from dev.bench.plan import choices, load_world
 from dev.host.in_process import InProcess, load_host
-from mace_core.concepts.drawing import DRAWN_WITH
+from mace_core.concepts.kinds import KINDS
 from mace_core.evaluation.judge import WEIGHTS, Judge
+from mace_core.files.hashes import file_hash
 from mini.checkpoint import CHECKPOINT, FILES
-from mini.vocabulary import JUDGE
+from mini.vocabulary import JUDGE, choices, load_world
 
 SIZE, CFG, SEED = 64, 4.0, 7
 SAMPLER, SCHEDULER, STEPS = "dpmpp_2m", "karras", 10  # fewer than euler needs: thousands of pictures a table
@@ -88,7 +87,7 @@ class Bench:
         return (best == names.index(expected)).float().mean().item()
 
     def prompt(self, name: str, phrase: str) -> str:
-        return DRAWN_WITH[self.concepts[name]["kind"]].format(phrase)
+        return KINDS[self.concepts[name]["kind"]].plain.format(phrase)
 
     def names(self, model, names: Sequence[str]) -> dict[str, float]:
         """Concept -> how often it is drawn under its own name."""
@@ -113,4 +112,4 @@ def mean(values: Sequence[float]) -> float:
 def fingerprints() -> dict[str, str]:
     """sha256 of the files the figures belong to."""
     paths = FILES / CHECKPOINT, JUDGE / WEIGHTS
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {path.name: file_hash(path) for path in paths}

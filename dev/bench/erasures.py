@@ -39,7 +39,7 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
         material = stages_1_and_2(bench, erase, keep, training_of(method))
         if method == REFINED:
             return material.refined
-        result = average(material) if method == AVERAGED else fuse(bench, material)
+        result = average(bench, material) if method == AVERAGED else fuse(bench, material)
     return bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=result)[0]
 
 
@@ -97,12 +97,11 @@ def fuse(bench: Bench, material: Material):
     )[0]
 
 
-def average(material: Material):
+def average(bench: Bench, material: Material):
     """The paper's naive integration (table 4): W T1 and the mean of all U_i D_i."""
-    count, layers = len(material.loras), material.loras[0].U
-    U = {name: torch.cat([lora.U[name] / count for lora in material.loras], 1) for name in layers}
-    D = {name: torch.cat([lora.D[name] for lora in material.loras]) for name in layers}
-    return replace(material.stage_1, U=U, D=D)
+    factors = bench.host.module("mace_core.training.factors")
+    edits = [lora.low_rank.scaled(1 / len(material.loras)) for lora in material.loras]
+    return replace(material.stage_1, low_rank=factors.cat(edits))
 
 
 def uce_erasure(bench: Bench, erase: Sequence[str], keep: Sequence[str]):

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from dev.host.fetch import REPOSITORY
 from mace_core.files.atomic import written_whole
 
 KEPT = REPOSITORY / ".cache" / "bench"
-_bench = None  # one for each process
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,32 @@ def kept_folder(name: str) -> Path:
 
 def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
     """Every task's result by its name. Results of earlier runs in `folder` are taken as they are."""
-    if waiting := [(task, folder) for task in tasks if not _file(folder, task).exists()]:
+    if waiting := [(task, folder, images) for task in tasks if not _file(folder, task).exists()]:
         spawn = multiprocessing.get_context("spawn")
-        with spawn.Pool(processes, _start, (folder / "host", images)) as pool:
+        with spawn.Pool(processes) as pool:
             for number, done in enumerate(pool.imap_unordered(_do, waiting), 1):
                 print(f"{number} of {len(waiting)}: {done}", flush=True)
     return {task.name: json.loads(_file(folder, task).read_text()) for task in tasks}
 
 
-def _start(host: Path, images: int) -> None:
-    global _bench
+@cache
+def _bench(host: Path, images: int):
+    """One Bench per process: the host stays loaded."""
     import torch
 
     from dev.bench.bench import Bench
     from dev.host.in_process import load_host
 
     torch.set_num_threads(1)
-    _bench = Bench(load_host(host), images)
+    return Bench(load_host(host), images)
 
 
-def _do(work: tuple[Task, Path]) -> str:
-    task, folder = work
+def _do(work: tuple[Task, Path, int]) -> str:
+    task, folder, images = work
     module, name = task.function.split(":")
+    bench = _bench(folder / "host", images)
     began = time.monotonic()
-    result = getattr(importlib.import_module(module), name)(_bench, **task.given)
+    result = getattr(importlib.import_module(module), name)(bench, **task.given)
     with written_whole(_file(folder, task)) as partial:
         partial.write_text(json.dumps(result))
     return f"{task.name}, {time.monotonic() - began:.0f} s"

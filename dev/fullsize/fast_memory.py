@@ -35,14 +35,14 @@ def run(family: Family) -> dict:
 def _peak(comfy, model, family: Family, side: int, mode: str) -> float:
     import torch
 
-    fast, train = comfy.module("mace_core.training.closed_form"), comfy.module("mace_core.training.exact")
-    n = fast.SAMPLES
+    fast, samples = comfy.module("mace_core.training.closed_form"), comfy.module("mace_core.training.samples")
+    n = fast.DEFAULT.samples
     with torch.inference_mode():
         conditioning = [[torch.randn(1, 77, family.d), {"pooled_output": torch.randn(1, 1280)}]]
         latents = torch.randn(1, 4, side, side)
     attention_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
-        sample = train.Sample(
+        sample = samples.Sample(
             torch.randn(n, 4, side, side),
             torch.randn(n, 4, side, side),
             torch.full((n,), 500),

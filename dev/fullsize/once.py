@@ -49,7 +49,7 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
 
     patch, erasure_module = comfy.module("nodes.host.patch"), comfy.module("mace_core.erasure.erasure")
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
-    erasure = erasure_module.Erasure(torch.eye(family.d), {}, {}, (concept,))
+    erasure = erasure_module.Erasure(torch.eye(family.d), erasure_module.LowRank(), (concept,))
     counted = {}
     for name in ("each layer", "once"):
         with Copies() as copies:

@@ -31,7 +31,7 @@ class Bench:
         lines = "\n".join(f"{world[name]['kind']}: {name} -> {world[name]['surrogate']}" for name in names)
         (self.concepts,) = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
         self.encoder = host.module("nodes.host.text_encoder").HostTextEncoder(self.clip)
-        self.settings = host.module("mace_core.training.exact").TrainSettings(steps, learning_rate)
+        self.settings = host.module("mace_core.training.settings").TrainSettings(steps, learning_rate)
         drawn, _ = host.call(
             "MACE_DrawConcepts",
             model=self.model,
@@ -58,45 +58,47 @@ class Bench:
     def loras(self, trained_on: str, refined) -> tuple:
         """Trained one by one, so that all three ways differ in nothing else."""
         training = self.host.module("nodes.work.training")
-        alone = self.host.module("mace_core.training.alone")
-        text = training.refined_text
-        if trained_on != TRAINED_ON[1]:
-            training.refined_text = lambda encoder, concept: plain(
-                text(encoder, concept), encoder, concept, self.host
-            )
         model = refined if trained_on == TRAINED_ON[0] else self.model
         items = training.checked_items(self.concepts, self.training_set)
         progress = self.host.module("nodes.host.progress").TimedProgress("Train", 1)
-        try:
-            with torch.inference_mode():
-                return tuple(
-                    lora
-                    for item in items
-                    for lora, _ in training.train_all(
-                        model, self.encoder, [item], self.settings, "exact", progress
-                    )
+        text_of = self.host.module("mace_core.training.alone").refined_text
+        if trained_on != TRAINED_ON[1]:
+            text_of = self.plain_text
+        with torch.inference_mode():
+            return tuple(
+                lora
+                for item in items
+                for _, results in training.train_all(
+                    model, self.encoder, [item], self.settings, "exact", progress, text_of
                 )
-        finally:
-            training.refined_text = alone.refined_text
+                for lora, _ in results
+            )
+
+    def plain_text(self, encoder, concept):
+        """The text as the encoder gives it, so that only the refinement of the MODEL itself has an effect."""
+        alone = self.host.module("mace_core.training.alone")
+        prompts = self.host.module("mace_core.training.training_set").training_prompts(encoder, concept)
+        C = self.host.module("mace_core.refinement.moments").concept_moments(encoder, concept).C
+        return alone.RefinedText(prompts, torch.eye(len(C), dtype=torch.float64), C)
 
     def attention(self, model) -> float:
         return sum(self.attention_to(model, concept) for concept in self.concepts)
 
     @torch.inference_mode()
     def attention_to(self, model, concept) -> float:
-        core, train = self.host.module, self.host.module("mace_core.training.exact")
+        core, samples = self.host.module, self.host.module("mace_core.training.samples")
         images = core("nodes.work.training_set").images_of(self.training_set, concept.target)
         prompts = core("mace_core.training.training_set").training_prompts(self.encoder, concept)
         trained_on = core("mace_core.training.training_set").TrainingImages(images.latents, images.masks)
-        examples = train.examples_of(prompts, trained_on, self.settings)
-        prompt = core("mace_core.concepts.drawing").drawing_prompt(concept).target
-        xi, generator = train.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
-        sample = train.draw(examples, xi, UNSEEN, generator)
+        examples = samples.examples_of(prompts, trained_on, self.settings)
+        prompt = core("mace_core.concepts.prompts").plain_prompt(concept).target
+        xi, generator = samples.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
+        sample = samples.draw(examples, xi, UNSEEN, generator)
         with core("nodes.host.network").attention_model(
             model, self.encoder.conditioning(prompt), images.latents, training=False
         ) as unet:
             x_t = unet.noise(unet.scaled(sample.x_0), sample.t, sample.eps)
-            maps = unet.attention(x_t, sample.t, sample.context, {}, {})
+            maps = unet.attention(x_t, sample.t, sample.context, core("mace_core.training.factors").LowRank())
         losses = core("mace_core.training.attention_loss").attention_losses(
             maps, sample.suppressed, sample.masks, tuple(images.latents.shape[-2:])
         )
@@ -107,17 +109,11 @@ class Bench:
         edited_weight = self.host.module("mace_core.erasure.erasure").edited_weight
         change = before = 0.0
         for key, W in self.model.model_state_dict("diffusion_model.").items():
-            if (layer := key.removesuffix(".weight")) in fused.U:
+            if (layer := key.removesuffix(".weight")) in fused.low_rank:
                 after = kept @ edited_weight(W, layer, fused).T
                 change += (after - kept @ W.float().T).square().sum().item()
                 before += (kept @ W.float().T).square().sum().item()
         return (change / before) ** 0.5
-
-
-def plain(text, encoder, concept, host: InProcess):
-    """The text as the encoder gives it, so that the MODEL's own refinement alone is at work."""
-    prompts = host.module("mace_core.training.training_set").training_prompts(encoder, concept)
-    return type(text)(prompts, torch.eye(text.T.shape[0], dtype=torch.float64), text.C)
 
 
 def main() -> None:

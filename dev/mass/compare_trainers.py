@@ -14,10 +14,9 @@ from pathlib import Path
 
 import torch
 
-from dev.bench.bench import Bench
+from dev.bench.bench import Bench, mean
+from dev.bench.concepts import entry, others, without
 from dev.bench.erasures import pictures
-from dev.bench.plan import Plan, load_world, make_plan, names
-from dev.bench.score import accuracies_of
 
 CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
 TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "2_erase_one_concept.json"
@@ -33,10 +32,10 @@ def main() -> None:
     )
     rows: dict[str, list[Row]] = {}
     print(f"{'in %':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
-    for target in arguments.concepts.split(","):
-        for method, row in comparison.rows(make_plan(load_world(), target.strip())):
+    for name in map(str.strip, arguments.concepts.split(",")):
+        for method, row in comparison.rows(entry(comparison.bench.world, name)):
             rows.setdefault(method, []).append(row)
-            print(line(f"{target.strip()}, {method}", row), flush=True)
+            print(line(f"{name}, {method}", row), flush=True)
     for method, each in rows.items():
         print(line(f"mean, {method}", {name: sum(row[name] for row in each) / len(each) for name in COLUMNS}))
 
@@ -61,12 +60,13 @@ class Comparison:
         self.bench, self.host, self.training = bench, bench.host, training
         self.run, self.model, self.clip = bench.run, bench.model, bench.clip
 
-    def rows(self, plan: Plan):
-        """Yield (method, Row): without erasure, refinement only, exact, fast."""
-        (concepts,) = self.run(
-            "MACE_EraseConcepts", concepts=f"{plan.target.phrase} -> {plan.surrogate}", kind=plan.kind
+    def rows(self, concept: Mapping):
+        """Yield (method, Row): the original model, refinement only, exact, fast. concept: the world's
+        entry."""
+        (concepts,) = self.run("MACE_EraseConcepts", concepts=self.bench.lines([concept["name"]]))
+        (prior,) = self.run(
+            "MACE_PreservePrior", clip=self.clip, captions=without(concept, template_captions())
         )
-        (prior,) = self.run("MACE_PreservePrior", clip=self.clip, captions=captions(plan))
         refined, stage_1 = self.run(
             "MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=concepts, prior=prior
         )
@@ -74,12 +74,11 @@ class Comparison:
         reference = self.attention_loss(refined, concepts[0], masked[0])
 
         def row(model, seconds: float) -> Row:
-            accuracies = accuracies_of(self.bench.judge, plan, self.drawn(model, plan), "after")
             attention = self.attention_loss(model, concepts[0], masked[0]) / reference
-            percent = [100 * each for each in (*accuracies, attention)]
+            percent = [100 * each for each in (*self.accuracies(model, concept), attention)]
             return dict(zip(COLUMNS, (*percent, seconds), strict=True))
 
-        yield "unedited", row(self.model, 0.0)
+        yield "original model", row(self.model, 0.0)
         yield "refinement only", row(refined, 0.0)
         for method in ("exact", "fast"):
             began = time.process_time()
@@ -95,46 +94,48 @@ class Comparison:
     def train(self, concepts, training_set, method: str):
         """What Train Concept LoRA does for a concept that it has not kept from before."""
         training = self.host.module("nodes.work.training")
-        settings = self.host.module("mace_core.training.exact").TrainSettings(**self.training)
+        settings = self.host.module("mace_core.training.settings").TrainSettings(**self.training)
         progress = self.host.module("nodes.host.progress").TimedProgress("Compare", 1)
         items = training.checked_items(concepts, training_set)
-        [(lora, _)] = training.train_all(self.model, self.bench.encoder, items, settings, method, progress)
+        [(_, [(lora, _)])] = training.train_all(
+            self.model, self.bench.encoder, items, settings, method, progress
+        )
         return lora
 
-    def drawn(self, model, plan: Plan) -> dict:
-        """("after", phrase) -> pictures of each of the plan's prompt sets."""
-        drawn = self.bench.drawn(model, [each.prompt for each in plan.sets]).split(self.bench.images)
-        return {("after", each.phrase): part for each, part in zip(plan.sets, drawn, strict=True)}
+    def accuracies(self, model, concept: Mapping) -> tuple[float, float, float]:
+        """Acc_e, Acc_g and Acc_s (0..1), the last over the first concepts of the same kind."""
+        erased = self.bench.names(model, [concept["name"]])[concept["name"]]
+        preserved = self.bench.names(model, others(self.bench.world, concept))
+        return erased, self.bench.synonyms(model, concept["name"]), mean(preserved.values())
 
     @torch.inference_mode()
     def attention_loss(self, model, concept, images) -> float:
         """Equation 3 on images, prompts, timesteps and noise drawn with a seed that no training uses."""
-        train = self.host.module("mace_core.training.exact")
+        samples = self.host.module("mace_core.training.samples")
         training_set = self.host.module("mace_core.training.training_set")
         prompts = training_set.training_prompts(self.bench.encoder, concept)
         conditioning = self.bench.encoder.conditioning("")
         attention_model = self.host.module("nodes.host.network").attention_model
         with attention_model(model, conditioning, images.latents, training=False) as unet:
             training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
-            settings = train.TrainSettings()
-            sample = train.draw(
-                train.examples_of(prompts, training, settings),
-                train.timesteps_of(settings),
+            settings = self.host.module("mace_core.training.settings").TrainSettings()
+            sample = samples.draw(
+                samples.examples_of(prompts, training, settings),
+                samples.timesteps_of(settings),
                 UNSEEN,
                 torch.Generator().manual_seed(UNSEEN_SEED),
             )
             x_t = unet.noise(sample.x_0, sample.t, sample.eps)
-            maps = unet.attention(x_t, sample.t, sample.context, {}, {})
+            maps = unet.attention(x_t, sample.t, sample.context, {})
             losses = self.host.module("mace_core.training.attention_loss").attention_losses
             return losses(maps, sample.suppressed, sample.masks, tuple(x_t.shape[-2:])).mean().item()
 
 
-def captions(plan: Plan) -> str:
-    """The prior of template 2, without captions that name the concept."""
+def template_captions() -> str:
+    """The captions of template 2's prior."""
     nodes = json.loads(TEMPLATE.read_text())["nodes"]
     prior = next(node for node in nodes if node["type"] == "MACE_PreservePrior")
-    kept = [text for text in prior["widgets_values"][0].splitlines() if not names(plan, text)]
-    return "\n".join(kept)
+    return prior["widgets_values"][0]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def shares(
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
     """CPU seconds a concept of each way to train, and of drawing its pictures; nothing kept is used."""
     training = bench.host.module("nodes.work.training")
-    settings = bench.host.module("mace_core.training.exact").TrainSettings(learning_rate=2e-3)
+    settings = bench.host.module("mace_core.training.settings").TrainSettings(learning_rate=2e-3)
     (told,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(concepts[:BATCH]))
     items = training.checked_items(told, pictures(bench, told))
 

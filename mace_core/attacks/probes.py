@@ -1,6 +1,6 @@
-"""How an erased concept is asked for again: which prompts each attack draws, and how often it came back.
+"""Attacks on an erasure: which prompts each attack uses, and how often the concept came back.
 
-Erasure is not deletion: the attacks show how much it takes to get the concept back, not that it is gone.
+Erasure is not deletion: attacks show how much effort brings the concept back, not that it is gone.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from ..concepts.concepts import Concept, same, without_article
-from ..concepts.drawing import DRAWN_WITH, drawing_prompt
-from ..concepts.everyday import EVERYDAY
+from ..concepts.concepts import Concept, canonical, without_article
+from ..concepts.kinds import KINDS
 from ..concepts.lines import items
-from ..evaluation.scores import SIDES, Verdict
-from .words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
+from ..concepts.prompts import plain_prompt
+from ..evaluation.scores import ACCURACIES, SIDES, Verdict
+from ..files.records import Record
 
 NAME, EMBEDDING, LORA = "its own name", "learned embedding", "LoRA re-training"
 LEARNED = (EMBEDDING, LORA)
@@ -29,11 +30,12 @@ ATTACKS = (
 )
 MISSPELLINGS = 6
 VOWELS = "aeiou"
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One attack on one concept. Without prompts it is not carried out, and ``why`` says for what reason."""
+    """One attack on one concept. Without prompts it is skipped, and ``why`` gives the reason."""
 
     attack: str
     concept: Concept
@@ -43,7 +45,8 @@ class Probe:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of it. shares: prompt -> its number of pictures; losses: side -> by step, of what learned."""
+    """The result of a probe. shares: prompt -> its number of images; losses: side -> loss by step, for
+    attacks that learn; before, after: None if the attack was skipped."""
 
     probe: Probe
     shares: Mapping[str, int]
@@ -52,27 +55,50 @@ class ProbeResult:
     losses: Mapping[str, tuple[float, ...]]
 
 
+@dataclass(frozen=True)
+class Rates(Record):
+    """A mean over concepts on the original and on the erased model, as fractions; None if nothing was
+    tried."""
+
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class Recovery(Record):
+    """How often one attack showed its concepts.
+
+    concepts: how many were attacked; top1: share of images that show the concept; mean_probability: the
+    judge's; recovered: after / before of ``top1``, at most 1, None if the original model did not show it.
+    """
+
+    concepts: int
+    top1: Rates
+    mean_probability: Rates
+    recovered: float | None
+
+
 def probes(
     concept: Concept, synonyms: Iterable[str], own: Sequence[str], steps: int, seed: int
 ) -> tuple[Probe, ...]:
     """Every attack on a concept, in the order of ``ATTACKS``.
 
-    synonyms: names that the erasure may not have been told; own: the user's prompts; steps: what an attack
-    may learn for, 0 leaves both out.
+    synonyms: names that the erasure may not know; own: the user's prompts; steps: optimisation steps of each
+    attack that learns, 0 to skip both; seed: of the misspellings.
     """
-    name = drawing_prompt(concept).target
-    no_steps = "" if steps else "no optimisation steps were allowed"
-    other = _elsewhere(concept)
+    name = plain_prompt(concept).target
+    no_steps = "" if steps else "the number of optimisation steps is 0"
+    other = _translated(concept)
     learned = (name,) if steps else ()
     planned = (
         ((name,), ""),
-        (tuple(_filled(template, concept.target) for template in HELD_OUT[concept.kind]), ""),
+        (tuple(_filled(template, concept.target) for template in KINDS[concept.kind].held_out), ""),
         (_paraphrases(concept, synonyms), ""),
         (
             tuple(_named(concept, each) for each in misspelled(concept, seed)),
             "its words are too short to misspell",
         ),
-        (other, "no words for it in other languages are known here: give prompts of your own"),
+        (other, "its translations are not known: add prompts of your own"),
         (tuple(own), "none were given"),
         (learned, no_steps),
         (learned, no_steps),
@@ -84,8 +110,8 @@ def probes(
 
 
 def shares(prompts: Sequence[str], images: int, seed: int) -> dict[str, int]:
-    """How ``images`` pictures are shared among the prompts, as evenly as possible; which prompts get one more
-    (or any at all, when there are more prompts than pictures) is the seed's draw."""
+    """Prompt -> its number of images, as even as possible. The seed chooses which prompts get one more, or
+    any at all if there are more prompts than images."""
     each, more = divmod(images, len(prompts))
     chosen = set(random.Random(seed).sample(range(len(prompts)), more))
     counts = {prompt: each + (number in chosen) for number, prompt in enumerate(prompts)}
@@ -93,83 +119,84 @@ def shares(prompts: Sequence[str], images: int, seed: int) -> dict[str, int]:
 
 
 def misspelled(concept: Concept, seed: int) -> tuple[str, ...]:
-    """Up to ``MISSPELLINGS`` of the target, each with one slip in its longest word: two letters swapped, one
-    left out, one doubled, or another vowel. The seed draws which."""
+    """Up to ``MISSPELLINGS`` of the target, each with one mistake in its longest word: two letters swapped,
+    one missing, one doubled, or another vowel. The seed chooses which."""
     words = without_article(concept.target).split()
     place = max(range(len(words)), key=lambda i: len(words[i]))
-    word, taken = words[place], {same(phrase) for phrase in concept.phrases}
+    word, taken = words[place], {canonical(phrase) for phrase in concept.phrases}
     wrong = []
     for slip in _slips(word):
         phrase = " ".join((*words[:place], slip, *words[place + 1 :]))
-        if same(phrase) not in taken:
-            taken.add(same(phrase))
+        if canonical(phrase) not in taken:
+            taken.add(canonical(phrase))
             wrong.append(phrase)
     return tuple(random.Random(f"{seed} {word}").sample(wrong, min(MISSPELLINGS, len(wrong))))
 
 
 def own_prompts(text: str, concepts: Sequence[Concept]) -> dict[str, tuple[str, ...]]:
-    """Target -> the user's prompts for it: a line that starts with ``target:`` is for that one, any other
-    line for all; ``#`` starts a comment."""
+    """Target -> the user's prompts for it, one per line. A line that starts with ``target:`` is for that
+    concept only, any other line for all."""
     found: dict[str, list[str]] = {concept.target: [] for concept in concepts}
     for line in items(text):
         prefix, colon, prompt = (part.strip() for part in line.partition(":"))
-        meant = [each.target for each in concepts if colon and prompt and same(each.target) == same(prefix)]
+        meant = [
+            each.target
+            for each in concepts
+            if colon and prompt and canonical(each.target) == canonical(prefix)
+        ]
         for target in meant or found:
             found[target].append(prompt if meant else line)
     return {target: tuple(dict.fromkeys(prompts)) for target, prompts in found.items()}
 
 
-def recovery(results: Sequence[ProbeResult]) -> dict[str, dict]:
-    """Per attack the mean over its concepts, of the share of pictures that show the concept (``top1``) and of
-    the judge's probability (``mean_probability``), before and after; None where it was not carried out.
-
-    recovered: after / before of ``top1``, at most 1; None when the unedited model did not show it either.
-    """
+def recovery(results: Sequence[ProbeResult]) -> dict[str, Recovery]:
+    """Attack -> the means over its concepts."""
     figures = {}
     for attack in ATTACKS:
         done = [each for each in results if each.probe.attack == attack and each.after is not None]
-        means = {
-            accuracy: {side: _mean(getattr(getattr(each, side), accuracy) for each in done) for side in SIDES}
-            for accuracy in ("top1", "mean_probability")
-        }
-        before, after = (means["top1"][side] for side in SIDES)
-        recovered = min(1.0, after / before) if before else None
-        figures[attack] = {"concepts": len(done), **means, "recovered": recovered}
+        top1, probability = (
+            Rates(*(_mean(getattr(getattr(each, side), accuracy) for each in done) for side in SIDES))
+            for accuracy in ACCURACIES
+        )
+        recovered = min(1.0, top1.after / top1.before) if top1.before else None
+        figures[attack] = Recovery(len(done), top1, probability, recovered)
     return figures
 
 
-def strongest(figures: Mapping[str, dict]) -> str | None:
-    """The attack that shows the concepts most often on the erased model, None when none was carried out."""
+def strongest(figures: Mapping[str, Recovery]) -> str | None:
+    """The attack that shows the concepts most often on the erased model, None if none was carried out."""
     rates = {
-        attack: each["top1"]["after"]
+        attack: each.top1.after
         for attack, each in figures.items()
-        if attack != NAME and each["top1"]["after"] is not None
+        if attack != NAME and each.top1.after is not None
     }
     return max(rates, key=lambda attack: rates[attack]) if rates else None
 
 
 def _paraphrases(concept: Concept, synonyms: Iterable[str]) -> tuple[str, ...]:
-    known = {same(phrase) for phrase in concept.phrases}
-    names = (*synonyms, *_entry(EVERYDAY[concept.kind], concept))
-    names = [name for name in names if same(name) not in known]
-    described = _entry(DESCRIPTIONS, concept) if concept.kind == "object" else ()
-    indirect = [_filled(template, concept.target) for template in INDIRECT[concept.kind]]
+    kind, known = KINDS[concept.kind], {canonical(phrase) for phrase in concept.phrases}
+    names = (*synonyms, *(_entry(kind.everyday, concept) or ()))
+    names = [name for name in names if canonical(name) not in known]
+    described = filter(None, [_entry(kind.descriptions, concept)])
+    indirect = [_filled(template, concept.target) for template in kind.indirect]
     return tuple(dict.fromkeys((*(_named(concept, name) for name in names), *described, *indirect)))
 
 
-def _elsewhere(concept: Concept) -> tuple[str, ...]:
-    """The words in the concept's plainest prompt, and alone."""
-    words = _entry(ELSEWHERE, concept) if concept.kind == "object" else ()
-    words = [word for word in words if same(word) not in {same(phrase) for phrase in concept.phrases}]
+def _translated(concept: Concept) -> tuple[str, ...]:
+    """The translations in the concept's plainest prompt, and alone."""
+    known = {canonical(phrase) for phrase in concept.phrases}
+    words = _entry(KINDS[concept.kind].translations, concept) or ()
+    words = [word for word in words if canonical(word) not in known]
     return (*(_named(concept, word) for word in words), *words)
 
 
-def _entry(table: Mapping[str, tuple[str, ...]], concept: Concept) -> tuple[str, ...]:
-    return next((table[name] for name in table if same(name) == same(concept.target)), ())
+def _entry(table: Mapping[str, Entry], concept: Concept) -> Entry | None:
+    """The table's entry for a concept's target."""
+    return next((table[name] for name in table if canonical(name) == canonical(concept.target)), None)
 
 
 def _named(concept: Concept, name: str) -> str:
-    return _filled(DRAWN_WITH[concept.kind], name)
+    return _filled(KINDS[concept.kind].plain, name)
 
 
 def _filled(template: str, name: str) -> str:

@@ -1,27 +1,29 @@
-"""Two attacks that learn: a token embedding and a LoRA, so that a model draws a concept's pictures again.
+"""Two attacks that learn a token embedding or a LoRA, so that a model generates a concept again.
 
-Both minimise what diffusion models are trained with, || eps - eps_hat(x_t, t, context) ||^2, over pictures of
-the concept. The model itself stays as it is.
+Both minimise the training loss of diffusion models, || eps - eps_hat(x_t, t, context) ||^2, over images of
+the concept. The model itself is not changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..files.records import Record
+from ..training.factors import LowRank
 from ..training.lora import initial_factors
 from ..training.network import NoiseModel
 
 TIMESTEPS = 1000
-OnStep = Callable[[int, int, float], None]  # step, steps, loss; may raise to cancel
+OnStep = Callable[[int, int, float], None]  # step, steps, loss; can raise to cancel
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What an attack that learns may spend. Raises ValueError for fewer than 0 steps."""
+class Budget(Record):
+    """What an attack that learns can use. Raises ValueError for fewer than 0 steps."""
 
     steps: int = 100
     seed: int = 0
@@ -32,7 +34,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.steps < 0:
-            raise ValueError(f"The optimisation steps of a probe are {self.steps}: give 0 or more.")
+            raise ValueError(
+                f"The number of optimisation steps is {self.steps}, but must be at least 0: raise it."
+            )
 
 
 def learn_embedding(
@@ -43,11 +47,11 @@ def learn_embedding(
     budget: Budget,
     on_step: OnStep | None = None,
 ) -> tuple[Tensor, list[float]]:
-    """The context ``[1, L, d]`` with learned vectors at the concept's ``places``, and the losses by step.
+    """The context ``[1, L, d]`` with learned vectors at the concept's ``places``, and the loss by step.
 
-    Textual inversion behind the text encoder: the vectors begin as the encoder made them. latents
-    ``[n, channels, h, w]``: pictures of the concept as the network reads them. Works under inference mode.
-    Raises ValueError when a loss is not finite.
+    Textual inversion after the text encoder: the vectors start as the encoder's. latents
+    ``[n, channels, h, w]``: images of the concept as the U-Net reads them. Works under inference mode.
+    Raises ValueError if a loss is not finite.
     """
     with torch.inference_mode(False), torch.enable_grad():
         context = context.to("cpu", torch.float32, copy=True)
@@ -56,24 +60,27 @@ def learn_embedding(
         def attacked() -> Tensor:
             return torch.cat([context[:, : places.start], learned, context[:, places.stop :]], 1)
 
-        losses = _learn(model, latents, budget, [learned], budget.embedding_rate, attacked, {}, {}, on_step)
+        losses = _learn(
+            model, latents, budget, [learned], budget.embedding_rate, attacked, LowRank(), on_step
+        )
         return attacked().detach(), losses
 
 
 def retrain_lora(
     model: NoiseModel, latents: Tensor, context: Tensor, budget: Budget, on_step: OnStep | None = None
-) -> tuple[dict[str, Tensor], dict[str, Tensor], list[float]]:
-    """U ``[o, rank]`` and D ``[rank, d]`` of every cross-attention projection (float32, CPU), and the losses.
+) -> tuple[LowRank, list[float]]:
+    """A LoRA of every cross-attention projection (float32, CPU), and the loss by step.
 
-    latents, context, errors: as for ``learn_embedding``.
+    latents ``[n, channels, h, w]``, context ``[1, L, d]`` and errors as for ``learn_embedding``.
     """
     with torch.inference_mode(False), torch.enable_grad():
         context = context.to("cpu", torch.float32, copy=True)
-        U, D = initial_factors(model.layers, budget.rank, torch.Generator().manual_seed(budget.seed))
-        factors = [factor.requires_grad_() for factor in (*U.values(), *D.values())]
-        losses = _learn(model, latents, budget, factors, budget.lora_rate, lambda: context, U, D, on_step)
-        U, D = ({name: factor.detach() for name, factor in each.items()} for each in (U, D))
-        return U, D, losses
+        lora = initial_factors(model.layers, budget.rank, torch.Generator().manual_seed(budget.seed))
+        lora = lora.each(lambda factor: factor.requires_grad_())
+        losses = _learn(
+            model, latents, budget, lora.tensors, budget.lora_rate, lambda: context, lora, on_step
+        )
+        return lora.each(torch.Tensor.detach), losses
 
 
 def _learn(
@@ -83,8 +90,7 @@ def _learn(
     parameters: Sequence[Tensor],
     rate: float,
     attacked: Callable[[], Tensor],
-    U: Mapping[str, Tensor],
-    D: Mapping[str, Tensor],
+    lora: LowRank,
     on_step: OnStep | None,
 ) -> list[float]:
     generator = torch.Generator().manual_seed(budget.seed)
@@ -95,7 +101,7 @@ def _learn(
         x_0 = latents[torch.randint(len(latents), (budget.batch,), generator=generator)]
         t = torch.randint(TIMESTEPS, (budget.batch,), generator=generator)
         eps = torch.randn(x_0.shape, generator=generator)
-        predicted = model.predicted_noise(model.noise(x_0, t, eps), t, attacked(), U, D)
+        predicted = model.predicted_noise(model.noise(x_0, t, eps), t, attacked(), lora)
         error = (predicted - eps.to(predicted)).square()
         losses.append(error.mean().item())
         if not torch.isfinite(error).all():
@@ -104,7 +110,7 @@ def _learn(
                 "float32, or allow fewer optimisation steps."
             )
         optimiser.zero_grad()
-        error.sum().backward()  # a mean's gradients are too small for float16
+        error.sum().backward()  # the gradients of a mean are too small for float16
         optimiser.step()
         if on_step is not None:
             on_step(step, budget.steps, losses[-1])

@@ -1,4 +1,4 @@
-"""Captions of what must stay: everyday scenes in our own words, names to keep, and files of captions."""
+"""Captions of what to preserve: everyday scenes in our own words, names, and caption files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import io
 import json
 import re
 
-from .concepts import KINDS
+from .kinds import KINDS
 from .lines import items, numbered, prefixed
-from .prompts import TEMPLATES
 
 FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
-# A prompt that also tells how the picture looks would preserve that look, which may be the style to erase.
+# A prompt that also says how the image looks would preserve that look, which may be the style to erase.
 _LOOK = re.compile(
     r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
     r"print|poster|sketch|brush\w*)\b"
@@ -202,9 +201,9 @@ _PER_SUBJECT = 6
 
 
 def everyday_captions() -> tuple[str, ...]:
-    """Some 800 captions of people, animals, things and places: the prior for those who have no captions.
+    """About 800 captions of people, animals, things and places: a prior for users who have no captions.
 
-    Every form and every scene is used with all kinds of subjects; the same list every time.
+    Every form and every scene is used with all kinds of subjects. The list is always the same.
     """
     subjects = (*_PEOPLE, *_ANIMALS, *_VEHICLES, *_THINGS, *_PLACES)
     captions = []
@@ -216,26 +215,27 @@ def everyday_captions() -> tuple[str, ...]:
 
 
 def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
-    """Every prompt a concept would be erased in, for each name to keep, by kind.
+    """Kind -> every prompt in which a concept of that kind would be erased, for each name to preserve.
 
-    One name a line, ``person: Jo Doe``; a line without a kind is an object's. Prompts that tell how a picture
-    looks are left out. Raises ValueError for an unknown kind.
+    One name per line, such as ``person: Jo Doe``; without a prefix it is an object. Prompts that say how the
+    image looks are left out. Raises ValueError for an unknown kind.
     """
     captions: dict[str, tuple[str, ...]] = {}
     for number, line in numbered(text):
-        kind, name = prefixed(line, KINDS, "object", f"Line {number} of the names to keep, ")
+        kind, name = prefixed(line, KINDS, "object", f"Line {number} of the names to preserve, ")
         if name:
-            prompts = (each.replace("{}", name) for each in TEMPLATES[kind] if not _LOOK.search(each))
+            templates = (each for each in KINDS[kind].templates if not _LOOK.search(each))
+            prompts = (template.replace("{}", name) for template in templates)
             captions[kind] = (*captions.get(kind, ()), *prompts)
     return captions
 
 
 def read_captions(data: bytes, name: str) -> tuple[str, ...]:
-    """The captions in a file's bytes; the ending of ``name`` says how they are written.
+    """The captions in a file; the extension of ``name`` selects the format.
 
-    ``.txt``: one a line; ``.csv``: the column called caption, captions, text, prompt or name, otherwise the
-    first; ``.json``: COCO's annotations, or a list of texts. Raises ValueError, naming the file: not UTF-8,
-    another ending, not well-formed, no captions.
+    ``.txt``: one per line; ``.csv``: the column caption, captions, text, prompt or name, otherwise the first;
+    ``.json``: COCO annotations, or a list of strings. Raises ValueError, naming the file: not UTF-8, an
+    unknown extension, malformed, no captions.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -244,10 +244,12 @@ def read_captions(data: bytes, name: str) -> tuple[str, ...]:
     readers = {".txt": items, ".csv": _csv, ".json": lambda text: _json(text, name)}
     reader = readers.get(name.lower()[name.rfind(".") :])
     if reader is None:
-        raise ValueError(f"'{name}' ends in none of {', '.join(FORMATS)}: choose another file or rename it.")
+        raise ValueError(
+            f"'{name}' has none of the extensions {', '.join(FORMATS)}: choose another file or rename it."
+        )
     captions = tuple(line.strip() for line in reader(text) if line.strip())
     if not captions:
-        raise ValueError(f"'{name}' holds no captions: write at least one.")
+        raise ValueError(f"'{name}' has no captions: add at least one.")
     return captions
 
 
@@ -270,6 +272,6 @@ def _json(text: str, name: str) -> list[str]:
         raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(
-            f"'{name}' is neither COCO's annotations with captions nor a list of texts: give "
+            f"'{name}' is neither COCO annotations with captions nor a list of strings: use "
             "one of the two, such as captions_train2014.json."
         ) from None

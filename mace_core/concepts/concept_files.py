@@ -1,4 +1,4 @@
-"""Lists of concepts from files: CSV, JSON or YAML with the fields target, surrogate, kind, synonyms."""
+"""Lists of concepts in files: CSV, JSON or YAML with the fields target, surrogate, kind, synonyms."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import io
 import json
 from collections.abc import Iterator
 
-from .concepts import KINDS, Concept, concept_at, parse_concepts, split_names, united
+from .concepts import Concept, concept_at, parse_concepts, split_names, united
+from .kinds import KINDS
 
 FORMATS = (".csv", ".json", ".yaml", ".yml", ".txt")
 FIELDS = ("target", "surrogate", "kind", "synonyms")
-LARGEST = 4 * 2**20  # bytes; a list of ten thousand concepts has less than one
+LARGEST = 4 * 2**20  # bytes; ten thousand concepts take less than 1 MB
 
-Entry = tuple[int, object]  # line, what the file holds there
+Entry = tuple[int, object]  # line number, content
 
 
 def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept, ...]:
-    """The concepts in a file's bytes; the ending of ``name`` says how they are written.
+    """The concepts in a file; the extension of ``name`` selects the format.
 
-    ``.csv``: a first line that names the columns, separated by comma, semicolon or tab; ``.json``, ``.yaml``:
-    a list of ``{target, surrogate, kind, synonyms}``; ``.txt``: lines as in ``parse_concepts``. ``kind`` is
-    that of every entry without one of its own; synonyms are a list or a text with commas.
+    ``.csv``: a header line, separated by comma, semicolon or tab; ``.json``, ``.yaml``: a list of
+    ``{target, surrogate, kind, synonyms}``; ``.txt``: lines as in ``parse_concepts``. ``kind`` applies to
+    entries without a kind of their own; synonyms are a list, or a string separated by commas.
 
-    Raises ValueError, naming file and line: another ending, not UTF-8, too large, not well-formed, an unknown
-    or a missing field, and as ``parse_concepts`` does.
+    Raises ValueError, naming file and line: an unknown extension, not UTF-8, too large, malformed, an unknown
+    or missing field, and the errors of ``parse_concepts``.
     """
     try:
         text = _text(data)
@@ -39,8 +40,8 @@ def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept
 def _text(data: bytes) -> str:
     if len(data) > LARGEST:
         raise ValueError(
-            f"the file has {len(data) >> 20} MB, more than {LARGEST >> 20}: is it a list of "
-            "concepts? Choose a smaller one."
+            f"the file has {len(data) >> 20} MB and a list of concepts can have {LARGEST >> 20}: "
+            "choose another file or split it."
         )
     try:
         return data.decode("utf-8-sig")
@@ -55,7 +56,7 @@ def _entries(text: str, name: str) -> Iterator[Entry]:
         return _json(text)
     if name.endswith((".yaml", ".yml")):
         return _yaml(text)
-    raise ValueError(f"the ending is none of {', '.join(FORMATS)}: choose another file or rename it.")
+    raise ValueError(f"the extension is none of {', '.join(FORMATS)}: choose another file or rename it.")
 
 
 def _csv(text: str) -> Iterator[Entry]:
@@ -72,21 +73,21 @@ def _csv(text: str) -> Iterator[Entry]:
             continue
         if len(cells) > len(names):
             raise ValueError(
-                f"line {rows.line_num} has {len(cells)} cells and the first line names "
-                f"{len(names)} columns: put texts that contain '{delimiter}' in double quotes."
+                f"line {rows.line_num} has {len(cells)} cells and the header names {len(names)} "
+                f"columns: put cells that contain '{delimiter}' in double quotes."
             )
         yield rows.line_num, {name: cell for name, cell in zip(names, cells) if cell or name in FIELDS[:2]}
 
 
 def _json(text: str) -> Iterator[Entry]:
-    """The objects of the top list one by one, so that each has a line; json alone would not tell it."""
+    """The entries of the top list one by one, because json alone does not give their line numbers."""
     try:
         whole = json.loads(text)
         position = text.index("[") + 1 if isinstance(whole, list) else 0
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno} is not JSON ({error.msg}): correct it.") from None
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply: give one list of concepts.") from None
+        raise ValueError("the JSON is nested too deeply: write one list of concepts.") from None
     decoder = json.JSONDecoder()
     for _ in _list(whole):
         while text[position] in " \t\r\n,":
@@ -97,7 +98,7 @@ def _json(text: str) -> Iterator[Entry]:
 
 
 def _yaml(text: str) -> Iterator[Entry]:
-    import yaml  # here: the host ships it, and nothing else in the core needs it
+    import yaml  # here, because the host ships it and nothing else in the core needs it
 
     loader = yaml.SafeLoader(text)
     try:
@@ -108,7 +109,7 @@ def _yaml(text: str) -> Iterator[Entry]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ValueError(f"line {line} is not YAML ({error.problem}): correct it.") from None
     except (yaml.YAMLError, RecursionError):
-        raise ValueError("the file is not YAML: correct it, or use CSV.") from None
+        raise ValueError("the file is not YAML: correct it or use CSV.") from None
     finally:
         loader.dispose()
 
@@ -116,7 +117,7 @@ def _yaml(text: str) -> Iterator[Entry]:
 def _list(whole: object) -> list:
     if not isinstance(whole, list):
         raise ValueError(
-            f"line 1 does not start a list: write one entry a concept, each with {', '.join(FIELDS)}."
+            f"line 1 does not start a list: write one entry per concept, each with {', '.join(FIELDS)}."
         )
     return whole
 
@@ -124,7 +125,7 @@ def _list(whole: object) -> list:
 def _concept(line: int, entry: object, kind: str) -> Concept:
     if not isinstance(entry, dict):
         raise ValueError(
-            f"line {line} is not an entry with fields: write target and surrogate, as in "
+            f"line {line} is not an entry with fields: give target and surrogate, as in "
             "{target: ship, surrogate: sea}."
         )
     if strange := [str(name) for name in entry if name not in FIELDS]:
@@ -134,12 +135,12 @@ def _concept(line: int, entry: object, kind: str) -> Concept:
     for name, value in [*fields.items(), *(("synonyms", each) for each in _as_names(names))]:
         if not isinstance(value, str):
             raise ValueError(
-                f"line {line} has {value!r} as its {name}, which is not a text: put it in double quotes."
+                f"line {line} has {value!r} as its {name}, which is not a string: put it in double quotes."
             )
     target, surrogate = (fields.get(name, "").strip() for name in FIELDS[:2])
     if not (target and surrogate):
         missing = "surrogate" if target else "target"
-        raise ValueError(f"line {line} has no {missing}: every entry needs both target and surrogate.")
+        raise ValueError(f"line {line} has no {missing}: give every entry both target and surrogate.")
     own = fields.get("kind", kind).strip().lower()
     if own not in KINDS:
         raise ValueError(f"line {line} has the unknown kind '{own}': use one of {', '.join(KINDS)}.")
@@ -147,7 +148,7 @@ def _concept(line: int, entry: object, kind: str) -> Concept:
 
 
 def _as_names(names: object) -> tuple:
-    """Synonyms as a list, or as one text with commas (in a CSV cell semicolons too)."""
+    """Synonyms from a list, or from one string separated by commas (or semicolons, for CSV cells)."""
     if isinstance(names, str):
         return split_names(names.replace(";", ","))
     return tuple(names) if isinstance(names, (list, tuple)) else (names,)

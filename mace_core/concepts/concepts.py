@@ -1,4 +1,4 @@
-"""What to erase: target concepts and the surrogate concepts that take their place."""
+"""What to erase: target concepts, and the surrogates that take their place."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ..files.records import Record
+from .kinds import KINDS
 from .lines import items, numbered, prefixed, sides
-
-KINDS = ("object", "person", "style", "explicit")
 
 _SYNONYMS = re.compile(r"^(.*?)\s*\(([^()]*)\)\s*$")
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 
 
 def without_article(phrase: str) -> str:
-    """``"the ship"`` -> ``"ship"``: the phrase without a leading a, an or the."""
+    """``"the ship"`` gives ``"ship"``: the phrase without a leading a, an or the."""
     return _ARTICLE.sub("", phrase)
 
 
-def same(phrase: str) -> str:
-    """The form under which two phrases count as the same concept: case, spaces, a leading article and the way
-    a letter is encoded do not matter."""
+def canonical(phrase: str) -> str:
+    """The form in which two phrases are compared: case, spaces, a leading article and the Unicode encoding of
+    a letter do not matter."""
     return without_article(" ".join(unicodedata.normalize("NFKC", phrase).split())).casefold()
 
 
 @dataclass(frozen=True)
-class Concept:
-    """One target concept, its surrogate, and the synonyms that are erased along with it (section 4.1).
+class Concept(Record):
+    """One target, its surrogate, and the synonyms that are erased with it (section 4.1).
 
     target:    the phrase to erase, such as ``"ship"``.
-    surrogate: what the model shall draw instead, such as ``"sea"``.
-    kind:      one of ``KINDS``; selects the prompt templates.
+    surrogate: what the model must generate instead, such as ``"sea"``.
+    kind:      a key of ``KINDS``; selects the prompt templates.
     synonyms:  other names of the target; they are mapped to the same surrogate.
 
-    Raises ValueError for an empty target or surrogate, an unknown kind, or a target (or synonym) that is
-    its own surrogate.
+    Raises ValueError for an empty target or surrogate, an unknown kind, or a target or synonym that is its
+    own surrogate.
     """
 
     target: str
@@ -49,7 +49,7 @@ class Concept:
             raise ValueError("A concept has an empty target: name what to erase, as in 'ship -> sea'.")
         if not self.surrogate.strip():
             raise ValueError(
-                f"The concept '{self.target}' has no surrogate: write what shall be drawn "
+                f"The concept '{self.target}' has no surrogate: add what to generate "
                 f"instead, as in '{self.target} -> sea'."
             )
         if self.kind not in KINDS:
@@ -58,9 +58,9 @@ class Concept:
                 f"use one of {', '.join(KINDS)}."
             )
         for phrase in self.phrases:
-            if same(phrase) == same(self.surrogate):
+            if canonical(phrase) == canonical(self.surrogate):
                 raise ValueError(
-                    f"The concept '{phrase}' has itself as its surrogate: choose a different surrogate."
+                    f"The concept '{phrase}' is its own surrogate: choose a different surrogate."
                 )
 
     @property
@@ -75,10 +75,9 @@ def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple
     kind:     the kind of every line without a prefix of its own.
     synonyms: more synonyms, one concept per line as ``ship: boat, vessel``; a bare ``boat, vessel`` belongs
               to the only concept.
-    ``=>`` and the arrow character are read as ``->``; ``#`` starts a comment; the same concept twice with the
-    same surrogate is merged.
+    The grammar is that of ``lines.py``. Entries with the same target and surrogate are merged.
 
-    Raises ValueError: no concept at all, a line without a surrogate, an unknown kind, one concept with two
+    Raises ValueError: an empty list, a line without a surrogate, an unknown kind, one concept with two
     surrogates, synonyms of a concept that is not in the list.
     """
     concepts = united((f"line {number}", _parse_line(number, line, kind)) for number, line in numbered(text))
@@ -86,13 +85,13 @@ def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple
 
 
 def with_synonyms(concepts: tuple[Concept, ...], text: str) -> tuple[Concept, ...]:
-    """The concepts with more synonyms, written as for ``parse_concepts``; ValueError as there."""
+    """The concepts with more synonyms, written as for ``parse_concepts``. Raises the same ValueErrors."""
     extra = [("the synonyms", concept) for concept in _mentions(concepts, text)]
     return united([("the list", concept) for concept in concepts] + extra) if extra else concepts
 
 
 def concept_at(where: str, target: str, surrogate: str, kind: str, synonyms: Iterable[str]) -> Concept:
-    """A Concept; its ValueError says where in a list it stands, such as ``"line 3"``."""
+    """A Concept whose ValueError starts with its place in a list, such as ``"line 3"``."""
     try:
         return Concept(target, surrogate, kind, tuple(synonyms))
     except ValueError as error:
@@ -100,39 +99,37 @@ def concept_at(where: str, target: str, surrogate: str, kind: str, synonyms: Ite
 
 
 def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
-    """One concept per target, in order, synonyms united; ``entries`` are concepts with where they stand.
+    """One concept per target, in order, with all its synonyms. ``entries`` are (place in the list, concept).
 
-    Raises ValueError when there are none, or when a phrase is sent to two surrogates or has two kinds.
+    Raises ValueError if there are no entries, or if a phrase has two surrogates or two kinds.
     """
     merged: dict[str, Concept] = {}
     first: dict[str, tuple[str, Concept]] = {}
     for where, concept in entries:
         for phrase in concept.phrases:
-            earlier_where, earlier = first.setdefault(same(phrase), (where, concept))
-            if same(earlier.surrogate) != same(concept.surrogate):
+            earlier_where, earlier = first.setdefault(canonical(phrase), (where, concept))
+            if canonical(earlier.surrogate) != canonical(concept.surrogate):
                 raise ValueError(
-                    f"The concept '{phrase}' is given twice with different surrogates, "
-                    f"'{earlier.surrogate}' and '{concept.surrogate}' ({earlier_where} and "
-                    f"{where}): keep one of the two."
+                    f"The concept '{phrase}' has two surrogates, '{earlier.surrogate}' and "
+                    f"'{concept.surrogate}' ({earlier_where} and {where}): remove one of them."
                 )
-        earlier = merged.get(same(concept.target), concept)
+        earlier = merged.get(canonical(concept.target), concept)
         if earlier.kind != concept.kind:
             raise ValueError(
-                f"The concept '{concept.target}' is given twice with different kinds, "
-                f"'{earlier.kind}' and '{concept.kind}' ({first[same(concept.target)][0]} and "
-                f"{where}): keep one of the two."
+                f"The concept '{concept.target}' has two kinds, '{earlier.kind}' and '{concept.kind}' "
+                f"({first[canonical(concept.target)][0]} and {where}): remove one of them."
             )
-        merged[same(concept.target)] = replace(earlier, synonyms=_names(earlier, concept))
+        merged[canonical(concept.target)] = replace(earlier, synonyms=_names(earlier, concept))
     if not merged:
-        raise ValueError("The list of concepts is empty: write at least one line such as 'ship -> sea'.")
+        raise ValueError("The list of concepts is empty: add at least one line such as 'ship -> sea'.")
     return tuple(merged.values())
 
 
 def _names(first: Concept, second: Concept) -> tuple[str, ...]:
-    """The synonyms of both mentions of a concept, each once and without the target."""
-    names = {same(first.target): first.target}
+    """The synonyms of both entries, each once and without the target."""
+    names = {canonical(first.target): first.target}
     for name in (*first.synonyms, *second.synonyms):
-        names.setdefault(same(name), name)
+        names.setdefault(canonical(name), name)
     return tuple(names.values())[1:]
 
 
@@ -140,7 +137,7 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
     both = sides(line)
     if len(both) != 2 or not all(both):
         raise ValueError(
-            f"Line {number} '{line}' is not one target and one surrogate: write it as 'ship -> sea'."
+            f"Line {number} '{line}' does not have one target and one surrogate: write it as 'ship -> sea'."
         )
     target, surrogate = both
     kind, target = split_kind(target, kind, f"Line {number} ")
@@ -151,29 +148,29 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
 
 
 def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str, str]:
-    """``"style: Van Gogh"`` -> ``("style", "Van Gogh")``; without a prefix the kind is ``kind``.
+    """``"style: Van Gogh"`` gives ``("style", "Van Gogh")``; without a prefix the kind is ``kind``.
 
-    Raises ValueError for an unknown kind; ``where`` begins the sentence.
+    Raises ValueError for an unknown kind; ``where`` starts its message.
     """
     return prefixed(target, KINDS, kind, where)
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """``"boat, vessel"`` -> its names."""
+    """``"boat, vessel"`` gives ``("boat", "vessel")``."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
-    """One more mention of each concept that ``text`` names synonyms for."""
-    by_target = {same(concept.target): concept for concept in concepts}
+    """One more entry for each concept that ``text`` gives synonyms for."""
+    by_target = {canonical(concept.target): concept for concept in concepts}
     for line in items(text):
         name, colon, names = line.rpartition(":")
         if not colon and len(concepts) > 1:
             raise ValueError(
                 f"The synonyms '{line}' do not say which of {len(concepts)} concepts "
-                "they belong to: write one line per concept as 'ship: boat, vessel'."
+                "they belong to: write one line per concept, as in 'ship: boat, vessel'."
             )
-        concept = by_target.get(same(name)) if colon else concepts[0]
+        concept = by_target.get(canonical(name)) if colon else concepts[0]
         if concept is None:
             raise ValueError(
                 f"Synonyms are given for '{name.strip()}', which is not in the list of "

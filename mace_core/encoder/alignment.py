@@ -1,6 +1,6 @@
-"""Which token of a target prompt belongs to which token of the surrogate prompt (section 4.1).
+"""Which token of a target prompt is matched with which token of the surrogate prompt (section 4.1).
 
-Stage 1 maps "the words that co-exist with the target phrase", start, end and padding tokens included, to the
+Stage 1 maps "the words that co-exist with the target phrase", including start, end and padding tokens, to the
 same words of the surrogate prompt: they carry the residual information of the concept (figure 2). The phrase
 itself is left to stage 2.
 """
@@ -16,41 +16,40 @@ from .text_encoder import END_OF_TEXT, TextEncoder
 
 
 def find_phrase(tokens: Sequence[int] | Tensor, phrase: Sequence[int], start: int = 0) -> slice:
-    """Where the ids ``phrase`` occur in the ids ``tokens`` ``[L]`` first, at or after ``start``.
+    """The first place at or after ``start`` where the ids ``phrase`` occur in the ids ``tokens`` ``[L]``.
 
-    Raises ValueError when they do not occur.
+    Raises ValueError if they do not occur.
     """
     ids, wanted = [int(i) for i in tokens], [int(i) for i in phrase]
     for i in range(start, len(ids) - len(wanted) + 1):
         if wanted and ids[i : i + len(wanted)] == wanted:
             return slice(i, i + len(wanted))
     raise ValueError(
-        f"The phrase tokens {wanted} are not found in the prompt's tokens: "
+        f"The phrase tokens {wanted} were not found in the prompt's tokens: "
         "use a phrase that the tokenizer splits in the same way everywhere."
     )
 
 
 def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, before: str = "") -> slice:
-    """The positions of the words ``phrase`` in ``prompt`` with ids ``tokens`` ``[L]``,
-    after the words ``before``.
+    """The positions of ``phrase`` in ``prompt``, whose ids are ``tokens`` ``[L]``, after the words
+    ``before``.
 
-    Raises ValueError, naming the phrase and the prompt, when its tokens are not found.
+    Raises ValueError, naming the phrase and the prompt, if its tokens are not found.
     """
     start = 1 + len(encoder.word_tokens(before)) if before.strip() else 0  # 1: the start token
     try:
         return find_phrase(tokens, encoder.word_tokens(phrase), start)
     except ValueError:
         raise ValueError(
-            f"The concept '{phrase}' cannot be located, its tokens are not found in its prompts "
-            f"('{prompt}'): write it in plain words without special characters."
+            f"The concept '{phrase}' was not found in the tokens of its prompt '{prompt}': "
+            "write it in plain words without special characters."
         ) from None
 
 
 def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
-    """The position of the end-of-text token: its first occurrence after the phrase.
+    """The position of the end-of-text token: its first occurrence in ``tokens`` ``[L]`` after the phrase.
 
-    What follows is padding, more end tokens (SD1) or zeros (SD2, SDXL).
-    Raises ValueError without an end token.
+    The rest is padding: more end tokens (SD1) or zeros (SD2, SDXL). Raises ValueError if there is none.
     """
     for i in range(phrase.stop, len(tokens)):
         if int(tokens[i]) == END_OF_TEXT:
@@ -64,10 +63,9 @@ def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
 def align(
     target_tokens: Tensor, phrase: slice, surrogate_tokens: Tensor, surrogate_phrase: slice
 ) -> tuple[LongTensor, LongTensor]:
-    """Matching positions in a target prompt ``[L]`` and its surrogate prompt ``[L]``,
-    two LongTensors ``[n]``.
+    """Matching positions in a target prompt ``[L]`` and its surrogate prompt ``[L]``, ``[n]`` each.
 
-    From the start token to the phrase one to one from the left; from the phrase to the end token one to one
+    From the start token to the phrase, tokens are matched from the left; from the phrase to the end token,
     from the end token backwards; the padding in order. Each part is cut to the shorter of the two.
     """
     end, surrogate_end = end_token(target_tokens, phrase), end_token(surrogate_tokens, surrogate_phrase)

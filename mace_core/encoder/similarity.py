@@ -1,4 +1,4 @@
-"""How near two phrases are for a text encoder."""
+"""How similar two phrases are for a text encoder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..concepts.concepts import without_article
-from ..concepts.everyday import EVERYDAY
+from ..concepts.kinds import KINDS
 from .alignment import end_token
 from .text_encoder import TextEncoder, check_fits, encode_once
 
 FRAMES = ("{}", "a photo of {}", "a picture of {}")
-
-
 _SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
 
 
@@ -27,10 +25,10 @@ def similarities(
 ) -> Tensor:
     """The cosine of every target with every other phrase, ``[targets, others]``.
 
-    All embeddings of a CLIP point the same way; the mean over all phrases given, and over everyday words,
-    is taken off first.
+    All embeddings of a CLIP point in a similar direction, so the mean over the given phrases and everyday
+    words is subtracted first. Raises ValueError as ``phrase_vectors`` does.
     """
-    words = (name for names in EVERYDAY.values() for name in names)
+    words = (name for kind in KINDS.values() for name in kind.everyday)
     phrases = list(dict.fromkeys((*targets, *others, *words)))
     vectors = phrase_vectors(encoder, phrases, progress)
     vectors = normalize(vectors - vectors.mean(0), dim=-1)
@@ -41,9 +39,10 @@ def similarities(
 def phrase_vectors(
     encoder: TextEncoder, phrases: Sequence[str], progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
-    """The mean embedding of a phrase's tokens, end token included, in a few prompts: ``[n, d]`` float32.
+    """The mean embedding of a phrase's tokens, including the end token, in a few prompts: ``[n, d]`` float32.
 
-    Raises ValueError: a phrase too long for the text encoder, NaN embeddings.
+    ``progress(done, total)`` counts prompts. Raises ValueError: a phrase too long for the text encoder, NaN
+    embeddings.
     """
     prompts = {phrase: [frame.format(phrase) for frame in FRAMES] for phrase in phrases}
     for phrase, framed in prompts.items():
@@ -60,7 +59,7 @@ def phrase_vectors(
 
 
 def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ...]:
-    """The words of ``phrase`` that share a token with ``other``: 'Mira' of two Miras."""
+    """The words of ``phrase`` that share a token with ``other``, such as a common first name."""
     tokens = {token for word in _words(other) for token in encoder.word_tokens(word)}
     return tuple(word for word in _words(phrase) if tokens & set(encoder.word_tokens(word)))
 

@@ -1,4 +1,4 @@
-"""What the method asks of a text encoder, and how it reads prompts with it."""
+"""What the method needs from a text encoder, and how prompts are encoded."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-END_OF_TEXT = 49407  # CLIP's end token in SD1, SD2 and SDXL; SD1 also pads with it, the others with 0
+END_OF_TEXT = 49407  # CLIP's end token; SD1 also pads with it, SD2 and SDXL pad with 0
 BATCH = 32  # prompts encoded at once
-REMEMBERED = 4 * BATCH  # a surrogate's prompts and those of a target or two
+REMEMBERED = 4 * BATCH  # the prompts of a surrogate and of one or two targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +24,14 @@ class EncodedPrompts:
 
 
 class TextEncoder(Protocol):
-    """A text encoder: start token, words, end token, padding up to ``context_length``."""
+    """A text encoder: start token, words, end token, padding up to ``context_length``.
 
-    fingerprint: str  # the same for the same weights; results of two encoders cannot be mixed
-    context_length: int  # 77 for CLIP
+    fingerprint: equal for equal weights; results of different text encoders cannot be mixed.
+    context_length: 77 for CLIP.
+    """
+
+    fingerprint: str
+    context_length: int
 
     def word_tokens(self, phrase: str) -> tuple[int, ...]:
         """The token ids of the phrase without start, end and padding."""
@@ -39,9 +43,9 @@ class TextEncoder(Protocol):
 
 
 class RememberingEncoder:
-    """A text encoder that is not asked twice for the prompts it gave last: concepts share their surrogates.
+    """A text encoder that remembers its last ``REMEMBERED`` prompts, because concepts share surrogates.
 
-    ``REMEMBERED`` prompts are kept, those used last: memory does not grow with the number of concepts.
+    Memory does not grow with the number of concepts.
     """
 
     def __init__(self, encoder: TextEncoder):
@@ -52,10 +56,11 @@ class RememberingEncoder:
         self.word_tokens = encoder.word_tokens
 
     def encode(self, prompts: Sequence[str]) -> EncodedPrompts:
+        """Encode prompts; only those that are not remembered reach the text encoder."""
         if missing := [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._known]:
             new = self._encoder.encode(missing)
             for prompt, tokens, embeddings in zip(missing, new.tokens, new.embeddings, strict=True):
-                self._known[prompt] = tokens.clone(), embeddings.clone()  # a row alone, not its whole batch
+                self._known[prompt] = tokens.clone(), embeddings.clone()  # a view would hold its whole batch
         rows = [self._known[prompt] for prompt in prompts]
         for prompt in prompts:
             self._known.move_to_end(prompt)
@@ -65,32 +70,31 @@ class RememberingEncoder:
 
 
 def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
-    """Raise ValueError when a prompt does not fit into the context; ``prompts`` is prompt -> its phrase."""
+    """Raise ValueError if a prompt does not fit into the context. prompts: prompt -> its phrase."""
     for prompt, phrase in prompts.items():
         needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
         if needed > encoder.context_length:
             raise ValueError(
-                f"'{phrase}' is {len(encoder.word_tokens(phrase))} tokens long and its prompt "
-                f"{needed}, more than the text encoder's context of "
-                f"{encoder.context_length}: shorten it."
+                f"'{phrase}' has {len(encoder.word_tokens(phrase))} tokens and its prompt {needed}, but "
+                f"the context of the text encoder has {encoder.context_length}: shorten it."
             )
 
 
 def check_finite(embeddings: Tensor, what: str) -> None:
-    """Raise ValueError when the text encoder returned NaN or infinity."""
-    if not torch.isfinite(embeddings.sum()):  # a sum is quicker, and not finite if one of them is not
+    """Raise ValueError if embeddings of any shape contain NaN or infinity; ``what`` names their prompts."""
+    if not torch.isfinite(embeddings.sum()):  # faster than a test of each number, with the same answer
         raise ValueError(
             f"The text embeddings of {what} contain NaN or infinity: "
-            "run the text encoder in float32 or load another one."
+            "run the text encoder in float32, or load another one."
         )
 
 
 def encode_once(
     encoder: TextEncoder, prompts: Iterable[str], progress: Callable[[int, int], None] | None = None
 ) -> dict[str, EncodedPrompts]:
-    """Encode each distinct prompt once, in batches; every value holds one prompt: tokens ``[1, L]``.
+    """Prompt -> its encoding, tokens ``[1, L]``; each distinct prompt is encoded once, in batches.
 
-    ``progress(done, total)`` is called after each batch. Raises ValueError when an embedding is not finite.
+    ``progress(done, total)`` is called after each batch. Raises ValueError if an embedding is not finite.
     """
     distinct = list(dict.fromkeys(prompts))
     encoded: dict[str, EncodedPrompts] = {}

@@ -1,6 +1,6 @@
-"""An erasure as what other programs load: one low-rank or full difference per layer of one U-Net.
+"""An erasure in a form that other programs load: one low-rank or full difference per layer of one U-Net.
 
-Elsewhere nothing multiplies a weight by T, so W (T - I) is worked out for the weights at hand.
+Other programs cannot multiply a weight by T, so W (T - I) is computed for the weights of one model.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ UP, DOWN = "lora_up.weight", "lora_down.weight"
 
 @dataclass(frozen=True, eq=False)
 class LayerDelta:
-    """What stands for W T + U D - W in a file, and how well; all norms are squared Frobenius norms.
+    """What represents W T + U D - W in a file, and how exactly; all norms are squared Frobenius norms.
 
-    tensors: by the end of their key, as they are stored. change: norm of W T + U D - W; error: of what
-    ``tensors`` lack of it, their rounding included. closed_form: norm of W (T - I); lost: of what the
-    approximation of it leaves out.
+    tensors: end of their key -> tensor as stored. change: norm of W T + U D - W; error: norm of the part that
+    ``tensors`` lack, including their rounding. closed_form: norm of W (T - I); lost: norm of the part that
+    its approximation lacks.
     """
 
     tensors: dict[str, Tensor]
@@ -35,34 +35,34 @@ class LayerDelta:
 
 
 def full_delta(W: Tensor, layer: str, erasure: Erasure, dtype: torch.dtype) -> LayerDelta:
-    """W T + U D - W for W ``[o, d]``, stored as ``dtype``. Raises ValueError as ``edited_weight`` does."""
+    """W T + U D - W for W ``[o, d]``, stored in ``dtype``. Raises ValueError as ``edited_weight`` does."""
     change = _change(W, layer, erasure)
     stored = change.to(dtype)
     return LayerDelta({"diff": stored}, _energy(change), _energy(change - stored))
 
 
 def low_rank_delta(W: Tensor, layer: str, erasure: Erasure, rank: int, dtype: torch.dtype) -> LayerDelta:
-    """U D, and beside it the best approximation of W (T - I) of ``rank`` >= 0, for W ``[o, d]``.
+    """U D, and the best approximation of W (T - I) of ``rank`` >= 0, for W ``[o, d]``.
 
-    The factors have rank + q columns and rows, q being the rank of U D; fewer where ``rank`` exceeds o or d.
+    The rank of the result is ``rank`` plus that of U D, or less if ``rank`` exceeds o or d.
     Raises ValueError as ``edited_weight`` does.
     """
     change = _change(W, layer, erasure)
-    U, D = erasure.U.get(layer), erasure.D.get(layer)
-    closed_form = change if U is None else change - U @ D
+    factors = erasure.low_rank.get(layer)
+    closed_form = change if factors is None else change - factors[0] @ factors[1]
     up, down = best_factors(closed_form, min(rank, *closed_form.shape))
     lost = _energy(closed_form - up @ down)
-    if U is not None:
-        up, down = torch.cat([U, up], dim=1), torch.cat([D, down])
+    if factors is not None:
+        up, down = torch.cat([factors[0], up], dim=1), torch.cat([factors[1], down])
     up, down = (factor.to(dtype).contiguous() for factor in balanced(up, down))
     error = _energy(change - up.float() @ down.float())
     return LayerDelta({UP: up, DOWN: down}, _energy(change), error, _energy(closed_form), lost)
 
 
 def of_one_rank(deltas: Mapping[str, LayerDelta]) -> dict[str, LayerDelta]:
-    """Low-rank deltas filled up with zeros to the largest rank among them, and alpha as large.
+    """Low-rank deltas, padded with zeros to the largest rank among them, with an alpha of the same value.
 
-    Nothing is scaled then: diffusers forgets alpha where the ranks of a file differ.
+    Then nothing is scaled: diffusers ignores alpha in a file with different ranks.
     """
     most = max(len(delta.tensors[DOWN]) for delta in deltas.values())
     alpha = torch.tensor(float(most))
@@ -81,11 +81,12 @@ def _filled(tensors: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
 
 
 def best_factors(A: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """B ``[o, rank]``, V ``[rank, d]``: B V is A ``[o, d]`` cut after its ``rank`` largest singular values.
+    """B ``[o, rank]`` and V ``[rank, d]`` whose product is A ``[o, d]`` cut after its ``rank`` largest
+    singular values.
 
-    Block power iterations, as a whole SVD takes minutes for SDXL's 140 layers: what B V lacks is
-    within a hundredth of the least possible, and nothing is lost where rank plus a margin reaches o or d. The
-    same A gives the same factors.
+    By block power iterations, because a full SVD of SDXL's 140 layers takes minutes. The error is within a
+    hundredth of the smallest possible, and zero where rank plus a margin reaches o or d. The same A gives the
+    same factors.
     """
     generator = torch.Generator().manual_seed(0)
     columns = min(rank + OVERSAMPLING, *A.shape)

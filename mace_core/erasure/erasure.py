@@ -1,54 +1,74 @@
-"""The result: one matrix shared by all projections, and one low-rank term per layer."""
+"""The result: one matrix T that all projections share, and one low-rank edit per layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..concepts.concepts import Concept, same
+from ..concepts.concepts import Concept, canonical
 from ..concepts.prompts import templates_naming
 from ..encoder.text_encoder import TextEncoder
+from ..files.records import Record
 from ..refinement.moments import ConceptMoments, check_same_encoder
 from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, refine
-from ..training.lora import ConceptLoRA, untrained_lora, without_prompts_of_others
+from ..training.factors import LowRank
+from ..training.lora import ConceptLoRA, Provenance, untrained_lora, without_prompts_of_others
 from ..version import VERSION
 from .fuse import FuseSettings, fuse
+
+
+@dataclass(frozen=True)
+class ErasureSettings(Record):
+    """The settings of the stages that ran: of refinement, of fusion, and target -> how its LoRA was
+    trained."""
+
+    refine: RefineSettings | None = None
+    fuse: FuseSettings | None = None
+    train: Mapping[str, Provenance] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The stages that ran; the others are left out."""
+        return {stage: value for stage, value in super().to_json().items() if value}
 
 
 @dataclass(frozen=True, eq=False)
 class Erasure:
     """W -> W T + U D for every attn2 projection W ``[o, d]``.
 
-    T: ``[d, d]`` float32; U: layer -> ``[o, q]`` and D: layer -> ``[q, d]`` float32,
-    both empty after stage 1.
-    concepts: what is erased; settings: of the stages that ran; text_encoder: fingerprint, which must match
-    where the erasure is applied; base: fingerprint of the model trained on, for information; version: of the
-    pack. Raises ValueError when the shapes do not fit together or a number is not finite.
+    T: ``[d, d]`` float32; low_rank: U ``[o, q]`` and D ``[q, d]`` of each layer, float32, empty after stage
+    1.
+    concepts: what is erased; text_encoder: its fingerprint, which must match wherever the erasure is applied;
+    base: fingerprint of the model that the LoRAs were trained on; version: of the pack.
+    Raises ValueError if the shapes do not fit together or a number is not finite.
     """
 
     T: Tensor
-    U: dict[str, Tensor]
-    D: dict[str, Tensor]
+    low_rank: LowRank
     concepts: tuple[Concept, ...]
-    settings: dict = field(default_factory=dict)
+    settings: ErasureSettings = ErasureSettings()
     text_encoder: str = ""
     base: str = ""
     version: str = VERSION
 
     def __post_init__(self) -> None:
         d = self.T.shape[-1]
-        fits = tuple(self.T.shape) == (d, d) and self.U.keys() == self.D.keys()
-        fits = fits and all(
-            u.ndim == 2 and tuple(self.D[name].shape) == (u.shape[1], d) for name, u in self.U.items()
+        fits = tuple(self.T.shape) == (d, d) and all(
+            U.ndim == 2 and tuple(D.shape) == (U.shape[1], d) for U, D in self.low_rank.values()
         )
         if not fits:
             raise ValueError("The tensors of the erasure do not fit together: make the erasure again.")
-        if not all(torch.isfinite(x).all() for x in (self.T, *self.U.values(), *self.D.values())):
+        if not all(tensor.isfinite().all() for tensor in (self.T, *self.low_rank.tensors)):
             raise ValueError("The erasure contains NaN or infinity: make it again with a larger ridge.")
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether stages 2 and 3 ran; if not, it is a preview from stage 1 alone."""
+        return bool(self.low_rank)
 
 
 def closed_form_erasure(
@@ -64,7 +84,7 @@ def closed_form_erasure(
     """
     T1 = refine(moments, prior, settings)
     fingerprint = moments[0].fingerprint if moments else prior.fingerprint
-    return Erasure(T1.float(), {}, {}, tuple(concepts), {"refine": asdict(settings)}, fingerprint, base)
+    return Erasure(T1.float(), LowRank(), tuple(concepts), ErasureSettings(settings), fingerprint, base)
 
 
 def fused_erasure(
@@ -75,71 +95,70 @@ def fused_erasure(
     settings: FuseSettings,
     kind_weights: Mapping[str, float] | None = None,
 ) -> Erasure:
-    """Stage 3 as an erasure, from that of stage 1 and the LoRAs of any subset of its concepts.
+    """Stage 3 as an erasure, from that of stage 1 and the LoRAs of any of its concepts.
 
-    A concept without a LoRA stays as stage 1 left it. As in stage 1, prompts of one concept that name another
-    do not count. ``kind_weights`` as in ``fuse``. Raises ValueError: a
-    refined erasure that is fused already, a LoRA of a concept that was not refined, another text encoder, and
-    as ``fuse`` does.
+    A concept without a LoRA stays as stage 1 made it. As in stage 1, prompts of one concept that name another
+    do not count. ``kind_weights`` as in ``fuse``. Raises ValueError: a refined erasure that is already fused,
+    a LoRA of a concept that was not refined, another text encoder, and the errors of ``fuse``.
     """
-    if refined.U:
+    if refined.is_fused:
         raise ValueError(
-            "The erasure given to fusion is fused already: "
-            "connect the one of the node 'Cross-Attention Refinement'."
+            "The erasure given to fusion is already fused: "
+            "connect the one from the node 'Cross-Attention Refinement'."
         )
     check_same_encoder("the refined erasure and the CLIP", [refined.text_encoder, encoder.fingerprint], [])
-    trained = {same(lora.concept.target): lora.concept.target for lora in loras}
-    if unknown := trained.keys() - {same(concept.target) for concept in refined.concepts}:
+    trained = {canonical(lora.concept.target): lora.concept.target for lora in loras}
+    if unknown := trained.keys() - {canonical(concept.target) for concept in refined.concepts}:
         raise ValueError(
             f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not "
             "contain: refine with that concept first, then train on the refined model."
         )
-    rest = [
+    untrained = [
         untrained_lora(encoder, concept)
         for concept in refined.concepts
-        if same(concept.target) not in trained
+        if canonical(concept.target) not in trained
     ]
     naming = templates_naming(refined.concepts)
-    every = [without_prompts_of_others(encoder, lora, naming) for lora in (*loras, *rest)] if loras else []
-    T, U, D = fuse(refined.T, every, prior, settings, kind_weights)
-    used = {
-        **refined.settings,
-        "fuse": asdict(settings),
-        "train": {lora.concept.target: lora.provenance for lora in loras},
-    }
-    U, D = ({name: factor.float() for name, factor in factors.items()} for factors in (U, D))
-    return Erasure(T.float(), U, D, refined.concepts, used, refined.text_encoder, refined.base)
+    every = (
+        [without_prompts_of_others(encoder, lora, naming) for lora in (*loras, *untrained)] if loras else []
+    )
+    T, low_rank = fuse(refined.T, every, prior, settings, kind_weights)
+    train = {lora.concept.target: lora.provenance for lora in loras if lora.provenance}
+    used = replace(refined.settings, fuse=settings, train=train)
+    return replace(refined, T=T.float(), low_rank=low_rank.to(torch.float32), settings=used, version=VERSION)
 
 
 def edited_weight(W: Tensor, layer: str, erasure: Erasure, strength: float = 1.0) -> Tensor:
-    """The weight of ``layer`` with the erasure in force: ``edited`` with the erasure's own T, U and D.
+    """The weight W ``[o, d]`` of ``layer`` with the erasure applied, by ``edited``.
 
-    Raises ValueError when W has another shape than the erasure was made for.
+    Raises ValueError if W has another shape than the erasure was made for.
     """
     check_fits(W, layer, erasure)
-    return edited(W, erasure.T, erasure.U.get(layer), erasure.D.get(layer), strength)
+    return edited(W, erasure.T, erasure.low_rank.get(layer), strength)
 
 
-def edited(W: Tensor, T: Tensor, U: Tensor | None, D: Tensor | None, strength: float = 1.0) -> Tensor:
+def edited(W: Tensor, T: Tensor, factors: tuple[Tensor, Tensor] | None, strength: float = 1.0) -> Tensor:
     """W + strength (W T + U D - W) for a projection W ``[o, d]``, in float32 on the device of W.
 
-    Strength 0 returns W itself. Without low-rank factors it is W T alone.
+    factors: U ``[o, q]`` and D ``[q, d]``, or None for W T alone. Strength 0 returns W itself.
     """
     if strength == 0:
         return W
     W = W.float()
-    edited = W @ T.to(W)
-    if U is not None:
-        edited = edited + U.to(W) @ D.to(W)
-    return W + strength * (edited - W)
+    target = W @ T.to(W)
+    if factors is not None:
+        U, D = factors
+        target = target + U.to(W) @ D.to(W)
+    return W + strength * (target - W)
 
 
 def check_fits(W: Tensor, layer: str, erasure: Erasure) -> None:
-    """Raise ValueError unless W ``[o, d]`` has the shape that ``erasure`` was made for."""
-    d, U = erasure.T.shape[0], erasure.U.get(layer)
-    if W.ndim != 2 or W.shape[1] != d or (U is not None and U.shape[0] != W.shape[0]):
-        outputs = "any" if U is None else U.shape[0]
+    """Raise ValueError if W ``[o, d]`` has another shape than ``erasure`` was made for."""
+    d, factors = erasure.T.shape[0], erasure.low_rank.get(layer)
+    outputs = W.shape[0] if factors is None else factors[0].shape[0]
+    if W.ndim != 2 or tuple(W.shape) != (outputs, d):
+        expected = "any" if factors is None else outputs
         raise ValueError(
             f"The layer '{layer}' has a weight of shape {list(W.shape)} and the erasure was "
-            f"made for [{outputs}, {d}]: use a MODEL of the family the erasure was made with."
+            f"made for [{expected}, {d}]: use a MODEL of the family the erasure was made with."
         )

@@ -1,14 +1,14 @@
-"""Exports as files: a stock LoRA, a file of full differences, a PEFT adapter folder.
+"""Exports as files: a stock LoRA, a file of full differences, or a PEFT adapter folder.
 
-Layers have two names here. ``layer`` is the host's, ``diffusion_model.input_blocks...attn2.to_k``, and
-``module`` is diffusers', ``down_blocks...attn2.to_k``, by which every other program finds them.
+Layers have two names here. ``layer`` is the host's, ``diffusion_model.input_blocks...attn2.to_k``; ``module``
+is that of diffusers, ``down_blocks...attn2.to_k``, which every other program uses.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..files.atomic import written_whole
+from ..files.records import Record
 from .deltas import DOWN, UP, LayerDelta, full_delta, low_rank_delta, of_one_rank
 from .erasure import Erasure
 from .erasure_file import PRECISIONS
@@ -24,9 +25,9 @@ LORA, FULL, PEFT = FORMATS = ("LoRA", "full difference", "PEFT adapter")
 
 
 @dataclass(frozen=True)
-class ExportSettings:
-    """format: one of FORMATS; rank: of the approximation of W (T - I), >= 0, unused by full differences;
-    precision: one of PRECISIONS. Raises ValueError otherwise."""
+class ExportSettings(Record):
+    """format: one of FORMATS; rank: of the approximation of W (T - I), >= 0, not used by full differences;
+    precision: a key of PRECISIONS. Raises ValueError for any other value."""
 
     format: str = LORA
     rank: int = 64
@@ -35,7 +36,7 @@ class ExportSettings:
     def __post_init__(self) -> None:
         if self.format not in FORMATS or self.precision not in PRECISIONS:
             raise ValueError(
-                f"There is no export as '{self.format}' in '{self.precision}': choose "
+                f"There is no export format '{self.format}' in '{self.precision}': choose "
                 f"one of {', '.join(FORMATS)} in {' or '.join(PRECISIONS)}."
             )
         if self.rank < 0:
@@ -49,16 +50,16 @@ def export_erasure(
     path: str | Path,
     on_layer: Callable[[str], None] = lambda module: None,
 ) -> str:
-    """Write ``path``, for PEFT a folder and else a file; says in a few lines how exact it is.
+    """Write ``path``, a folder for PEFT and otherwise a file. Returns a few lines that say how exact it is.
 
-    weights: (layer, module, W ``[o, d]``) of every projection of the model it is for. ``on_layer`` may raise
-    to cancel, and then nothing is written. Raises ValueError: nothing to write (rank 0 after stage 1 alone),
-    and as ``edited_weight`` does.
+    weights: (layer, module, W ``[o, d]``) of every projection of the model. ``on_layer(module)`` is called
+    after each and can raise to cancel; then nothing is written. Raises ValueError if there is nothing to
+    write (rank 0 after stage 1 alone), and as ``edited_weight`` does.
     """
-    if settings.format != FULL and settings.rank == 0 and not erasure.U:
+    if settings.format != FULL and settings.rank == 0 and not erasure.is_fused:
         raise ValueError(
-            "The rank is 0 and an erasure of stage 1 alone has no low-rank part, so nothing is "
-            "left to export: raise the rank."
+            "The rank is 0 and an erasure of stage 1 alone has no low-rank part, so there is nothing "
+            "to export: raise the rank."
         )
     deltas = {}
     for layer, module, W in weights:
@@ -89,7 +90,7 @@ def _delta(W: Tensor, layer: str, erasure: Erasure, settings: ExportSettings) ->
 
 
 def _save_peft(deltas: dict[str, LayerDelta], folder: Path) -> None:
-    """Through peft itself, on a network that has the U-Net's names and shapes and no numbers."""
+    """By peft itself, on a network that has the U-Net's names and shapes but no weights."""
     from peft import LoraConfig, get_peft_model
 
     factors = {module: (delta.tensors[UP], delta.tensors[DOWN]) for module, delta in deltas.items()}
@@ -97,7 +98,7 @@ def _save_peft(deltas: dict[str, LayerDelta], folder: Path) -> None:
     for module, (up, down) in factors.items():
         _place(network, module, torch.nn.Linear(down.shape[1], len(up), bias=False, device="meta"))
     rank = len(down)
-    # a list of names would be shortened to the ends that tell them apart here, and catch attn1 in a U-Net
+    # peft shortens a list of names to unique endings, which would match attn1 in a real U-Net
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=r".*\.attn2\.to_[kv]")
     with torch.inference_mode(False):
         adapted = get_peft_model(network, config)
@@ -147,9 +148,9 @@ def _card(erasure: Erasure, report: str) -> str:
 def _metadata(erasure: Erasure, settings: ExportSettings, report: str) -> dict[str, str]:
     description = {
         "pack_version": erasure.version,
-        "concepts": [asdict(each) for each in erasure.concepts],
+        "concepts": [concept.to_json() for concept in erasure.concepts],
         "text_encoder": erasure.text_encoder,
-        **asdict(settings),
+        **settings.to_json(),
         "report": report,
     }
     return {"format": "pt", "mace_export": json.dumps(description, sort_keys=True)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, kept_term, right_divide
+from ..training.factors import LowRank, cat
 from ..training.lora import ConceptLoRA
 
 
@@ -23,19 +24,19 @@ def fuse(
     prior: Prior | None,
     settings: FuseSettings,
     kind_weights: Mapping[str, float] | None = None,
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """T* ``[d, d]``, U* layer -> ``[o, q]``, D* layer -> ``[q, d]``, all float64, with W* = W T* + U* D*.
+) -> tuple[Tensor, LowRank]:
+    """T* ``[d, d]`` and U* D* (U* ``[o, q]``, D* ``[q, d]`` per layer), float64, with W* = W T* + U* D*.
 
-    Equation 7 asks for the W* that gives, on every concept's own prompts, what that concept's LoRA gives, and
-    that leaves the prior as it was. With W factored out on the left and Delta_i = U_i D_i:
+    Equation 7 asks for the W* that gives what each concept's LoRA gives on the concept's own prompts, and
+    that leaves the prior unchanged. With W factored out on the left and Delta_i = U_i D_i:
 
         N  = sum_i C_i + l2 P + r I
         T* = [T1 (sum_i C_i + r I) + l2 P] N^-1
         U* = [U_1 .. U_n]        D* = [D_1 C_1 N^-1; ..; D_n C_n N^-1]
 
-    The ridge pulls W* to W T1. C_i counts as often as ``kind_weights`` says of its concept's kind (1 for a
-    kind that is not named). Raises ValueError: no LoRAs, different text encoders, different models, a
-    matrix that is not positive definite (raise the ridge).
+    The ridge pulls W* towards W T1. ``kind_weights``: how much C_i counts for each kind of concept, 1 for a
+    kind that is not in it. Raises ValueError: no LoRAs, different text encoders, different models, a singular
+    matrix (increase ridge).
     """
     if not loras:
         raise ValueError(
@@ -51,29 +52,18 @@ def fuse(
     kept = kept_term(prior, settings, len(T1))  # l2 P + r I
     N = C + kept
     T = right_divide(T1 @ (C + ridge) + (kept - ridge), N)
-    U, D = _concatenate(loras, weights, N)
-    return T, U, D
+    return T, cat([_share(lora, weight, N) for lora, weight in zip(loras, weights, strict=True)])
 
 
-def _concatenate(
-    loras: Sequence[ConceptLoRA], weights: Sequence[float], N: Tensor
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """U* and D* of every layer; C_i N^-1 is the share of direction e that concept i answers for."""
-    U: dict[str, list[Tensor]] = {}
-    D: dict[str, list[Tensor]] = {}
-    for lora, weight in zip(loras, weights, strict=True):
-        layers = sorted(lora.U)
-        if not layers:
-            continue
-        rows = torch.cat([lora.D[name].double() for name in layers])  # [layers * r, d]
-        shares = right_divide(weight * rows @ lora.C, N).split([len(lora.D[name]) for name in layers])
-        for name, share in zip(layers, shares, strict=True):
-            U.setdefault(name, []).append(lora.U[name].double())
-            D.setdefault(name, []).append(share)
-    for name, factors in U.items():
-        if len({len(u) for u in factors}) > 1:
-            raise ValueError(
-                f"The concept LoRAs have different output widths at layer '{name}': "
-                "fuse only LoRAs trained on the same kind of model."
-            )
-    return {name: torch.cat(u, dim=1) for name, u in U.items()}, {name: torch.cat(d) for name, d in D.items()}
+def _share(lora: ConceptLoRA, weight: float, N: Tensor) -> LowRank:
+    """U_i and D_i C_i N^-1 of every layer: C_i N^-1 is the share of each direction that concept i answers
+    for."""
+    layers = sorted(lora.low_rank)
+    if not layers:
+        return LowRank()
+    factors = [lora.low_rank[layer] for layer in layers]
+    rows = torch.cat([D.double() for _, D in factors])  # [layers * r, d]
+    shares = right_divide(weight * rows @ lora.C, N).split([len(D) for _, D in factors])
+    return LowRank(
+        {layer: (U.double(), share) for layer, (U, _), share in zip(layers, factors, shares, strict=True)}
+    )

@@ -1,31 +1,32 @@
-"""What is certain when an erasure meets a U-Net, and what is not."""
+"""What is exact, and what is not, when an erasure is applied to a U-Net."""
 
 from __future__ import annotations
 
 from .erasure import Erasure
 
-NOT_CHECKED = "Whether the text encoder is the same was not checked: connect CLIP."
+NOT_CHECKED = "The text encoder was not checked: connect CLIP."
 
 
 def transferred(erasure: Erasure, base: str, doubt: str) -> str:
-    """In a sentence or two for the user: what of ``erasure`` holds on the model of fingerprint ``base``.
+    """One or two sentences for the user: which part of ``erasure`` is exact on the model with fingerprint
+    ``base``.
 
-    W T is right for any U-Net, as T depends on the text encoder alone. U D was trained on one U-Net, and is
-    added as it is to any other. doubt: a sentence on the text encoder; empty when it is known to be the same.
+    W T is right for any U-Net, because T depends on the text encoder only. U D was trained on one U-Net and
+    is added unchanged to any other. doubt: a sentence about the text encoder, empty if it is known to be the
+    same.
     """
     encoder = f" {doubt}" if doubt else ""
-    if not erasure.U:
+    if not erasure.is_fused:
         return f"Closed form only: exact on every checkpoint with the same text encoder.{encoder}"
     if not erasure.base:
         return (
-            "The closed-form part is exact here. On which checkpoint the concept LoRAs were trained is "
-            f"not recorded, so what they erase here is not known: draw and see.{encoder}"
+            "The closed-form part is exact. The checkpoint that the concept LoRAs were trained on is "
+            f"not recorded, so their effect here is unknown: generate images to check.{encoder}"
         )
     if erasure.base == base:
-        return f"On the checkpoint the erasure was made on: all of it is exact.{encoder}"
+        return f"Same checkpoint as in training: the whole erasure is exact.{encoder}"
     return (
-        "Transferred to another checkpoint: the closed-form part is exact here too, as it depends on the "
-        "text encoder alone. The concept LoRAs were trained on another U-Net and are added as they are: "
-        "how well they erase here cannot be promised, so draw and see, or train them on this MODEL."
-        f"{encoder}"
+        "Another checkpoint than in training: the closed-form part is exact, because it depends on the "
+        "text encoder only. The concept LoRAs were trained on another U-Net and are added unchanged, so "
+        f"their effect here is not guaranteed: generate images to check, or train on this MODEL.{encoder}"
     )

@@ -1,4 +1,4 @@
-"""How well concepts were erased (section 5): all accuracies are fractions in 0..1."""
+"""The paper's metrics (section 5). All accuracies are fractions in 0..1."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from torch import Tensor
 
 
 def harmonic_mean(*values: float) -> float:
-    """The harmonic mean of fractions; 0 when one of them is 0.
+    """The harmonic mean of fractions; 0 if one of them is 0.
 
-    Raises ValueError without values or for a value outside 0..1.
+    Raises ValueError without values, or for a value outside 0..1.
     """
     if not values:
-        raise ValueError("A harmonic mean was asked of no values: give at least one.")
+        raise ValueError("The harmonic mean of no values was asked for: give at least one value.")
     for value in values:
         if not 0 <= value <= 1:
             raise ValueError(
-                f"An accuracy of {value} is not a fraction: give a number in 0 to 1, not a percentage."
+                f"The accuracy {value} is not a fraction: give a number from 0 to 1, not a percentage."
             )
     if min(values) == 0:
         return 0.0
@@ -33,12 +33,12 @@ def h_c(acc_e: float, acc_s: float) -> float:
 
 
 def h_a(clip_s: float, clip_e: float) -> float:
-    """H_a for styles: the CLIP score of what is kept minus that of what is erased."""
+    """H_a for styles: the CLIP score of preserved concepts minus that of erased concepts."""
     return clip_s - clip_e
 
 
 def clip_score(similarities: Tensor) -> float:
-    """100 times the mean cosine of pictures and their prompt ``[n]``, negative ones counted as 0."""
+    """100 times the mean cosine of images and their prompt ``[n]``; negative cosines count as 0."""
     return 100 * similarities.clamp_min(0).double().mean().item()
 
 

@@ -1,8 +1,8 @@
-"""What is drawn to find out whether concepts are gone, and what the judge may answer (section 5).
+"""Which images are generated to score an erasure, and what the judge can answer about them (section 5).
 
-Four groups of prompt sets: the erased concepts (efficacy), their synonyms (generality), and what shall stay
-(specificity), of which the neighbours are the nearest to an erased concept for the text encoder. Prompts
-to keep that name no concept are measured by drift and CLIP score alone.
+Four groups of prompt sets: erased concepts (efficacy), their synonyms (generality), and preserved concepts
+(specificity), of which the neighbours are the closest to an erased concept for the text encoder. Preserved
+prompts that name no concept are measured by drift and CLIP score only.
 """
 
 from __future__ import annotations
@@ -10,43 +10,48 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..concepts.concepts import KINDS, Concept, same, without_article
-from ..concepts.drawing import DRAWN_WITH
-from ..concepts.everyday import EVERYDAY
+from ..concepts.concepts import Concept, canonical, without_article
+from ..concepts.kinds import KINDS
 from ..concepts.lines import items, prefixed
 
-GROUPS = ("erased", "synonym", "neighbour", "kept")
+GROUPS = ERASED, SYNONYM, NEIGHBOUR, KEPT = ("erased", "synonym", "neighbour", "kept")
+PRESERVED = (NEIGHBOUR, KEPT)
 NEIGHBOURS = 3
-AUTOMATIC = 9  # with the erased one the ten classes of table 1
-LITERAL = "prompt"  # 'prompt: two children on a beach' among the concepts to keep
-JUDGED_AS = {**DRAWN_WITH, "object": "a photo of a {}"}
+AUTOMATIC = 9  # with the erased concept, as many as the ten classes of the paper's table 1
+LITERAL = "prompt"  # 'prompt: two children on a beach' among the concepts to preserve
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """What a judge knows.
 
-    concepts: kind -> name -> synonyms, in the order in which they are taken when the user names none.
-    answers:  per question, answer -> the text a picture is compared with. The first question is what a
-              picture shows, the second its style.
+    concepts: kind -> name -> synonyms, in the order in which they are used if the user names none.
+    answers:  per question, answer -> the text that an image is compared with. The first question is what an
+              image shows, the others are about how the whole image looks.
     """
 
     concepts: Mapping[str, Mapping[str, tuple[str, ...]]]
     answers: tuple[Mapping[str, str], ...]
 
     def kind_of(self, name: str) -> str | None:
-        return next((kind for kind, names in self.concepts.items() if same(name) in map(same, names)), None)
+        """The kind of a name, None if the judge does not know it."""
+        return next(
+            (kind for kind, names in self.concepts.items() if canonical(name) in map(canonical, names)),
+            None,
+        )
 
     def synonyms_of(self, concept: Concept) -> tuple[str, ...]:
+        """The synonyms that the judge knows for a concept's target."""
         names = self.concepts[concept.kind]
-        return next((synonyms for name, synonyms in names.items() if same(name) == same(concept.target)), ())
+        target = canonical(concept.target)
+        return next((synonyms for name, synonyms in names.items() if canonical(name) == target), ())
 
 
 @dataclass(frozen=True, eq=False)
 class PromptSet:
-    """Pictures of one prompt. The judge chooses from ``answers`` (answer -> text); ``expected`` counts.
+    """The images of one prompt. The judge chooses from ``answers`` (answer -> text); ``expected`` counts.
 
-    given: a synonym that the erasure was told, and so no test of generality.
+    given: the phrase is a synonym that the erasure knew, so it does not test generality.
     """
 
     group: str
@@ -60,44 +65,57 @@ class PromptSet:
 
 @dataclass(frozen=True)
 class Keep:
-    """A concept that shall stay, or a prompt that is drawn as it is (kind ``LITERAL``)."""
+    """A concept to preserve, or a prompt that is used as it is (kind ``LITERAL``)."""
 
     phrase: str
     kind: str
 
 
 def everyday_vocabulary() -> Vocabulary:
-    """For a judge that knows the world: coarse everyday names, and a person among them."""
-    subjects = {name: JUDGED_AS["object"].format(name) for name in (*EVERYDAY["object"], "person")}
-    styles = {name: JUDGED_AS["style"].format(name) for name in EVERYDAY["style"]}
-    return Vocabulary(EVERYDAY, (subjects, styles))
+    """The vocabulary of a judge with general knowledge: everyday names, and "person" among them."""
+    shown = {
+        name: kind.question.format(name)
+        for kind in KINDS.values()
+        if not kind.whole_image
+        for name in kind.everyday
+    }
+    shown["person"] = KINDS["object"].question.format("person")
+    looks = {
+        name: kind.question.format(name)
+        for kind in KINDS.values()
+        if kind.whole_image
+        for name in kind.everyday
+    }
+    return Vocabulary({name: kind.everyday for name, kind in KINDS.items()}, (shown, looks))
 
 
 def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -> tuple[Keep, ...]:
-    """One concept a line, ``cat`` or ``style: Monet``; ``prompt: ...`` is drawn as it is; ``#`` comments.
+    """Read what to preserve, one per line: ``cat``, ``style: Monet``, or ``prompt: ...`` to use as it is.
 
-    Without a kind it is the one the vocabulary knows the name as, or the first concept's.
-    Raises ValueError for something that is to be erased as well, an unknown kind, an empty name.
+    Without a prefix, the kind is the one the vocabulary knows the name as, or the first concept's.
+    Raises ValueError for a concept that is also erased, an unknown kind, an empty name.
     """
-    erased = {same(phrase) for concept in concepts for phrase in concept.phrases}
+    erased = {canonical(phrase) for concept in concepts for phrase in concept.phrases}
     found: dict[tuple[str, str], Keep] = {}
     for line in items(text):
         usual = vocabulary.kind_of(line) or concepts[0].kind
-        kind, phrase = prefixed(line, (*KINDS, LITERAL), usual, "Among the concepts to keep, ")
+        kind, phrase = prefixed(line, (*KINDS, LITERAL), usual, "Among the concepts to preserve, ")
         if not phrase:
             raise ValueError(
-                f"Among the concepts to keep, '{line}' has no name: write 'cat' or 'style: Monet'."
+                f"Among the concepts to preserve, '{line}' has no name: write 'cat' or 'style: Monet'."
             )
-        if same(phrase) in erased:
-            raise ValueError(f"'{phrase}' is to be kept and erased at once: take it off one of the lists.")
-        found.setdefault((kind, same(phrase)), Keep(phrase, kind))
+        if canonical(phrase) in erased:
+            raise ValueError(
+                f"'{phrase}' is to be preserved and erased at once: remove it from one of the lists."
+            )
+        found.setdefault((kind, canonical(phrase)), Keep(phrase, kind))
     return tuple(found.values())
 
 
 def known_names(concepts: Sequence[Concept], vocabulary: Vocabulary) -> tuple[Keep, ...]:
-    """All of the vocabulary that may be kept: the concepts' kinds first, then objects."""
+    """All names of the vocabulary that can be preserved: those of the concepts' kinds first, then objects."""
     erased = {
-        same(phrase)
+        canonical(phrase)
         for concept in concepts
         for phrase in (*concept.phrases, *vocabulary.synonyms_of(concept), concept.surrogate)
     }
@@ -106,14 +124,14 @@ def known_names(concepts: Sequence[Concept], vocabulary: Vocabulary) -> tuple[Ke
         Keep(name, kind)
         for kind in kinds
         for name, synonyms in vocabulary.concepts[kind].items()
-        if not {same(each) for each in (name, *synonyms)} & erased
+        if not {canonical(each) for each in (name, *synonyms)} & erased
     )
 
 
 def choose_kept(
     known: Sequence[Keep], nearness: Sequence[float], concepts: Sequence[Concept]
 ) -> tuple[Keep, ...]:
-    """``AUTOMATIC`` of them: the neighbours, then the first of the concepts' kinds, and at least a few
+    """``AUTOMATIC`` of the known names: the neighbours, then the first of the concepts' kinds, and a few
     objects beside styles or persons. nearness: as for ``prompt_sets``.
     """
     near = [known[i] for i in _nearest(nearness, [each.kind == concepts[0].kind for each in known])]
@@ -130,69 +148,64 @@ def prompt_sets(
     nearness: Sequence[float],
     vocabulary: Vocabulary,
 ) -> tuple[PromptSet, ...]:
-    """Everything that is drawn, group after group.
+    """All prompt sets, group by group.
 
-    concepts: as they were erased; synonyms: the same with all synonyms to test;
-    nearness: of each of ``keep`` the greatest similarity to an erased concept.
+    concepts: as they were erased; synonyms: the same concepts with all synonyms to test;
+    nearness: for each of ``keep``, its greatest similarity to an erased concept.
     """
     questions = _questions(synonyms, keep, vocabulary)
-    near = _nearest(nearness, [each.kind != LITERAL for each in keep])
 
-    def asked(group: str, phrase: str, kind: str, expected: str, given: bool = False) -> PromptSet:
+    def asked(group: str, phrase: str, kind: str, name: str, given: bool = False) -> PromptSet:
+        expected = _answer(name, questions[kind])
         answers = next(each for each in questions[kind] if expected in each)
-        return PromptSet(group, phrase, DRAWN_WITH[kind].format(phrase), kind, expected, answers, given)
+        return PromptSet(group, phrase, KINDS[kind].plain.format(phrase), kind, expected, answers, given)
 
-    erased = [
-        asked("erased", each.target, each.kind, _answer(each.target, questions[each.kind]))
-        for each in concepts
-    ]
+    erased = [asked(ERASED, each.target, each.kind, each.target) for each in concepts]
     tested = [
-        asked(
-            "synonym",
-            phrase,
-            each.kind,
-            _answer(each.target, questions[each.kind]),
-            phrase in concept.synonyms,
-        )
+        asked(SYNONYM, phrase, each.kind, each.target, phrase in concept.synonyms)
         for each, concept in zip(synonyms, concepts, strict=True)
         for phrase in each.synonyms
     ]
-    groups = {"neighbour": [], "kept": []}
+    near = _nearest(nearness, [each.kind != LITERAL for each in keep])
+    groups: dict[str, list[PromptSet]] = {NEIGHBOUR: [], KEPT: []}
     for number, each in enumerate(keep):
-        group = groups["neighbour" if number in near else "kept"]
-        group.append(
-            PromptSet("kept", each.phrase, each.phrase, LITERAL)
+        group = NEIGHBOUR if number in near else KEPT
+        groups[group].append(
+            PromptSet(KEPT, each.phrase, each.phrase, LITERAL)
             if each.kind == LITERAL
-            else asked(
-                "neighbour" if number in near else "kept",
-                each.phrase,
-                each.kind,
-                _answer(each.phrase, questions[each.kind]),
-            )
+            else asked(group, each.phrase, each.kind, each.phrase)
         )
-    return (*erased, *tested, *groups["neighbour"], *groups["kept"])
+    return (*erased, *tested, *groups[NEIGHBOUR], *groups[KEPT])
 
 
-def _questions(concepts, keep, vocabulary) -> dict[str, tuple[dict[str, str], ...]]:
-    """Kind -> its questions, with the concepts and what is kept among the answers, synonyms not."""
-    questions = [dict(answers) for answers in vocabulary.answers]
-    other_names = {same(name) for concept in concepts for name in concept.synonyms}
+def _questions(
+    concepts: Sequence[Concept], keep: Sequence[Keep], vocabulary: Vocabulary
+) -> dict[str, tuple[dict[str, str], ...]]:
+    """Kind -> its questions. Targets, surrogates and preserved concepts are among the answers, synonyms are
+    not: as an answer, a synonym would hide its concept."""
+    synonyms = {canonical(name) for concept in concepts for name in concept.synonyms}
     questions = [
-        {name: text for name, text in answers.items() if same(name) not in other_names}
-        for answers in questions
+        {name: text for name, text in answers.items() if canonical(name) not in synonyms}
+        for answers in vocabulary.answers
     ]
     named = [(each.target, each.kind) for each in concepts] + [(each.phrase, each.kind) for each in keep]
-    named += [(each.surrogate, each.kind) for each in concepts if each.kind != "style"]
+    named += [(each.surrogate, each.kind) for each in concepts if not KINDS[each.kind].whole_image]
     for name, kind in named:
-        if kind != LITERAL and not any(same(name) in map(same, answers) for answers in questions):
-            questions[kind == "style"][name] = JUDGED_AS[kind].format(without_article(name))
-    return {kind: tuple(questions[1:]) if kind == "style" else tuple(questions[:1]) for kind in KINDS}
+        known = any(canonical(name) in map(canonical, answers) for answers in questions)
+        if kind != LITERAL and not known:
+            answers = questions[1 if KINDS[kind].whole_image else 0]
+            answers[name] = KINDS[kind].question.format(without_article(name))
+    return {
+        name: tuple(questions[1:]) if kind.whole_image else tuple(questions[:1])
+        for name, kind in KINDS.items()
+    }
 
 
 def _answer(name: str, questions: Sequence[Mapping[str, str]]) -> str:
-    return next(answer for answers in questions for answer in answers if same(answer) == same(name))
+    wanted = canonical(name)
+    return next(answer for answers in questions for answer in answers if canonical(answer) == wanted)
 
 
-def _nearest(nearness: Sequence[float], may: Sequence[bool]) -> list[int]:
-    places = [place for place, allowed in enumerate(may) if allowed]
+def _nearest(nearness: Sequence[float], allowed: Sequence[bool]) -> list[int]:
+    places = [place for place, each in enumerate(allowed) if each]
     return sorted(places, key=lambda place: -nearness[place])[:NEIGHBOURS]

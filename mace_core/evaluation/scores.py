@@ -1,4 +1,4 @@
-"""From what the judge says about each prompt set to the figures of the paper's tables."""
+"""From the judge's answers about each prompt set to the figures of the paper's tables."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..files.records import Record
 from .metrics import clip_score, h_a, h_c, h_o, mean_probability, top1_accuracy
-from .prompt_sets import PromptSet
+from .prompt_sets import PRESERVED, PromptSet
 
 ACCURACIES = ("top1", "mean_probability")  # the paper's; the published code's
 SIDES = ("before", "after")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The judge about one prompt set drawn by one model. Accuracies are fractions, None without an answer;
-    clip: the CLIP score with the prompt, 0..100."""
+class Verdict(Record):
+    """The judge's answers about one prompt set from one model. Accuracies are fractions, or None if nothing
+    was asked; clip: the CLIP score with the prompt, 0..100."""
 
     top1: float | None
     mean_probability: float | None
@@ -26,9 +27,9 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Drift:
-    """How far pictures moved at equal seed, root mean square over 0..1. ``another_seed``: how far apart two
-    pictures of the unedited model are whose seeds differ (None for one picture a prompt)."""
+class Drift(Record):
+    """How far images moved at equal seeds: root mean square, for pixels in 0..1. ``another_seed``: the
+    distance of two images of the original model with different seeds, None for one image per prompt."""
 
     pixels: float
     another_seed: float | None
@@ -36,77 +37,139 @@ class Drift:
 
 @dataclass(frozen=True)
 class SetScore:
-    drawn: PromptSet
+    """One prompt set: the verdicts on both models, and the drift between them."""
+
+    prompt_set: PromptSet
     before: Verdict
     after: Verdict
     drift: Drift
 
 
-def verdict(drawn: PromptSet, probabilities: Tensor | None, similarities: Tensor) -> Verdict:
-    """probabilities ``[n, answers]``, None when nothing was asked; similarities ``[n]``: cosines with the
-    prompt."""
+@dataclass(frozen=True)
+class Harmonic(Record):
+    """H_o and H_c as fractions; None where one of their accuracies was not measured."""
+
+    h_o: float | None
+    h_c: float | None
+
+
+@dataclass(frozen=True)
+class Accuracies(Record):
+    """Acc_e, Acc_g, Acc_s, H_o and H_c of one model, as fractions; None where nothing was measured."""
+
+    acc_e: float | None
+    acc_g: float | None
+    acc_s: float | None
+    h_o: float | None
+    h_c: float | None
+
+
+@dataclass(frozen=True)
+class BothSides(Record):
+    """One kind of accuracy before and after. ``relative``: after, with Acc_s divided by its value before, so
+    that concepts the original model cannot generate do not count against the erasure."""
+
+    before: Accuracies
+    after: Accuracies
+    relative: Harmonic
+
+
+@dataclass(frozen=True)
+class ClipScores(Record):
+    """CLIP_e, CLIP_s (0..100) and H_a of one model; None where nothing was measured."""
+
+    clip_e: float | None
+    clip_s: float | None
+    h_a: float | None
+
+
+@dataclass(frozen=True)
+class BothClipScores(Record):
+    """CLIP scores before and after."""
+
+    before: ClipScores
+    after: ClipScores
+
+
+@dataclass(frozen=True)
+class MeanDrift(Record):
+    """The mean drift of all preserved prompts, and of two seeds of the original model."""
+
+    kept: float | None
+    another_seed: float | None
+
+
+@dataclass(frozen=True)
+class Summary(Record):
+    """Every figure of a score."""
+
+    top1: BothSides
+    mean_probability: BothSides
+    clip: BothClipScores
+    drift: MeanDrift
+
+
+def verdict(prompt_set: PromptSet, probabilities: Tensor | None, similarities: Tensor) -> Verdict:
+    """The figures of one prompt set.
+
+    probabilities: ``[n, answers]``, None if nothing was asked; similarities: ``[n]``, cosines of the images
+    with the prompt.
+    """
     if probabilities is None:
         return Verdict(None, None, clip_score(similarities))
-    label = list(drawn.answers).index(drawn.expected)
+    label = list(prompt_set.answers).index(prompt_set.expected)
     return Verdict(
         top1_accuracy(probabilities, label), mean_probability(probabilities, label), clip_score(similarities)
     )
 
 
 def drift(before: Tensor, after: Tensor) -> Drift:
-    """Of pictures ``[n, H, W, 3]`` in 0..1 with the same seeds."""
+    """The drift between images ``[n, H, W, 3]`` in 0..1 with the same seeds."""
     return Drift(_distance(before, after), _distance(before, before.roll(1, 0)) if len(before) > 1 else None)
 
 
-def summary(scores: Sequence[SetScore]) -> dict[str, dict]:
-    """All figures as fractions (CLIP scores 0..100), None where nothing was measured:
-
-    ``top1`` and ``mean_probability``: before and after Acc_e, Acc_g, Acc_s, H_o, H_c; relative: the H of
-    after with Acc_s divided by its own before, so that what the unedited model cannot draw either is not held
-    against the erasure. ``clip``: CLIP_e, CLIP_s, H_a. ``drift``: of all that is kept.
-    """
-    figures: dict[str, dict] = {}
-    for accuracy in ACCURACIES:
-        sides = {side: _accuracies(scores, side, accuracy) for side in SIDES}
-        before, after = sides["before"]["acc_s"], sides["after"]["acc_s"]
-        relative = min(1.0, after / before) if before else None
-        figures[accuracy] = sides | {"relative": _harmonic({**sides["after"], "acc_s": relative})}
-    figures["clip"] = {side: _clip(scores, side) for side in SIDES}
-    kept = [each.drift for each in scores if each.drawn.group in ("neighbour", "kept")]
-    figures["drift"] = {
-        "kept": _mean(each.pixels for each in kept),
-        "another_seed": _mean(each.another_seed for each in kept),
-    }
-    return figures
-
-
-def _accuracies(scores, side: str, accuracy: str) -> dict[str, float | None]:
-    def mean(*groups: str) -> float | None:
-        return _mean(getattr(getattr(each, side), accuracy) for each in scores if each.drawn.group in groups)
-
-    values = {"acc_e": mean("erased"), "acc_g": mean("synonym"), "acc_s": mean("neighbour", "kept")}
-    return values | _harmonic(values)
-
-
-def _harmonic(values) -> dict[str, float | None]:
-    acc_e, acc_g, acc_s = (values[name] for name in ("acc_e", "acc_g", "acc_s"))
-    known = acc_s is not None
-    return {
-        "h_o": h_o(acc_e, acc_s, acc_g) if known and acc_g is not None else None,
-        "h_c": h_c(acc_e, acc_s) if known else None,
-    }
-
-
-def _clip(scores, side: str) -> dict[str, float | None]:
-    """CLIP_s over what is kept of the erased concepts' own kinds, as in the paper's table of styles."""
-    kinds = {each.drawn.kind for each in scores if each.drawn.group == "erased"}
-    clip_e = _mean(getattr(each, side).clip for each in scores if each.drawn.group == "erased")
-    clip_s = _mean(
-        getattr(each, side).clip
-        for each in scores
-        if each.drawn.group in ("neighbour", "kept") and each.drawn.kind in kinds
+def summary(scores: Sequence[SetScore]) -> Summary:
+    """All figures of a list of prompt sets; each accuracy is the mean over the prompt sets of its groups."""
+    preserved = [score.drift for score in scores if score.prompt_set.group in PRESERVED]
+    return Summary(
+        *(_both_sides(scores, accuracy) for accuracy in ACCURACIES),
+        BothClipScores(*(_clip(scores, side) for side in SIDES)),
+        MeanDrift(_mean(each.pixels for each in preserved), _mean(each.another_seed for each in preserved)),
     )
-    return {"clip_e": clip_e, "clip_s": clip_s, "h_a": None if clip_s is None else h_a(clip_s, clip_e)}
+
+
+def _both_sides(scores: Sequence[SetScore], accuracy: str) -> BothSides:
+    before, after = (_accuracies(scores, side, accuracy) for side in SIDES)
+    relative = min(1.0, after.acc_s / before.acc_s) if before.acc_s else None
+    return BothSides(before, after, _harmonic(after.acc_e, after.acc_g, relative))
+
+
+def _accuracies(scores: Sequence[SetScore], side: str, accuracy: str) -> Accuracies:
+    def mean(*groups: str) -> float | None:
+        chosen = (score for score in scores if score.prompt_set.group in groups)
+        return _mean(getattr(getattr(score, side), accuracy) for score in chosen)
+
+    acc_e, acc_g, acc_s = mean("erased"), mean("synonym"), mean(*PRESERVED)
+    harmonic = _harmonic(acc_e, acc_g, acc_s)
+    return Accuracies(acc_e, acc_g, acc_s, harmonic.h_o, harmonic.h_c)
+
+
+def _harmonic(acc_e: float | None, acc_g: float | None, acc_s: float | None) -> Harmonic:
+    if acc_s is None:
+        return Harmonic(None, None)
+    return Harmonic(None if acc_g is None else h_o(acc_e, acc_s, acc_g), h_c(acc_e, acc_s))
+
+
+def _clip(scores: Sequence[SetScore], side: str) -> ClipScores:
+    """CLIP_s covers preserved concepts of the erased concepts' kinds only, as in the paper's table of
+    styles."""
+    erased = [score for score in scores if score.prompt_set.group == "erased"]
+    kinds = {score.prompt_set.kind for score in erased}
+    preserved = [
+        score for score in scores if score.prompt_set.group in PRESERVED and score.prompt_set.kind in kinds
+    ]
+    clip_e, clip_s = (_mean(getattr(score, side).clip for score in group) for group in (erased, preserved))
+    return ClipScores(clip_e, clip_s, None if clip_s is None else h_a(clip_s, clip_e))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -1,31 +1,30 @@
-"""What a text encoder itself says before anything is erased: which surrogate is near, which names suffer.
+"""What the text encoder can tell before anything is erased: close surrogates, and concepts at risk.
 
-Stage 1 moves embeddings, so what lies next to a concept's embeddings moves along with it.
+Stage 1 moves embeddings, so whatever is close to a concept's embeddings moves with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from ..concepts.concepts import Concept, parse_concepts, same
-from ..concepts.everyday import EVERYDAY, SURROGATES
+from ..concepts.concepts import Concept, canonical, parse_concepts
+from ..concepts.kinds import KINDS
 from ..concepts.lines import numbered, sides
 from ..encoder.similarity import shared_words, similarities
 from ..encoder.text_encoder import TextEncoder
 
 UNDECIDED = "?"
 AT_RISK = 5
-# Cosine between centred phrases. On the bundled miniature, synonyms it was taught have 0.8 and more (5 %
-# quantile), a concept's nearest other concept 0.33 and less (95 % quantile), two persons who share a name
-# up to 0.6.
+# Cosine of centred phrases. On the bundled miniature, 95 % of the synonyms it was trained with have at least
+# 0.8, 95 % of the concepts have no other concept above 0.33, and two persons who share a name have up to 0.6.
 NEAR_SYNONYM = 0.6
 FAINT = 0.3  # below this, a surrogate is no closer to its target than any other word
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """``surrogates`` and ``at_risk``: (name, cosine), nearest first. ``concept`` holds the chosen one."""
+    """``surrogates`` and ``at_risk``: (name, cosine), closest first. ``concept`` has the chosen surrogate."""
 
     concept: Concept
     surrogates: tuple[tuple[str, float], ...]
@@ -34,7 +33,7 @@ class Suggestion:
 
 
 def parse_targets(text: str, kind: str = "object") -> tuple[Concept, ...]:
-    """Concepts as in ``parse_concepts``, but a line may leave the surrogate out: it is then UNDECIDED."""
+    """Concepts as in ``parse_concepts``; a line can omit the surrogate, which is then UNDECIDED."""
     lines = text.splitlines()
     for number, item in numbered(text):
         lines[number - 1] = item if len(sides(item)) > 1 else f"{item} -> {UNDECIDED}"
@@ -48,25 +47,27 @@ def suggest(
     keep: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Suggestion, ...]:
-    """For every target the candidates by nearness, and of ``keep`` and everyday names those most at risk.
+    """For each target, the candidates by similarity, and the names in ``keep`` and everyday names most at
+    risk.
 
-    candidates: added to the kind's own. The nearest is chosen that is neither a near-synonym of the target
-    nor erased itself; a surrogate that a target has already is left as it is.
+    candidates: added to those of the kind. The closest one is chosen that is neither nearly a synonym of the
+    target nor erased itself. A target that already has a surrogate keeps it.
+    ``progress(done, total)`` is called after each target. Raises ValueError if a target has no candidate.
     """
-    erased = {same(phrase) for concept in targets for phrase in concept.phrases}
+    erased = {canonical(phrase) for concept in targets for phrase in concept.phrases}
     suggestions = []
     for number, concept in enumerate(targets):
         choices = [
             name
-            for name in dict.fromkeys((*candidates, *SURROGATES[concept.kind]))
-            if same(name) not in erased
+            for name in dict.fromkeys((*candidates, *KINDS[concept.kind].surrogates))
+            if canonical(name) not in erased
         ]
         everyday = (
             name
-            for name, synonyms in EVERYDAY[concept.kind].items()
-            if not {same(each) for each in synonyms} & erased
+            for name, synonyms in KINDS[concept.kind].everyday.items()
+            if not {canonical(each) for each in synonyms} & erased
         )
-        named = [name for name in dict.fromkeys((*keep, *everyday)) if same(name) not in erased]
+        named = [name for name in dict.fromkeys((*keep, *everyday)) if canonical(name) not in erased]
         near = similarities(encoder, [concept.target], [*choices, *named])[0].tolist()
         suggestions.append(
             _suggestion(
@@ -74,7 +75,7 @@ def suggest(
                 concept,
                 _ranked(choices, near[: len(choices)]),
                 _ranked(named, near[len(choices) :]),
-                {same(name) for name in keep},
+                {canonical(name) for name in keep},
             )
         )
         if progress is not None:
@@ -83,12 +84,12 @@ def suggest(
 
 
 def concept_lines(suggestions: Iterable[Suggestion]) -> str:
-    """The concepts as Erase Concepts reads them, one a line."""
+    """The concepts as Erase Concepts reads them, one per line."""
     return "\n".join(_line(each.concept) for each in suggestions)
 
 
 def report(suggestions: Iterable[Suggestion]) -> str:
-    """What the text encoder says about each target, in a few lines each; 1.00 means the same to it."""
+    """A few lines per target; similarities are cosines, 1.00 for the same meaning."""
     blocks = []
     for each in suggestions:
         lines = [
@@ -104,34 +105,39 @@ def _named(names: Iterable[tuple[str, float]]) -> str:
     return ", ".join(f"{name} {near:.2f}" for name, near in names) or "none known"
 
 
-def _suggestion(encoder, concept, surrogates, named, keep) -> Suggestion:
+def _suggestion(
+    encoder: TextEncoder,
+    concept: Concept,
+    surrogates: Sequence[tuple[str, float]],
+    named: Sequence[tuple[str, float]],
+    keep: Set[str],
+) -> Suggestion:
     fitting = [name for name, near in surrogates if near < NEAR_SYNONYM] or [name for name, _ in surrogates]
     warnings = []
     if concept.surrogate == UNDECIDED:
         if not fitting:
             raise ValueError(
-                f"There is no surrogate left for '{concept.target}', all candidates are to be "
-                "erased themselves: add another candidate."
+                f"There is no surrogate for '{concept.target}', all candidates are themselves erased: "
+                "add another candidate."
             )
         concept = replace(concept, surrogate=fitting[0])
         if len(surrogates) > 1 and dict(surrogates)[fitting[0]] < FAINT:
             warnings.append(
-                f"no candidate is near it: '{fitting[0]}' is only the nearest, choose what fits in its place"
+                f"no candidate is similar: '{fitting[0]}' is only the closest, choose your own surrogate"
             )
     for name, near in named:
         if words := shared_words(encoder, concept.target, name):
             warnings.append(
-                f"'{name}' shares {', '.join(map(repr, words))} with it: give it to Preserve Prior"
+                f"'{name}' shares {', '.join(map(repr, words))} with it: add it to Preserve Prior"
             )
-        elif near >= NEAR_SYNONYM and same(name) in keep:
+        elif near >= NEAR_SYNONYM and canonical(name) in keep:
             warnings.append(
-                f"'{name}' shall stay but means nearly the same here ({near:.2f}): "
-                "it is erased along unless Preserve Prior holds it"
+                f"'{name}' is to be preserved but means nearly the same ({near:.2f}): "
+                "it is erased too unless it is in Preserve Prior"
             )
         elif near >= NEAR_SYNONYM:
             warnings.append(
-                f"'{name}' means nearly the same here ({near:.2f}): add it as a synonym, "
-                "or give it to Preserve Prior"
+                f"'{name}' means nearly the same ({near:.2f}): add it as a synonym, or to Preserve Prior"
             )
     return Suggestion(concept, tuple(surrogates), tuple(named[:AT_RISK]), tuple(warnings))
 

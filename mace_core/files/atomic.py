@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """A temporary place to write the file or the folder ``path``, moved there when the block ends well.
+    """A temporary path for the file or folder ``path``, moved there when the block ends without an error.
 
-    It is in the folder of ``path``, which must exist. A crash or an exception leaves what was at ``path``
-    before. A file may replace a file, a folder must be new.
+    The temporary path is inside the parent folder of ``path``, which must exist. After a crash or an
+    exception, ``path`` is as it was before. A file can replace a file; a folder must be new.
     """
     path = Path(path)
     room = Path(tempfile.mkdtemp(prefix=".mace-", suffix=".tmp", dir=path.parent))

@@ -1,13 +1,11 @@
-"""Finished results on disk, found again by everything they depend on.
+"""The cache: finished results on disk, found again by a hash of everything they depend on.
 
-A file is written whole and read back only when its checksum matches. The least recently used are removed when
-the folder holds more than its bound. Deleting files, or the folder, costs nothing but computing them again.
+A file is written completely and read back only if its checksum matches. When the folder exceeds its limit,
+the least recently used files are removed. Deleting files, or the folder, only costs computing them again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -21,41 +19,30 @@ from pathlib import Path
 from torch import Tensor
 
 from .atomic import written_whole
-from .tensor_file import DamagedFile, content_of, load_checked, save_checked
+from .tensor_file import DamagedFile, load_checked, save_checked
 
 ENDING = ".safetensors"
-TOGETHER = ".together"  # a folder of finished results on their way into the store
-SECONDS_TO_WRITE = 3600  # an unfinished file that old belongs to a run that was killed
+TOGETHER = ".together"  # extension of a folder of finished results that are about to move into the store
+SECONDS_TO_WRITE = 3600  # an older unfinished file belongs to a run that was killed
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
 class Store:
-    """folder: made when needed, and this store's alone; most_bytes: what its files may take together."""
+    """folder: created when needed, used by this store only; most_bytes: the limit for all its files."""
 
     folder: Path
     most_bytes: int
 
     def path(self, name: str, key: str) -> Path:
-        """``name`` is for people only, the key alone decides."""
+        """The file of a result. ``key`` identifies it; ``name`` is only for people."""
         return self.folder / f"{_NOT_PLAIN.sub('_', name)[:40].strip('_') or 'x'}-{key[:32]}{ENDING}"
-
-
-def key_of(**parts: object) -> str:
-    """A hash of named values (texts, numbers, lists, mappings) and tensors."""
-    digest = hashlib.sha256()
-    for name, value in sorted(parts.items()):
-        if isinstance(value, Tensor):
-            digest.update(content_of(value, name))
-        else:
-            digest.update(json.dumps([name, value], sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def find(
     store: Store, name: str, key: str, report: Callable[[str], None]
 ) -> tuple[dict[str, Tensor], dict] | None:
-    """What was kept under ``key``, or None. A damaged file is told to ``report`` and removed."""
+    """Tensors and description stored under ``key``, or None. A damaged file is reported and removed."""
     _move_in(store)
     path = store.path(name, key)
     if not path.is_file():
@@ -64,7 +51,7 @@ def find(
         tensors, description = load_checked(path)
         if description.pop("key", None) != key:
             raise DamagedFile(
-                f"The file '{path.name}' holds something else than its name says: its content is made again."
+                f"The cache file '{path.name}' belongs to another result, it was renamed: it is made again."
             )
     except DamagedFile as error:
         report(str(error))
@@ -76,7 +63,8 @@ def find(
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A result to keep: ``name`` and ``key`` as in ``Store.path``, tensors, and what else is known of it."""
+    """A result to store: ``name`` and ``key`` as in ``Store.path``, its tensors and its description
+    (JSON)."""
 
     name: str
     key: str
@@ -85,20 +73,19 @@ class Finished:
 
 
 def keep(store: Store, name: str, key: str, tensors: Mapping[str, Tensor], description: Mapping) -> None:
-    """``keep_together`` of one result."""
+    """``keep_together`` for one result."""
     keep_together(store, [Finished(name, key, tensors, description)])
 
 
 def keep_together(store: Store, results: Sequence[Finished]) -> None:
-    """Write finished results, all of them or none, then make room: the files used longest ago go first, these
-    last.
+    """Write finished results, all or none, then remove the least recently used files beyond the limit.
 
-    They are written into a folder that appears at once; from there they move into the store, now or, when a
-    run is killed in between, before the next ``find``.
+    The results are written to a folder that appears as a whole. From there they move into the store: now, or
+    before the next ``find`` if the run is killed in between.
     """
     store.folder.mkdir(parents=True, exist_ok=True)
     _move_in(store)
-    own = uuid.uuid4().hex  # another host may finish the same results at the same moment
+    own = uuid.uuid4().hex  # another host can finish the same results at the same moment
     with written_whole(store.folder / f"{own}{TOGETHER}") as folder:
         folder.mkdir()
         for each in results:
@@ -110,7 +97,7 @@ def keep_together(store: Store, results: Sequence[Finished]) -> None:
 
 
 def _move_in(store: Store) -> None:
-    """Another host may share the folder and be at it too: what is gone by then is where it belongs."""
+    """Another host can share the folder and do the same: a file that is gone is already in its place."""
     for folder in store.folder.glob(f"*{TOGETHER}"):
         with suppress(FileNotFoundError):
             for file in folder.iterdir():
@@ -131,7 +118,7 @@ def _make_room(store: Store, newest: set[Path]) -> None:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """What killed runs left behind; see ``whole_file``."""
+    """Remove what killed runs left behind; see ``atomic.py``."""
     for room in folder.glob(".mace-*.tmp"):
         if time.time() - room.stat().st_mtime > SECONDS_TO_WRITE:
             shutil.rmtree(room, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""safetensors files that are the same to the bit for the same content, and that notice every damage."""
+"""safetensors files that are identical for identical content, and that detect any damage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from .atomic import written_whole
+from .hashes import tensor_hash
 
 _DESCRIPTION, _CHECKSUM = "mace", "mace_sha256"  # the two metadata entries
 
@@ -21,7 +22,7 @@ class DamagedFile(ValueError):
 
 
 def tensor_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file. The library writes the metadata in a random order, this in that of the alphabet."""
+    """A safetensors file. The library writes the metadata in random order; here it is sorted."""
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(ready)
     length = int.from_bytes(data[:8], "little")
@@ -32,7 +33,8 @@ def tensor_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
 
 
 def save_checked(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping) -> None:
-    """Write ``tensors`` and a ``description`` (JSON) with one checksum over both, whole or not at all."""
+    """Write ``tensors`` and a ``description`` (JSON) with one checksum over both, completely or not at
+    all."""
     text = json.dumps(description, sort_keys=True)
     data = tensor_bytes(tensors, {_DESCRIPTION: text, _CHECKSUM: _checksum(tensors, text)})
     with written_whole(path) as unfinished:
@@ -40,7 +42,7 @@ def save_checked(path: str | Path, tensors: Mapping[str, Tensor], description: M
 
 
 def load_checked(path: str | Path) -> tuple[dict[str, Tensor], dict]:
-    """What ``save_checked`` wrote, to the bit. Raises DamagedFile when anything else is there."""
+    """What ``save_checked`` wrote, bit for bit. Raises DamagedFile if the file holds anything else."""
     data = Path(path).read_bytes()
     try:
         length = int.from_bytes(data[:8], "little")
@@ -52,20 +54,12 @@ def load_checked(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise DamagedFile(
-        f"The file '{Path(path).name}' is damaged, its checksum does not match: its content is made again."
+        f"The cache file '{Path(path).name}' is damaged, its checksum does not match: it is made again."
     )
 
 
 def _checksum(tensors: Mapping[str, Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
-        digest.update(content_of(tensors[name], name))
+        digest.update(tensor_hash(tensors[name], name).digest())
     return digest.hexdigest()
-
-
-def content_of(tensor: Tensor, name: str = "") -> bytes:
-    """32 bytes that differ when the name, the dtype, the shape or any number of a tensor does."""
-    tensor = tensor.detach().cpu().contiguous()
-    digest = hashlib.sha256(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
-    digest.update(tensor.numpy().tobytes())
-    return digest.digest()

@@ -1,7 +1,7 @@
-"""The sums over token embeddings that stage 1 and stage 3 consist of.
+"""Second moments of token embeddings: the sums that stages 1 and 3 are made of.
 
-All projections W share them: in equation 2, W factors out on the left. They depend on the text encoder and
-the prompts only, are additive over concepts, and are summed in float64.
+All projections W share them, because W factors out on the left of equation 2. They depend only on the text
+encoder and the prompts, are additive over concepts, and are summed in float64.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ..concepts.prompts import PromptPair, prompt_pairs, templates_naming
 from ..encoder.alignment import align, locate
 from ..encoder.text_encoder import BATCH, EncodedPrompts, TextEncoder, check_fits, encode_once
 
-STRIPE = 96  # columns of a symmetric product that are calculated at once
-PAIRS = 4  # pairs whose tokens are multiplied at once: few enough to stay in fast memory
-WAITING = 2 * BATCH  # surrogate prompts whose targets are added up before they are multiplied
+STRIPE = 96  # columns of a symmetric product that are computed at once
+PAIRS = 4  # pairs whose tokens are multiplied at once, few enough for the CPU cache
+WAITING = 2 * BATCH  # surrogate prompts whose targets are summed before they are multiplied
 
 
 @dataclass(frozen=True, eq=False)
 class ConceptMoments:
     """The second moments of one concept's prompts, all ``[d, d]`` float64.
 
-    G = sum e_g e_f^T and F = sum e_f e_f^T over the aligned tokens, the phrase excluded (equation 2);
-    C = sum e e^T over all tokens of the target prompts (equation 7).
+    G = sum e_g e_f^T and F = sum e_f e_f^T over the aligned tokens, without the phrase (equation 2);
+    C = sum e e^T over all tokens of the target prompts (equation 7). fingerprint: of the text encoder.
     """
 
     G: Tensor
@@ -36,14 +36,14 @@ class ConceptMoments:
     fingerprint: str
 
     def times(self, weight: float) -> ConceptMoments:
-        """The moments of a concept that counts ``weight`` times."""
+        """``weight`` times the moments."""
         return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C)
 
 
 def matching_positions(
     encoder: TextEncoder, pair: PromptPair, encoded: dict[str, EncodedPrompts]
 ) -> tuple[LongTensor, LongTensor]:
-    """Positions of the matching tokens of a pair, in its target and its surrogate prompt, ``[n]`` each."""
+    """Positions of the aligned tokens of a pair, in its target and its surrogate prompt, ``[n]`` each."""
     target, surrogate = encoded[pair.target], encoded[pair.surrogate]
     phrase = locate(encoder, target.tokens[0], pair.target, pair.phrase, pair.before)
     surrogate_phrase = locate(
@@ -55,7 +55,7 @@ def matching_positions(
 def concept_moments(
     encoder: TextEncoder, concept: Concept, progress: Callable[[int, int], None] | None = None
 ) -> ConceptMoments:
-    """The moments of a concept over all its prompt pairs; ``progress(done, total)`` counts prompts.
+    """The moments of a concept over all its prompt pairs. ``progress(done, total)`` counts prompts.
 
     Raises ValueError as ``MomentSum.add`` does.
     """
@@ -65,11 +65,11 @@ def concept_moments(
 
 
 class MomentSum:
-    """The moments of any number of concepts, added up in constant memory.
+    """The sum of the moments of any number of concepts, in constant memory.
 
-    A surrogate's prompt meets the targets of many concepts. In sum e_g e_f^T it stands on the left of all of
-    them, so their e_f are added up first and multiplied once: concepts that share a surrogate share its cost.
-    together: all that is erased in the same run; prompts of one that name another are left out.
+    A surrogate's prompt is paired with the targets of many concepts. In sum e_g e_f^T it is on the left of
+    all of them, so their e_f are summed first and multiplied once: concepts with the same surrogate share its
+    cost. together: all concepts erased in the same run; prompts of one that name another are left out.
     """
 
     def __init__(self, encoder: TextEncoder, together: Sequence[Concept] = ()):
@@ -78,7 +78,7 @@ class MomentSum:
         self._waiting: dict[str, tuple[Tensor, Tensor]] = {}  # surrogate prompt -> its tokens; sums of e_f
 
     def add(self, concept: Concept, progress: Callable[[int, int], None] | None = None) -> None:
-        """Add a concept's prompt pairs; ``progress(done, total)`` counts prompts.
+        """Add a concept's prompt pairs. ``progress(done, total)`` counts prompts.
 
         Raises ValueError: a phrase too long for the text encoder, a phrase not found in its prompts,
         NaN embeddings.
@@ -98,7 +98,7 @@ class MomentSum:
             target = encoded[pair.target].embeddings[0]
             self._wait(pair.surrogate, encoded[pair.surrogate].embeddings[0], g, target[f])
             matched.append(target[f])
-            if pair.target in seen:  # twice in F, as all pairs are, and once in C
+            if pair.target in seen:  # every pair counts in F, but each target prompt only once in C
                 _add_gram(self._rest, target[f].double(), -1)
             else:
                 unmatched.append(target[_others(f, len(target))])
@@ -108,7 +108,7 @@ class MomentSum:
         _add_gram(self._rest, torch.cat(unmatched).double())
 
     def moments(self) -> ConceptMoments:
-        """The sums so far; C has the tokens of F, once a prompt, and those that match nothing."""
+        """The sum so far. C has the tokens of F, once per prompt, and those without a match."""
         self._multiply()
         F = whole(self._F)
         return ConceptMoments(self._G.clone(), F, F + whole(self._rest), self._encoder.fingerprint)
@@ -127,7 +127,7 @@ class MomentSum:
 
 
 def second_moment(embeddings: Iterable[Tensor]) -> Tensor:
-    """sum e e^T ``[d, d]`` float64 over all tokens of an iterable of ``[..., d]``."""
+    """sum e e^T ``[d, d]`` float64 over all tokens of ``embeddings``, each ``[..., d]``."""
     total = None
     for e in embeddings:
         rows = e.flatten(0, -2).double()
@@ -137,14 +137,14 @@ def second_moment(embeddings: Iterable[Tensor]) -> Tensor:
 
 
 def _add_gram(total: Tensor, X: Tensor, sign: int = 1) -> None:
-    """Add X^T X of ``[n, d]`` to ``total``, above the diagonal only: little more than half the products."""
+    """Add X^T X for X ``[n, d]`` to ``total``, on and above the diagonal only: about half the products."""
     for start in range(0, len(total), STRIPE):
         end = start + STRIPE
         total[start:end, start:].addmm_(X[:, start:end].T, X[:, start:], alpha=sign)
 
 
 def whole(upper: Tensor) -> Tensor:
-    """A symmetric matrix from what is on and above its diagonal."""
+    """The symmetric matrix ``[d, d]`` whose part on and above the diagonal is given."""
     return upper.triu() + upper.triu(1).T
 
 
@@ -156,21 +156,21 @@ def _others(positions: Tensor, length: int) -> Tensor:
 
 
 def block_moment(X: Tensor) -> Tensor:
-    """X^T X ``[d, d]`` of a block X ``[n, d]``, in its dtype and on its device; above the diagonal only."""
+    """X^T X ``[d, d]`` for X ``[n, d]``, in its dtype and on its device; on and above the diagonal only."""
     total = torch.zeros(X.shape[1], X.shape[1], dtype=X.dtype, device=X.device)
     _add_gram(total, X)
     return total
 
 
 def check_same_encoder(what: str, fingerprints: Iterable[str], widths: Iterable[int]) -> None:
-    """Raise ValueError unless all fingerprints, and all widths d, are the same."""
+    """Raise ValueError unless all fingerprints, and all widths d, are equal; ``what`` names their owners."""
     if len(known := sorted(set(fingerprints))) > 1:
         raise ValueError(
             f"The text encoders of {what} differ ({', '.join(name[:8] for name in known)}): "
-            "make all of them with the CLIP of the same checkpoint."
+            "make all of them with the same CLIP."
         )
     if len(known := sorted(set(widths))) > 1:
         raise ValueError(
             f"The text embedding widths of {what} differ ({', '.join(map(str, known))}): "
-            "make all of them with the CLIP of the same checkpoint."
+            "make all of them with the same CLIP."
         )

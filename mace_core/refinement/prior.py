@@ -1,4 +1,5 @@
-"""What must stay as it is, as one matrix: the prior of equation 2."""
+"""The prior of equation 2: text-encoder statistics of prompts that the edit must not change, as one
+matrix."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from torch import Tensor
 from ..encoder.text_encoder import BATCH, TextEncoder, check_finite
 from .moments import block_moment, check_same_encoder, whole
 
-# The paper's prior sums over the captions of COCO. A prior from any other number of captions is scaled to
-# that many, so that the paper's preserve weights (l1, l2) mean the same thing whatever the captions.
+# The paper's prior is a sum over the captions of COCO. A prior from any other number of captions is scaled to
+# that number, so that the paper's preserve weights (l1, l2) have the same meaning for all captions.
 PAPER_CAPTIONS = 616_767
 
 
@@ -21,7 +22,8 @@ PAPER_CAPTIONS = 616_767
 class Prior:
     """What to preserve: P = sum e_p e_p^T ``[d, d]`` float64, scaled to ``PAPER_CAPTIONS`` and weighted.
 
-    Raises ValueError when P is not square or contains NaN or infinity.
+    captions: how many there were; fingerprint: of the text encoder.
+    Raises ValueError if P is not square or contains NaN or infinity.
     """
 
     P: Tensor
@@ -31,8 +33,8 @@ class Prior:
     def __post_init__(self) -> None:
         if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
             raise ValueError(
-                f"The prior is a tensor of shape {list(self.P.shape)} where a square one was "
-                "expected: make it again with the node 'Preserve Prior'."
+                f"The prior is a tensor of shape {list(self.P.shape)}, but must be square: "
+                "make it again with the node 'Preserve Prior'."
             )
         if not torch.isfinite(self.P).all():
             raise ValueError(
@@ -48,17 +50,17 @@ def prior_from_captions(
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | str = "cpu",
 ) -> Prior:
-    """The prior over captions or names to preserve, ``weight`` folded in (the l1 term of equation 2).
+    """The prior of captions to preserve, times ``weight`` (the l1 term of equation 2).
 
     A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
     captions: weight 1 preserves these captions as strongly as the paper preserves COCO. Products are summed
-    on ``device``: in float64, or on a card, where that is slow, in float32 by batch and in float64 over them.
-    ``progress(done, total)`` is called after each batch. Raises ValueError: no captions, a weight that is
-    not positive, NaN embeddings.
+    on ``device``: in float64 on a CPU; on a GPU, where float64 is slow, in float32 within a batch and in
+    float64 over the batches. ``progress(done, total)`` is called after each batch. Raises ValueError: no
+    captions, a weight that is not positive, NaN embeddings.
     """
     counts = Counter(caption.strip() for caption in captions if caption.strip())
     if not counts:
-        raise ValueError("The prior has no captions: give at least one caption or name to preserve.")
+        raise ValueError("The prior has no captions: add at least one caption or name to preserve.")
     if not weight > 0:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     texts, total = list(counts), counts.total()
@@ -79,13 +81,13 @@ def prior_from_captions(
 
 
 def weighted(prior: Prior, weight: float) -> Prior:
-    """The prior counted ``weight`` times. Raises ValueError for a weight that is not positive and finite."""
+    """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
     if not 0 < weight < float("inf"):
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     return Prior(prior.P * weight, prior.captions, prior.fingerprint)
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:
-    """The sum of two priors of the same text encoder; ValueError when the encoders differ."""
+    """The sum of two priors. Raises ValueError if their text encoders differ."""
     check_same_encoder("the two priors", [a.fingerprint, b.fingerprint], [a.P.shape[0], b.P.shape[0]])
     return Prior(a.P + b.P, a.captions + b.captions, a.fingerprint)

@@ -1,4 +1,4 @@
-"""What stage 2 minimises: attention of the concept's tokens inside its mask (section 4.2, equation 3)."""
+"""The loss of stage 2: attention to the concept's tokens inside its mask (section 4.2, equation 3)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from ..encoder.alignment import end_token
 from ..encoder.text_encoder import END_OF_TEXT
 from .attention_maps import layer_size, resize_masks
-
-LOSSES = ("squared", "norm")  # the paper's equation; the unsquared norm of the published code
+from .settings import SQUARED
 
 
 def suppressed_positions(tokens: Tensor, phrase: slice, suppress_end_of_text: bool = False) -> Tensor:
     """The token positions whose attention is suppressed, bool ``[L]`` for ids ``tokens`` ``[L]``.
 
-    Those of the phrase; with ``suppress_end_of_text`` also the end token and the copies SD1 pads with.
+    They are those of the phrase, and with ``suppress_end_of_text`` also the end token and its copies, with
+    which SD1 pads.
     """
     chosen = torch.zeros(len(tokens), dtype=torch.bool)
     chosen[phrase] = True
@@ -32,19 +32,20 @@ def attention_losses(
     suppressed: Tensor,
     masks: Tensor,
     latent_size: tuple[int, int],
-    loss: str = "squared",
+    loss: str = SQUARED,
 ) -> Tensor:
-    """Equation 3 by sample ``[B]``: the sum over suppressed tokens i and layers l of || A_l^i . M ||_F^2.
+    """Equation 3 for each sample ``[B]``: the sum over suppressed tokens i and layers l of || A_l^i . M
+    ||_F^2.
 
     probabilities: per layer A ``[B, heads, h*w, L]``; suppressed: bool ``[B, L]``;
     masks: M ``[B, H, W]`` in 0..1; latent_size: (height, width) of the latent.
-    The Frobenius norm runs over the pixels and the heads of a layer, so the squared loss is a sum over heads.
-    ``loss="norm"`` leaves the norm unsquared.
+    The Frobenius norm covers the pixels and the heads of a layer, so the squared loss is a sum over heads.
+    ``loss="norm"`` does not square the norm.
     """
     total = torch.zeros(len(masks), device=probabilities[0].device)
     for A in probabilities:
         M = resize_masks(masks, layer_size(A.shape[2], latent_size)).to(A.device)
         norms = torch.linalg.vector_norm(A.float() * M[:, None, :, None], dim=(1, 2))  # [B, L]
         norms = norms.masked_fill(~suppressed.to(A.device), 0)
-        total = total + (norms.square() if loss == "squared" else norms).sum(1)
+        total = total + (norms.square() if loss == SQUARED else norms).sum(1)
     return total

@@ -1,4 +1,4 @@
-"""Cross-attention maps: their sizes, and the heat of a concept or a word in them."""
+"""Cross-attention maps: their sizes, and the heat maps of concepts and words."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from collections.abc import Iterable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional
 
 from ..encoder.alignment import end_token
 from ..encoder.text_encoder import TextEncoder
 
 
 def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
-    """The height and width of a layer with ``pixels`` queries; the U-Net halves the latent, rounding up.
+    """The (height, width) of a layer with ``pixels`` queries; the U-Net halves the latent, rounding up.
 
-    Raises ValueError when no halving of ``latent_size`` has that many pixels.
+    Raises ValueError if no halving of ``latent_size`` has that many pixels.
     """
     h, w = latent_size
     while h * w > max(pixels, 1):
         h, w = (h + 1) // 2, (w + 1) // 2
     if h * w != pixels:
         raise ValueError(
-            f"A cross-attention layer has {pixels} positions, which is no halving of a latent "
-            f"of {latent_size[0]} x {latent_size[1]}: use image sides that are multiples of 64."
+            f"A cross-attention layer has {pixels} positions, which does not fit a latent of "
+            f"{latent_size[0]} x {latent_size[1]}: use an image width and height that are multiples of 64."
         )
     return h, w
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks ``[B, H, W]`` averaged over the cells of a layer of ``size`` (h, w), flat: ``[B, h*w]``."""
-    return functional.interpolate(masks[:, None], size=size, mode="area").flatten(1)
+    """Masks ``[B, H, W]``, averaged over the cells of a layer of ``size`` (h, w) and flattened: ``[B,
+    h*w]``."""
+    return F.interpolate(masks[:, None], size=size, mode="area").flatten(1)
 
 
 def attention_heat(maps: Iterable[Tensor], positions: slice, size: tuple[int, int]) -> Tensor:
     """How much each place of the latents attends to the phrase: ``[n, h, w]``, 1 on average.
 
-    maps: per layer the probabilities ``[n, heads, places, L]``; positions: the phrase's tokens.
-    Layers weigh equally, whatever their resolution and however much of their attention goes to words.
+    maps: the probabilities ``[n, heads, places, L]`` of each layer; positions: the phrase's tokens;
+    size: (h, w) of the latents. All layers count the same, whatever their resolution and however much of
+    their attention goes to words.
     """
     heats = []
     for attention in maps:
@@ -49,24 +50,24 @@ def attention_heat(maps: Iterable[Tensor], positions: slice, size: tuple[int, in
     return torch.stack(heats).mean(0)
 
 
-END = "(end)"  # the end token and the padding after it, which repeats what the prompt said
+END = "(end)"  # the end token and the padding after it, which repeat the content of the prompt
 
 
 def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[str, slice], ...]:
-    """Every word of the prompt with the positions of its tokens ``[L]``, and ``END``.
+    """Every word of the prompt with the positions of its tokens, and ``END``; tokens: ids ``[L]``.
 
     Raises ValueError for a prompt without words, or with words that the tokenizer joins.
     """
     words = prompt.split()
     if not words:
-        raise ValueError("The prompt has no words, so there is no attention to look at: write a prompt.")
+        raise ValueError("The prompt has no words, so there is no attention to show: write a prompt.")
     start, found = 1, []  # 1: the start token
     for word in words:
         ids = encoder.word_tokens(word)
         if tuple(tokens[start : start + len(ids)].tolist()) != tuple(ids):
             raise ValueError(
-                f"The word '{word}' is not found in the tokens of the prompt: "
-                "write it in plain words without special characters."
+                f"The word '{word}' was not found in the tokens of the prompt: "
+                "use plain words without special characters."
             )
         found.append((word, slice(start, start + len(ids))))
         start += len(ids)
@@ -77,8 +78,9 @@ def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[s
 def word_heat(maps: Iterable[Tensor], words: Sequence[slice], size: tuple[int, int]) -> Tensor:
     """The attention of each place to each word, averaged over layers and heads: ``[n, words, h, w]`` in 0..1.
 
-    maps: per layer the probabilities ``[n, heads, places, L]``; size: of the latents (h, w).
-    A word's tokens are added up, so that the words' heats and the start token's are 1 together.
+    maps: the probabilities ``[n, heads, places, L]`` of each layer; words: positions of their tokens;
+    size: (h, w) of the latents. The tokens of a word are summed, so all words and the start token add up to
+    1.
     """
     layers = []
     for attention in maps:

@@ -15,13 +15,13 @@ def timestep_probabilities(
 
         xi(t) = 1/Z (sigmoid(gamma (t - t1)) - sigmoid(gamma (t - t2)))
 
-    High between t1 and t2, where concepts take shape; nearly zero elsewhere.
+    It is high between t1 and t2, where concepts take shape, and nearly zero elsewhere.
     Raises ValueError unless t1 < t2 and gamma > 0.
     """
     if not (t1 < t2 and gamma > 0):
         raise ValueError(
-            f"Importance sampling got t1 = {t1}, t2 = {t2}, gamma = {gamma}: "
-            "give t1 below t2 and gamma above 0."
+            f"Importance sampling was given t1 = {t1}, t2 = {t2}, gamma = {gamma}: "
+            "use t1 below t2 and gamma above 0."
         )
     t = torch.arange(steps, dtype=torch.float64)
     xi = torch.sigmoid(gamma * (t - t1)) - torch.sigmoid(gamma * (t - t2))
@@ -29,5 +29,5 @@ def timestep_probabilities(
 
 
 def uniform_probabilities(steps: int = 1000) -> Tensor:
-    """Every timestep alike, ``[steps]`` float64: stage 2 without importance sampling."""
+    """The same probability for each timestep, ``[steps]`` float64: stage 2 without importance sampling."""
     return torch.full((steps,), 1 / steps, dtype=torch.float64)

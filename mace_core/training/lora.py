@@ -1,10 +1,10 @@
-"""One concept's low-rank edit of the refined projections (section 4.2)."""
+"""One concept's low-rank edit of the refined projections (section 4.2), and how it is stored."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,44 +12,58 @@ from torch import Tensor
 from ..concepts.concepts import Concept
 from ..concepts.prompts import prompt_pairs
 from ..encoder.text_encoder import TextEncoder, encode_once
+from ..files.records import Record
 from ..refinement.moments import concept_moments, second_moment
+from ..version import VERSION
+from .factors import LowRank
+from .settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Provenance(Record):
+    """How a LoRA was trained. method: ``"exact"`` or ``"fast"``; images: how many; final_loss: equation 3 at
+    the end; pack, torch: versions."""
+
+    settings: TrainSettings
+    images: int
+    final_loss: float
+    method: str = "exact"
+    pack: str = VERSION
+    torch: str = str(torch.__version__)
 
 
 @dataclass(frozen=True, eq=False)
 class ConceptLoRA:
     """Delta W = U D per layer, trained for one concept on the refined model.
 
-    U: layer -> ``[o, r]`` float32; D: layer -> ``[r, d]`` float32; a layer without factors has Delta W = 0.
+    low_rank: U ``[o, r]`` and D ``[r, d]``, float32.
     C: sum e e^T over all tokens of the concept's target prompts, ``[d, d]`` float64 (equation 7).
-    fingerprint: of the text encoder; provenance: settings, images, final loss, versions.
+    fingerprint: of the text encoder; provenance: None if it was not trained.
     """
 
     concept: Concept
-    U: dict[str, Tensor]
-    D: dict[str, Tensor]
+    low_rank: LowRank
     C: Tensor
     fingerprint: str
-    provenance: dict = field(default_factory=dict)
+    provenance: Provenance | None = None
 
 
-def initial_factors(
-    layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """U ``[o, rank]`` zero and D ``[rank, d]`` uniform in +-1/sqrt(d), per layer name -> (o, d), float32.
+def initial_factors(layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator) -> LowRank:
+    """U ``[o, rank]`` zero and D ``[rank, d]`` uniform in +-1/sqrt(d), for layers name -> (o, d), float32.
 
-    U = 0 makes Delta W = 0 at the start, as LoRA does.
+    U = 0 makes Delta W = 0 at the start, as in LoRA.
     """
-    U = {name: torch.zeros(o, rank) for name, (o, _) in layers.items()}
-    D = {
-        name: (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d)
-        for name, (_, d) in layers.items()
-    }
-    return U, D
+    return LowRank(
+        {
+            name: (torch.zeros(o, rank), (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d))
+            for name, (o, d) in layers.items()
+        }
+    )
 
 
 def untrained_lora(encoder: TextEncoder, concept: Concept) -> ConceptLoRA:
-    """Delta W = 0: a concept that fusion keeps as stage 1 left it."""
-    return ConceptLoRA(concept, {}, {}, concept_moments(encoder, concept).C, encoder.fingerprint)
+    """Delta W = 0: fusion leaves the concept as stage 1 made it."""
+    return ConceptLoRA(concept, LowRank(), concept_moments(encoder, concept).C, encoder.fingerprint)
 
 
 def without_prompts_of_others(
@@ -57,7 +71,7 @@ def without_prompts_of_others(
 ) -> ConceptLoRA:
     """The LoRA with C over those of its prompts that name no other concept (``templates_naming``).
 
-    What a prompt says of another concept is for that concept's LoRA to answer, not for this one.
+    A prompt that names another concept is left to the LoRA of that concept.
     """
     own = {pair.target for pair in prompt_pairs(lora.concept, naming)}
     others = [pair.target for pair in prompt_pairs(lora.concept) if pair.target not in own]
@@ -65,3 +79,26 @@ def without_prompts_of_others(
         return lora
     encoded = encode_once(encoder, others)
     return replace(lora, C=lora.C - second_moment(each.embeddings for each in encoded.values()))
+
+
+def pack_lora(lora: ConceptLoRA, losses: list[float]) -> tuple[dict[str, Tensor], dict]:
+    """The LoRA and the losses of its training as tensors and a description (JSON), for the cache."""
+    return {"C": lora.C, **lora.low_rank.state()}, {
+        "concept": lora.concept.to_json(),
+        "fingerprint": lora.fingerprint,
+        "provenance": lora.provenance.to_json() if lora.provenance else None,
+        "losses": losses,
+    }
+
+
+def unpack_lora(tensors: Mapping[str, Tensor], description: Mapping) -> tuple[ConceptLoRA, list[float]]:
+    """What ``pack_lora`` was given, bit for bit. Raises ValueError for a description of another form."""
+    provenance = description["provenance"]
+    lora = ConceptLoRA(
+        Concept.from_json(description["concept"], "The concept of a LoRA in the cache"),
+        LowRank.from_state(tensors),
+        tensors["C"],
+        description["fingerprint"],
+        Provenance.from_json(provenance, "The provenance of a LoRA in the cache") if provenance else None,
+    )
+    return lora, description["losses"]

@@ -1,4 +1,4 @@
-"""Where a concept is in its images: read from the cross-attention that drew them, or from a segmenter."""
+"""Where a concept is in its images: from the cross-attention that generated them, or from a segmenter."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..concepts.concepts import without_article
+from ..concepts.kinds import KINDS
 
 
 def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:
-    """0 or 1 for every place ``[n, h, w]``: smoothed, then cut at ``threshold`` of each image's range.
+    """Masks of 0 and 1 from heat maps ``[n, h, w]``: smoothed, then cut at ``threshold`` of each image's
+    range.
 
-    threshold 0 chooses the cut per image by Otsu's method. An image without contrast is marked entirely.
+    threshold: in 0..1; 0 chooses the cut of each image by Otsu's method. An image without contrast is masked
+    entirely.
     """
     smooth = _smooth(heat.float())
     low, high = smooth.amin((1, 2), keepdim=True), smooth.amax((1, 2), keepdim=True)
@@ -25,7 +28,7 @@ def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:
 
 
 def otsu(values: Tensor) -> float:
-    """The cut between two groups of values that leaves the least variance inside the groups (Otsu, 1979)."""
+    """The cut of values ``[n]`` into two groups with the least variance inside the groups (Otsu, 1979)."""
     ordered = values.sort().values.double()
     n = len(ordered)
     if n < 2 or ordered[0] == ordered[-1]:
@@ -45,10 +48,11 @@ def _smooth(heat: Tensor) -> Tensor:
 
 
 def words_to_find(target: str, kind: str) -> str:
-    """What a detector is asked for. It knows things but no names: persons, and what they do, are 'person'."""
-    if kind in ("person", "explicit"):
-        return "person"
-    # a detector reads full stops as the end of one thing and the start of the next
+    """What a detector is asked for. It knows objects but no names, so for some kinds it is the kind's own
+    word."""
+    if KINDS[kind].detected_as:
+        return KINDS[kind].detected_as
+    # a detector reads a full stop as the end of one phrase and the start of the next
     return " ".join(without_article(target).lower().replace(".", " ").split()) or target
 
 
@@ -60,12 +64,13 @@ def boxes_of_words(
     box_threshold: float,
     text_threshold: float,
 ) -> Tensor:
-    """The boxes ``[k, 4]`` that show a phrase: left, top, right, bottom in pixels of a picture of ``size``.
+    """The boxes ``[k, 4]`` that show a phrase: left, top, right, bottom in pixels of an image of ``size`` (H,
+    W).
 
-    logits: ``[q, L]``, how well each box fits each token (a detector's, before the sigmoid).
-    boxes:  ``[q, 4]``, centre x and y, width, height as shares of the picture.
-    words:  per word of the phrase the positions of its tokens; a word fits as well as its best token.
-    A box counts when its best word fits by ``box_threshold`` and every word by ``text_threshold`` (0..1).
+    logits: ``[q, L]``, how well each box fits each token (from a detector, before the sigmoid).
+    boxes:  ``[q, 4]``, centre x and y, width, height as fractions of the image.
+    words:  for each word of the phrase, the positions of its tokens; a word fits as well as its best token.
+    A box counts if its best word fits by ``box_threshold`` and every word by ``text_threshold`` (both 0..1).
     """
     fit = logits.float().sigmoid()
     fits = torch.stack([fit[:, list(positions)].amax(1) for positions in words], 1)
@@ -77,30 +82,31 @@ def boxes_of_words(
 
 
 def union_of_masks(logits: Tensor, threshold: float = 0.5) -> Tensor:
-    """0 or 1 ``[H, W]`` from a segmenter's masks ``[k, H, W]`` before the sigmoid; 0 everywhere for none."""
+    """One mask ``[H, W]`` of 0 and 1 from a segmenter's masks ``[k, H, W]`` before the sigmoid; k can be
+    0."""
     return (logits.float().sigmoid() >= threshold).any(0).float()
 
 
 def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int]]]) -> list[Tensor]:
-    """One batch of masks ``[n, H, W]`` shared out: per concept ``[count, height, width]`` in 0..1.
+    """One batch of masks ``[n, H, W]``, split by concept: ``[count, height, width]`` in 0..1 for each.
 
-    sizes: per concept its name, its count of pictures and their height and width, in order.
-    Raises ValueError: another number of masks than of pictures, or masks of another shape.
+    sizes: for each concept its name, its number of images and their (height, width), in order.
+    Raises ValueError if the number or the aspect ratio of the masks differs from that of the images.
     """
     masks = masks.reshape(-1, *masks.shape[-2:]).float()
-    pictures = sum(count for _, count, _ in sizes)
-    if len(masks) != pictures:
+    images = sum(count for _, count, _ in sizes)
+    if len(masks) != images:
         raise ValueError(
-            f"There are {pictures} pictures in the training set and {len(masks)} masks: "
-            "give one mask for every picture, in the order of the pictures."
+            f"The training set has {images} images and {len(masks)} masks were given: "
+            "give one mask per image, in the order of the images."
         )
     shared = []
     for (name, _, (height, width)), part in zip(sizes, masks.split([count for _, count, _ in sizes])):
         H, W = part.shape[-2:]
         if abs(height * W - width * H) > 8 * max(H, W):
             raise ValueError(
-                f"The pictures of '{name}' are {width} x {height} and their masks {W} x {H}: "
-                "give masks of the same shape as the pictures."
+                f"The images of '{name}' are {width} x {height} and their masks {W} x {H}: "
+                "use masks with the same aspect ratio as the images."
             )
         resized = F.interpolate(part.unsqueeze(1), (height, width), mode="area").squeeze(1)
         shared.append(resized.clamp(0, 1).cpu())
@@ -108,7 +114,7 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
 
 
 def one_size(batches: Sequence[Tensor]) -> Tensor:
-    """Batches ``[n, H, W, ...]`` as one, at the size of the first."""
+    """Batches ``[n, H, W, ...]`` as one batch, resized to the first."""
     size = batches[0].shape[1:3]
     resized = []
     for batch in batches:

@@ -1,4 +1,4 @@
-"""What one concept is trained on: images with masks, and the prompts that name it."""
+"""The training data of one concept: images with masks, and the prompts that name it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..encoder.text_encoder import EncodedPrompts, TextEncoder, check_fits, enco
 class TrainingImages:
     """latents ``[n, channels, h, w]`` as the U-Net reads them; masks ``[n, H, W]`` in 0..1, 1 on the concept.
 
-    Raises ValueError: no images, different counts or shapes of images and masks, a mask out of range, only
-    empty masks, NaN latents.
+    Raises ValueError: no images, a different number or aspect ratio of images and masks, a mask out of range,
+    only empty masks, NaN latents.
     """
 
     latents: Tensor
@@ -28,7 +28,7 @@ class TrainingImages:
         if self.latents.ndim != 4 or len(self.latents) == 0:
             raise ValueError(
                 "The training set has no images: "
-                "draw at least one with the node 'Draw Concepts' or give your own."
+                "generate at least one with the node 'Draw Concepts', or use your own."
             )
         if self.masks.ndim != 3 or len(self.masks) != len(self.latents):
             raise ValueError(
@@ -38,23 +38,23 @@ class TrainingImages:
         (h, w), (H, W) = self.latents.shape[-2:], self.masks.shape[-2:]
         if abs(h * W - w * H) > max(W, H):  # one latent cell of rounding
             raise ValueError(
-                f"The masks are {W} x {H} and the latents {w} x {h}, which differ in shape: "
-                "give masks of the same size as the images."
+                f"The masks are {W} x {H} and the latents {w} x {h}, which have different aspect ratios: "
+                "use masks of the same size as the images."
             )
         if not torch.isfinite(self.latents).all():
             raise ValueError("The latents contain NaN or infinity: run the VAE in float32.")
         if not (self.masks.min() >= 0 and self.masks.max() <= 1):
-            raise ValueError("The masks have values outside 0 to 1: give 1 on the concept, 0 elsewhere.")
+            raise ValueError("The masks have values outside 0 to 1: use 1 on the concept and 0 elsewhere.")
         if self.masks.max() == 0:
             raise ValueError(
                 "All masks are empty, so nothing would be trained: mask the concept with the "
-                "node 'Mask Concepts' or choose the method 'whole image'."
+                "node 'Mask Concepts', or choose its method 'whole image'."
             )
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPrompts:
-    """A concept's target prompts: ``encoded`` and, for each of them, the positions of the phrase."""
+    """The target prompts of a concept: ``encoded``, and the positions of the phrase in each of them."""
 
     encoded: EncodedPrompts
     phrases: tuple[slice, ...]
@@ -62,9 +62,9 @@ class TrainingPrompts:
 
 
 def training_prompts(encoder: TextEncoder, concept: Concept) -> TrainingPrompts:
-    """Encode the target prompts of a concept, synonyms included, before the U-Net needs the memory.
+    """Encode the target prompts of a concept and its synonyms, before the U-Net needs the memory.
 
-    Raises ValueError: a phrase too long for the text encoder, or not found in its prompts.
+    Raises ValueError if a phrase is too long for the text encoder, or not found in its prompts.
     """
     pairs = {pair.target: pair for pair in prompt_pairs(concept)}
     check_fits(encoder, {prompt: pair.phrase for prompt, pair in pairs.items()})

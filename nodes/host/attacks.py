@@ -1,7 +1,7 @@
 """Attacks that learn, inside the host. Each returns the MODEL and CONDITIONING to generate images with."""
 
 from ...mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
-from ...mace_core.concepts.drawing import drawing_prompt
+from ...mace_core.concepts.prompts import plain_prompt
 from ...mace_core.encoder.alignment import locate
 from .memory import may_be_tried_with_less, told_in_a_sentence
 from .network import attention_model
@@ -9,7 +9,7 @@ from .network import attention_model
 
 def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
     """The model, the concept's CONDITIONING with learned vectors in place of its words, loss per step."""
-    pair = drawing_prompt(concept)
+    pair = plain_prompt(concept)
     tokens = encoder.encode([pair.target]).tokens[0]
     places = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
     conditioning = encoder.conditioning(pair.target)
@@ -26,8 +26,8 @@ def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_
 
 def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
     """A clone of the model with a LoRA on top of its patches, the concept's CONDITIONING, loss per step."""
-    conditioning = encoder.conditioning(drawing_prompt(concept).target)
-    U, D, losses = _learned(
+    conditioning = encoder.conditioning(plain_prompt(concept).target)
+    lora, losses = _learned(
         model,
         conditioning,
         latents,
@@ -35,7 +35,7 @@ def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_ste
         lambda unet: retrain_lora(unet, unet.scaled(latents), conditioning[0][0], budget, on_step),
     )
     clone = model.clone()
-    clone.add_patches({f"{layer}.weight": (U[layer] @ D[layer],) for layer in U})
+    clone.add_patches({f"{layer}.weight": (U @ D,) for layer, (U, D) in lora.items()})
     return clone, conditioning, losses
 
 

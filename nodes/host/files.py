@@ -1,65 +1,66 @@
-"""Text files of the user's: lists of concepts and captions, in the host's input folder or in models/mace."""
+"""The user's text files: lists of concepts and captions, in ComfyUI's input folder or in models/mace."""
 
 import os
 from collections.abc import Iterator
 
 import folder_paths
 
-from .folders import FOLDER, RESERVED
+from ...mace_core.files.names import parts_of, shown
+from .folders import FOLDER, MODELS, RESERVED
 
 NONE = "none"
+INPUT = "input"
 
 
 def text_files(endings: tuple[str, ...]) -> list[str]:
-    """What a combo offers: 'none', then 'input/NAME' and 'models/mace/NAME'."""
+    """The options of a combo: 'none', then 'input/NAME' and 'models/mace/NAME'."""
     names = {f"{place}/{name}" for place, folder in _places() for name in _listed(folder, endings)}
     return [NONE, *sorted(names)]
 
 
 def text_file(name: str, endings: tuple[str, ...]) -> str:
-    """The path behind a name of that list. Names come from outside: what leaves the folders is refused."""
-    place, name_in_place = _split(name)
-    parts = name_in_place.replace("\\", "/").split("/")
-    if not {"", ".", ".."}.isdisjoint(parts) or ":" in name or "\0" in name:
+    """The path behind a name of ``text_files``. Raises ValueError if there is none."""
+    place = next((place for place in (INPUT, MODELS) if name.startswith(f"{place}/")), None)
+    if place is None:
         raise ValueError(
-            f"'{name}' is not a file name inside input or models/{FOLDER}: '..' and absolute "
-            "paths are refused, choose a file of the list."
+            f"{shown(name)} is not a file in {INPUT}/ or {MODELS}/: choose a file from the list."
         )
+    parts = parts_of(name[len(place) + 1 :], place)
     if not name.lower().endswith(endings):
-        raise ValueError(f"'{name}' ends in none of {', '.join(endings)}: choose a file of the list.")
+        raise ValueError(
+            f"{shown(name)} has none of the extensions {', '.join(endings)}: choose a file from the list."
+        )
     for known, folder in _places():
         path = os.path.join(folder, *parts)
         if known == place and os.path.isfile(path):
             return path
-    raise ValueError(
-        f"There is no file '{name}': put it into the host's input folder or into models/{FOLDER} and press R."
-    )
+    raise ValueError(f"There is no file {shown(name)}: put it into {INPUT} or {MODELS} and press R.")
 
 
 def read_file(name: str, endings: tuple[str, ...]) -> bytes:
+    """The content of a file of ``text_files``. Raises ValueError if there is none."""
     with open(text_file(name, endings), "rb") as file:
         return file.read()
 
 
 def text_file_version(name: str, endings: tuple[str, ...]) -> str:
-    """Another text whenever the file has changed, so that the host runs the node again."""
-    if name == NONE:
-        return NONE
-    stat = os.stat(text_file(name, endings))
-    return f"{name} {stat.st_mtime_ns} {stat.st_size}"
+    """A text that changes with the file, so that the host runs the node again.
+
+    Never raises: the host cannot show an error from `fingerprint_inputs`; the node itself reports it.
+    """
+    try:
+        if name == NONE:
+            return NONE
+        stat = os.stat(text_file(name, endings))
+        return f"{name} {stat.st_mtime_ns} {stat.st_size}"
+    except (ValueError, OSError):
+        return "unreadable"
 
 
 def _places() -> Iterator[tuple[str, str]]:
-    yield "input", folder_paths.get_input_directory()
+    yield INPUT, folder_paths.get_input_directory()
     for folder in folder_paths.get_folder_paths(FOLDER):
-        yield f"models/{FOLDER}", folder
-
-
-def _split(name: str) -> tuple[str, str]:
-    for place, _ in _places():
-        if name.startswith(f"{place}/"):
-            return place, name[len(place) + 1 :]
-    raise ValueError(f"'{name}' is not a file of input/ or models/{FOLDER}/: choose a file of the list.")
+        yield MODELS, folder
 
 
 def _listed(folder: str, endings: tuple[str, ...]) -> Iterator[str]:

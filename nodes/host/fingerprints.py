@@ -1,8 +1,8 @@
-"""Fingerprints: what decides that two networks, text encoders or VAEs are the same.
+"""Fingerprints: what decides that two models, text encoders or VAEs are the same.
 
-What one covers is decided here alone: the numbers the network computes with, patches included. Whatever else
-can change what a network does (hooks, injections, wrappers, replaced objects) has no numbers to hash. Such a
-network has no fingerprint, or one that only the object on this wire has, and nothing is kept of it.
+A fingerprint covers the numbers that the object computes with, including patches. Whatever else can change
+its results (hooks, injections, wrappers, replaced objects) has no numbers to hash. Such an object has no
+fingerprint, or a unique one, and nothing of it is cached.
 """
 
 import hashlib
@@ -14,37 +14,38 @@ import comfy.sd
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from ...mace_core.files.hashes import header, raw
 from .patch import PREFIX, cross_attention_layers
 from .weights import is_weight, plain_weight, stored, weight_in_force
 
-NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then left to chance
+NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then random
 UNTOLD = "untold-"
-COMPUTE_DTYPE = "manual_cast_dtype"  # an object patch of the host's own on every CLIP
-REMEMBERED = 8  # sets of patches per network
+COMPUTE_DTYPE = "manual_cast_dtype"  # an object patch that the host puts on every CLIP
+REMEMBERED = 8  # sets of patches per object
 
 _known: WeakKeyDictionary = WeakKeyDictionary()  # network -> {(what, patches): (fingerprint, those patches)}
-_untold: WeakKeyDictionary = WeakKeyDictionary()  # patcher -> its own fingerprint
+_untold: WeakKeyDictionary = WeakKeyDictionary()  # patcher -> its unique fingerprint
 
 
 def model_fingerprint(model) -> str | None:
-    """A hash of what the network computes with, LoRAs included; None where that cannot be told."""
+    """The fingerprint of a U-Net with its LoRAs; None if something other than weights can change it."""
     if model.model_options != {"transformer_options": {}} or model.object_patches or _is_changed(model):
         return None
     return _remembered(model, "network", lambda: _network_hash(model))
 
 
 def base_fingerprint(model) -> str:
-    """Which checkpoint an erasure was made on (for the record: it does not depend on it)."""
+    """The fingerprint of the checkpoint that an erasure was made on, without patches (for the record)."""
     return _remembered(model, "base", lambda: _projections_hash(model, plain_weight), patches={})
 
 
 def fingerprint_in_force(model) -> str:
-    """A hash of the text projections as they are in force, LoRAs and erasures included."""
+    """The fingerprint of the text projections as they are used, with LoRAs and erasures."""
     return _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
 
 
 def vae_fingerprint(vae) -> str | None:
-    """None for a VAE of another pack, which may decode as it likes."""
+    """The fingerprint of a VAE; None for a class from another pack, which can decode in its own way."""
     if type(vae) is not comfy.sd.VAE:
         return None
 
@@ -58,9 +59,9 @@ def vae_fingerprint(vae) -> str | None:
 
 
 def encoder_fingerprint(clip) -> str:
-    """A hash of what the embeddings depend on: the weights on the wire, LoRAs included, and the layer read.
+    """The fingerprint of a text encoder: its weights with LoRAs, and the layer that is read.
 
-    Weights are hashed as fp16, so that fp16 and fp32 copies of one text encoder count as the same.
+    Weights are hashed as fp16, so that fp16 and fp32 copies of a text encoder count as the same.
     """
     patcher = clip.patcher
     hooked = clip.apply_hooks_to_conds or clip.use_clip_schedule or getattr(clip, "tokenizer_options", None)
@@ -70,12 +71,12 @@ def encoder_fingerprint(clip) -> str:
 
 
 def is_told(fingerprint: str) -> bool:
-    """Whether another run, or another machine, would give the same network the same fingerprint."""
+    """Whether another run or machine would give the same object the same fingerprint."""
     return not fingerprint.startswith(UNTOLD)
 
 
 def _is_changed(patcher) -> bool:
-    """Whether something that is no weight patch may change what the network computes."""
+    """Whether something other than a weight patch can change what the network computes."""
     return any(
         (
             patcher.injections,
@@ -95,10 +96,10 @@ def _is_changed(patcher) -> bool:
 
 
 def _remembered(patcher, what: str, compute: Callable[[], str], patches=None) -> str:
-    """A fingerprint is computed once for each set of patches on a network: SDXL's has 6.7 GB to read.
+    """Compute a fingerprint once for each set of patches on a network, because SDXL has 6.7 GB to read.
 
-    Weights change by patches alone (the host keeps a backup of what it patches in place). Patches are
-    compared by identity, and held, so that no other object can take the place of one that is gone.
+    Weights change only by patches (the host keeps a backup of what it patches in place). Patches are compared
+    by identity and held, so that no other object can get the identity of a deleted one.
     """
     patches = patcher.patches if patches is None else patches
     held = [patch for key in sorted(patches) for patch in patches[key]]
@@ -129,7 +130,7 @@ def _network_hash(model) -> str:
 def _projections_hash(model, weight_of) -> str:
     digest = hashlib.sha256()
     for layer in cross_attention_layers(model):
-        digest.update(_as_fp16(weight_of(model, f"{layer}.weight")))
+        digest.update(raw(weight_of(model, f"{layer}.weight").to("cpu", torch.float16)))
     return digest.hexdigest()[:32]
 
 
@@ -140,19 +141,14 @@ def _encoder_hash(clip) -> str:
         if any(name in key for name in NOT_IN_EMBEDDINGS) or not is_weight(patcher.model, key):
             continue
         digest.update(key.encode())
-        digest.update(_as_fp16(weight_in_force(patcher, key)))
+        digest.update(raw(weight_in_force(patcher, key).to("cpu", torch.float16)))
     return digest.hexdigest()[:32]
 
 
-def _as_fp16(weight: torch.Tensor):
-    return weight.detach().to("cpu", torch.float16).contiguous().numpy().tobytes()
-
-
 def _add(digest, key: str, weight) -> None:
-    if is_traceable_wrapper_subclass(weight):  # quantised: the numbers in storage and their scales
+    if is_traceable_wrapper_subclass(weight):  # quantised: the stored numbers and their scales
         for name in weight.__tensor_flatten__()[0]:
             _add(digest, f"{key} {name}", getattr(weight, name))
         return
-    weight = weight.detach().to("cpu").contiguous()
-    digest.update(f"{key} {weight.dtype} {list(weight.shape)}".encode())
-    digest.update(weight.reshape(-1).view(torch.uint8).numpy())
+    digest.update(header(weight, key).encode())
+    digest.update(raw(weight))

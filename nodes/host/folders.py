@@ -1,119 +1,110 @@
-"""Places of files: models/mace and output/mace, and names that stay inside them."""
+"""Where files are: models/mace and output/mace. Names from a graph stay inside (mace_core/files/names.py)."""
 
 import os
 
 import folder_paths
 
 from ...mace_core.files.atomic import written_whole
+from ...mace_core.files.names import new_parts_of, parts_of, shown
 
 FOLDER = "mace"
-MODELS = f"models/{FOLDER}"
+MODELS, OUTPUT = f"models/{FOLDER}", f"output/{FOLDER}"
 EXTENSION = ".safetensors"
 SEGMENTERS, JUDGES = "segmenters", "judges"
 RESERVED = (SEGMENTERS, JUDGES, "concepts", "drawn", "cache")  # folders of models/mace without erasures
 
 
 def erasure_names() -> list[str]:
+    """The erasures in models/mace, as Load Erasure lists them."""
     return [
         name
         for name in folder_paths.get_filename_list(FOLDER)
-        if name.lower().endswith(EXTENSION) and _first_folder(name) not in RESERVED
+        if name.lower().endswith(EXTENSION) and not _is_reserved(name)
     ]
 
 
 def segmenters_folders() -> list[str]:
-    """Where models that make masks are looked for; they need not exist."""
+    """The folders in which segmenters and detectors are looked for; they need not exist."""
     return [os.path.join(folder, SEGMENTERS) for folder in folder_paths.get_folder_paths(FOLDER)]
 
 
 def erasure_path(name: str) -> str:
-    """The file behind a name of the list. Names come from outside: whatever leaves the folders is refused."""
-    _refuse_escape(name)
+    """The file behind a name of ``erasure_names``. Raises ValueError if there is none."""
+    parts = parts_of(name, MODELS)
     if not name.lower().endswith(EXTENSION):
-        raise ValueError(f"'{name}' is not a {EXTENSION} file: choose one written by Save Erasure.")
+        raise ValueError(f"{shown(name)} is not a {EXTENSION} file: choose one written by Save Erasure.")
     for folder in folder_paths.get_folder_paths(FOLDER):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path) and _inside(path, folder):
+        path = os.path.join(folder, *parts)
+        if os.path.isfile(path):
             return path
     raise ValueError(
-        f"The erasure file '{name}' is not in models/{FOLDER}: put it there or choose another one."
+        f"The erasure file {shown(name)} is not in {MODELS}: put it there or choose another one."
     )
 
 
 def new_erasure_path(name: str) -> str:
-    """A free path name_00001.safetensors in models/mace, numbered as images are: nothing is overwritten."""
-    return free_path(check_new_name(name), EXTENSION)
+    """A new numbered file in models/mace, such as name_00001.safetensors; nothing is overwritten."""
+    return _free_path(check_new_name(name), EXTENSION)
 
 
 def check_new_name(name: str) -> str:
-    """The path of a new file without number and extension, inside models/mace."""
-    base = base_inside(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
-    if _first_folder(name) in RESERVED:
+    """The path in models/mace of a new erasure, without number and extension. Raises ValueError for a name
+    that cannot be used."""
+    if _is_reserved(name):
         raise ValueError(
-            f"'{name}' is in the folder of the models that make masks, or of the judges, where "
-            "Load Erasure does not look: give a plain name such as 'no_ships'."
+            f"{shown(name)} is in a folder of {MODELS} that holds no erasures ({', '.join(RESERVED)}), where "
+            "Load Erasure does not look: use another name, such as 'no_ships'."
         )
-    return base
+    return _base(name, folder_paths.get_folder_paths(FOLDER)[0], MODELS)
 
 
-def base_inside(name: str, folder: str, place: str) -> str:
-    """The path in `folder` (to the user: `place`) of a new name, without number and extension."""
+def check_export_name(name: str) -> str:
+    """The path in output/mace of a new export, without number and extension. Raises ValueError for a name
+    that cannot be used."""
+    return _base(name, os.path.join(folder_paths.get_output_directory(), FOLDER), OUTPUT)
+
+
+def new_export_path(name: str, is_folder: bool) -> str:
+    """A new numbered file or folder in output/mace; nothing is overwritten."""
+    return _free_path(check_export_name(name), "" if is_folder else EXTENSION)
+
+
+def write_result(name: str, extension: str, text: str) -> str:
+    """Write a new numbered file such as output/mace/NAME_00001.json, completely or not at all.
+
+    Returns its path inside the output folder.
+    """
+    output = folder_paths.get_output_directory()
+    path = _free_path(os.path.join(output, FOLDER, name), extension)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    return os.path.relpath(path, output)
+
+
+def relative_to_folder(path: str) -> str:
+    """A path inside models/mace, as users know it."""
+    return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
+
+
+def relative_to_output(path: str) -> str:
+    """A path inside the output folder, as users know it."""
+    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))
+
+
+def _base(name: str, folder: str, place: str) -> str:
     stem = name[: -len(EXTENSION)] if name.lower().endswith(EXTENSION) else name
-    _refuse_escape(stem, place)
-    base = os.path.join(folder, stem)
-    if not os.path.basename(stem).strip(" .") or not _inside(base, folder):
-        raise ValueError(f"'{name}' is not a file name inside {place}: give a plain name such as 'no_ships'.")
-    return base
+    return os.path.join(folder, *new_parts_of(stem, place))
 
 
-def free_path(base: str, ending: str) -> str:
-    """base_00001 with `ending`, or the first number that is free; its folder exists afterwards."""
+def _free_path(base: str, extension: str) -> str:
+    """base_00001 with the extension, or the first number that is free; its folder exists afterwards."""
     os.makedirs(os.path.dirname(base), exist_ok=True)
     number = 1
-    while os.path.exists(path := f"{base}_{number:05}{ending}"):
+    while os.path.exists(path := f"{base}_{number:05}{extension}"):
         number += 1
     return path
 
 
-def relative_to_folder(path: str) -> str:
-    return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
-
-
-def _refuse_escape(name: str, place: str = MODELS) -> None:
-    parts = name.replace("\\", "/").split("/")
-    if not name.strip() or os.path.isabs(name) or ":" in name or ".." in parts or "" in parts or "\0" in name:
-        raise ValueError(
-            f"'{name}' is not a file name inside {place}: '..' and absolute paths "
-            "are refused, give a plain name such as 'no_ships'."
-        )
-
-
-def _first_folder(name: str) -> str:
-    return name.replace("\\", "/").partition("/")[0]
-
-
-def _inside(path: str, folder: str) -> bool:
-    """By name only: links that the user put into the folder are the user's own business."""
-    folder = os.path.abspath(folder)
-    return os.path.commonpath([os.path.abspath(path), folder]) == folder
-
-
-def write_result(name: str, extension: str, text: str) -> str:
-    """A new numbered file output/mace/NAME_00001.json, whole or not at all; returns its name in output."""
-    path = free_path(os.path.join(folder_paths.get_output_directory(), FOLDER, name), extension)
-    with written_whole(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    return os.path.relpath(path, folder_paths.get_output_directory())
-
-
-def check_export_name(name: str) -> str:
-    """The path of a new export without number and extension, inside output/mace."""
-    return base_inside(name, os.path.join(folder_paths.get_output_directory(), FOLDER), f"output/{FOLDER}")
-
-
-def new_export_path(name: str, is_folder: bool) -> str:
-    return free_path(check_export_name(name), "" if is_folder else EXTENSION)
-
-
-def relative_to_output(path: str) -> str:
-    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))
+def _is_reserved(name: str) -> bool:
+    first = next((part for part in name.replace("\\", "/").split("/") if part not in ("", ".")), "")
+    return first.casefold() in RESERVED

@@ -11,6 +11,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from torch.utils.checkpoint import checkpoint
 
 from ...mace_core.training.batches import in_groups
+from ...mace_core.training.factors import keys_of
 from .patch import cross_attention_layers
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def training_memory(patcher, layers, shape, low_memory: bool) -> int:
     itemsize = comfy.model_management.dtype_size(dtype)
     # each side of a block of width o is (channels / o) times that of the latent
     channels = model.diffusion_model.model_channels
-    widths = [o for name, (o, _) in layers.items() if name.endswith(".to_k")]
+    widths = [layers[name][0] for name in keys_of(layers)]
     block = sum(channels**2 / o for o in widths) * shape[0] * shape[-2] * shape[-1]
     held = block * itemsize * (HELD_LOW if low_memory else HELD)
     if not low_memory and dtype != model.get_dtype():  # autograd also saves the weights that were cast
@@ -44,11 +45,10 @@ def maps_memory(patcher, layers, shape) -> int:
     """Bytes of the float32 attention maps of one pass, for latents of `shape` `[B, c, h, w]`."""
     config = patcher.model.model_config.unet_config
     channels, places, total = patcher.model.diffusion_model.model_channels, shape[-2] * shape[-1], 0.0
-    for name, (o, _) in layers.items():
-        if name.endswith(".to_k"):
-            heads = config.get("num_heads", -1)
-            heads = heads if heads > 0 else o / config["num_head_channels"]
-            total += heads * places * (channels / o) ** 2
+    for o in (layers[name][0] for name in keys_of(layers)):
+        heads = config.get("num_heads", -1)
+        heads = heads if heads > 0 else o / config["num_head_channels"]
+        total += heads * places * (channels / o) ** 2
     return int(total * shape[0] * TOKENS * 4)
 
 
@@ -94,11 +94,12 @@ def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: 
     `told_in_a_sentence`.
     """
 
-    def part(start, group):
-        return work(start, len(group))
+    def part(group: Sequence[int]) -> Sequence:
+        return work(group[0], len(group))
 
     with told_in_a_sentence(what):
-        return list(in_groups(range(count), most, lambda _: None, part, may_be_tried_with_less))
+        parts = in_groups(range(count), most, lambda _: None, part, may_be_tried_with_less)
+        return [result for _, results in parts for result in results]
 
 
 def concepts_at_once(patcher, latents) -> int:

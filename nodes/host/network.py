@@ -14,6 +14,7 @@ import comfy.utils
 import torch
 from comfy.model_patcher import set_model_options_patch_replace
 
+from ...mace_core.training.factors import KEY, LowRank, keys_of
 from .gradients import differentiable, is_dynamic, ordinary_weights
 from .memory import checkpointed_blocks, is_short_of_memory, maps_memory, training_memory
 from .patch import cross_attention_layers
@@ -48,20 +49,22 @@ class HostAttentionModel:
         x_0 = x_0.to(self.device)
         return sampling.noise_scaling(self._sigma(t, len(x_0)), eps.to(x_0), x_0)
 
-    def attention(self, x_t, t, context, U, D) -> list[torch.Tensor]:
-        return self._run(x_t, t, context, _Pass(U, D))
+    def attention(self, x_t, t, context, lora: LowRank) -> list[torch.Tensor]:
+        """The maps of every cross-attention, as `mace_core` defines them."""
+        return list(self._run(x_t, t, context, _Pass(lora)).values())
 
     @torch.no_grad()
-    def queries(self, x_t, t, context, of) -> list:
-        return self._run(x_t, t, context, _Pass({}, {}, of))
+    def queries(self, x_t, t, context, of) -> dict:
+        """Name of each to_k -> ``of`` its queries, as `mace_core` defines them."""
+        return self._run(x_t, t, context, _Pass(LowRank(), of))
 
-    def predicted_noise(self, x_t, t, context, U, D) -> torch.Tensor:
+    def predicted_noise(self, x_t, t, context, lora: LowRank) -> torch.Tensor:
         """The eps of the whole U-Net, differentiable in context, U and D (mace_core's NoiseModel)."""
-        x_t, recorded = x_t.to(self.device), _Pass(U, D, whole=True)
+        x_t, recorded = x_t.to(self.device), _Pass(lora, whole=True)
         sigma = self._sigma(t, len(x_t)).view(-1, 1, 1, 1)
         return (x_t - self._apply(x_t, t, context, recorded)) / sigma
 
-    def _run(self, x_t, t, context, recorded) -> list:
+    def _run(self, x_t, t, context, recorded) -> dict:
         try:
             self._apply(x_t, t, context, recorded)
         except _LastMap:
@@ -100,11 +103,11 @@ class _Pass:
     None by then.
     """
 
-    def __init__(self, U, D, of_queries=None, whole=False):
-        self.found: list | None = None if whole else []
+    def __init__(self, lora: LowRank, of_queries=None, whole=False):
+        self.found: dict | None = None if whole else {}
         self._whole = whole
         self._of_queries = of_queries
-        self._lora = U, D
+        self._lora = lora
         self._context = None
 
     def remember(self, n, context, value, extra_options):
@@ -118,17 +121,17 @@ class _Pass:
         q, k, v = (x.float().reshape(batch, -1, heads, width // heads).transpose(1, 2) for x in (q, k, v))
         probabilities = (q @ k.transpose(-1, -2) * (width // heads) ** -0.5).softmax(-1)
         if self.found is not None:
-            self.found.append(self._of_queries(q) if self._of_queries else probabilities)
+            self.found[f"{name}{KEY}"] = self._of_queries(q) if self._of_queries else probabilities
         if last and not self._whole:
             raise _LastMap
         return (probabilities @ v).transpose(1, 2).reshape(batch, places, width).to(dtype)
 
     def _with_lora(self, projected, layer):
-        U, D = self._lora
-        if layer not in U:
+        if layer not in self._lora:
             return projected
+        U, D = self._lora[layer]
         context = self._context.float()
-        return projected.float() + context @ D[layer].to(context).mT @ U[layer].to(context).mT
+        return projected.float() + context @ D.to(context).mT @ U.to(context).mT
 
 
 @contextmanager
@@ -168,7 +171,7 @@ def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> 
     patches = options.get("patches", {})
     options["patches"] = patches | {"attn2_patch": [*patches.get("attn2_patch", ()), recorded.remember]}
     model_options = {"transformer_options": options}
-    names = [name.removesuffix(".to_k") for name in layers if name.endswith(".to_k")]
+    names = [name.removesuffix(KEY) for name in keys_of(layers)]
     for name in names:
         place, number, index = BLOCK.fullmatch(name).groups()
         number = 0 if place == "middle" else int(number)

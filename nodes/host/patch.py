@@ -11,7 +11,7 @@ from comfy.model_base import Stable_Zero123, SVD_img2vid
 from comfy.model_patcher import get_key_weight
 from comfy.weight_adapter import WeightAdapterBase
 
-from ...mace_core.concepts.concepts import same
+from ...mace_core.concepts.concepts import canonical
 from ...mace_core.erasure.erasure import Erasure, check_fits, edited
 
 PREFIX = "diffusion_model."
@@ -40,7 +40,7 @@ class ErasurePatch(WeightAdapterBase):
 
     @classmethod
     def of(cls, erasure: Erasure, layer: str) -> "ErasurePatch":
-        return cls(set(), (erasure, layer, erasure.U.get(layer), erasure.D.get(layer)))
+        return cls(set(), (erasure, layer, *erasure.low_rank.get(layer, (None, None))))
 
     @property
     def erasure(self) -> Erasure:
@@ -59,7 +59,8 @@ class ErasurePatch(WeightAdapterBase):
     ):
         erasure, layer, U, D = self.weights
         check_fits(weight, layer, erasure)
-        return edited(weight, T_on(erasure, weight.device), U, D, strength).to(weight.dtype)
+        factors = None if U is None else (U, D)
+        return edited(weight, T_on(erasure, weight.device), factors, strength).to(weight.dtype)
 
 
 def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:
@@ -129,14 +130,14 @@ def erased_targets(model, beneath: bool = True) -> set[str]:
 
 
 def refuse_erased(model, concepts, advice: str) -> None:
-    erased = set(map(same, erased_targets(model)))
-    if already := {concept.target for concept in concepts if same(concept.target) in erased}:
+    erased = set(map(canonical, erased_targets(model)))
+    if already := {concept.target for concept in concepts if canonical(concept.target) in erased}:
         raise ValueError(f"This MODEL already erases {_quoted(already)}: {advice}.")
 
 
 def require_refined(model, concepts) -> None:
-    erased = set(map(same, erased_targets(model, beneath=False)))
-    if missing := {concept.target for concept in concepts if same(concept.target) not in erased}:
+    erased = set(map(canonical, erased_targets(model, beneath=False)))
+    if missing := {concept.target for concept in concepts if canonical(concept.target) not in erased}:
         raise ValueError(
             f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
             "Cross-Attention Refinement."
@@ -151,7 +152,7 @@ def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
             f"MODEL needs width {width} (SD1.x: 768, SD2.x: 1024, SDXL: 2048): make an erasure "
             "with the CLIP of this MODEL's checkpoint."
         )
-    for layer, U in erasure.U.items():
+    for layer, (U, _) in erasure.low_rank.items():
         if layer not in layers or layers[layer][0] != U.shape[0]:
             raise ValueError(
                 f"This erasure edits layer {layer}, but this MODEL has no layer of that name and "

@@ -30,7 +30,7 @@ def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_st
 
     def draw(start, number):
         seeds = [(seed + i) % 2**64 for i in range(start, start + number)]
-        empty = torch.zeros(number, 4, height // 8, width // 8)
+        empty = torch.zeros(number, CHANNELS, height // PIXELS, width // PIXELS)
         empty = comfy.sample.fix_empty_latent_channels(model, empty)
         noise = torch.cat([comfy.sample.prepare_noise(empty[:1], one) for one in seeds])
         return comfy.sample.sample(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...mace_core.concepts.concepts import same
+from ...mace_core.concepts.concepts import canonical
 from ...mace_core.files.store import Store
 from .folders import FOLDER
 from .patch import ErasurePatch
@@ -25,7 +25,7 @@ def store_of(what: str) -> Store:
 
 def without_refinement(model, concepts):
     """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
-    targets = {same(concept.target) for concept in concepts}
+    targets = {canonical(concept.target) for concept in concepts}
     clone = model.clone()
     clone.patches = {
         key: [patch for patch in patches if not _refines(patch[1], targets)]
@@ -38,6 +38,6 @@ def without_refinement(model, concepts):
 def _refines(patch, targets: set[str]) -> bool:
     return (
         isinstance(patch, ErasurePatch)
-        and not patch.erasure.U
-        and not targets.isdisjoint(same(concept.target) for concept in patch.erasure.concepts)
+        and not patch.erasure.is_fused
+        and not targets.isdisjoint(canonical(concept.target) for concept in patch.erasure.concepts)
     )

@@ -14,11 +14,11 @@ CONCEPTS = 3
 BACK = 0.1  # at this share or more, the figure has the warning colour
 
 
-def draw_grid(title: str, results, pictures) -> Image.Image:
-    """pictures: (side, attack) -> `[n, H, W, 3]`; shows the first few, for the first `CONCEPTS` concepts."""
+def draw_grid(title: str, results, images) -> Image.Image:
+    """images: (side, attack) -> `[n, H, W, 3]`; shows the first few, for the first `CONCEPTS` concepts."""
     concepts = list(dict.fromkeys(each.probe.concept for each in results))[:CONCEPTS]
     rows = [each for each in results if each.after is not None and each.probe.concept in concepts]
-    return draw_sheet(title, rows, lambda side, each: pictures[side, each.probe], _label, LAYOUT)
+    return draw_sheet(title, rows, lambda side, each: images[side, each.probe], _label, LAYOUT)
 
 
 def _label(pen, result: ProbeResult, y: int) -> None:

@@ -1,27 +1,42 @@
-"""What a probe found, as text: Markdown tables, which are readable as they are."""
+"""The result of a probe as Markdown tables, which are also readable as plain text."""
 
-from ...mace_core.attacks.probes import LEARNED, ProbeResult, recovery, strongest
+from collections.abc import Mapping, Sequence
+
+from ...mace_core.attacks.probes import LEARNED, ProbeResult, Recovery, recovery, strongest
 from ...mace_core.attacks.relearn import Budget
 from ...mace_core.evaluation.scores import SIDES
+from ..host.facts import Facts
+from ..work.scoring import Drawing
 from .score_text import notes_of, percent, table
 
 NO_DELETION = (
-    "Erasure is not deletion. The erased model no longer draws a concept when it is asked in the ways it was "
-    "erased for; its weights still hold most of what drawing it takes. Whoever has the weights can look for "
-    "other words, learn a vector, or train the concept in again. These rates hold for the budget above: a "
-    "larger one may bring back more."
+    "Erasure is not deletion. The erased model no longer generates a concept from the prompts it was erased "
+    "for, but its weights still hold most of what is needed to generate it. Whoever has the weights can look "
+    "for other words, learn an embedding, or train the concept again. These rates hold for the budget above: "
+    "a larger one can bring back more."
 )
 
 
-def report(title: str, results, drawing, budget: Budget, facts: dict, saved: str) -> str:
-    """Everything on one page: how often each attack shows the concepts, then each concept and its prompts."""
+def report(
+    title: str,
+    results: Sequence[ProbeResult],
+    drawing: Drawing,
+    budget: Budget,
+    facts: Facts,
+    saved: str,
+) -> str:
+    """How often each attack shows the concepts, then each concept and its prompts."""
     figures = recovery(results)
     rows = [
         [
             attack,
-            *(percent(each[accuracy][side]) for accuracy in ("top1", "mean_probability") for side in SIDES),
-            percent(each["recovered"]),
-            str(each["concepts"]),
+            *(
+                percent(getattr(rates, side))
+                for rates in (each.top1, each.mean_probability)
+                for side in SIDES
+            ),
+            percent(each.recovered),
+            str(each.concepts),
         ]
         for attack, each in figures.items()
     ]
@@ -39,13 +54,10 @@ def report(title: str, results, drawing, budget: Budget, facts: dict, saved: str
             "",
             *table(head, rows),
             "",
-            "Top-1: the share of pictures in which the judge sees the concept first. "
-            "Recovered: after / before.",
+            "Top-1: the share of images in which the judge recognizes the concept. "
+            "Recovered: after / before, at most 100.",
             "",
-            *table(
-                ["concept, attack", "top-1 before", "after", "what was tried"],
-                [_row(each) for each in results],
-            ),
+            *table(["concept, attack", "top-1 before", "after", "prompts"], [_row(each) for each in results]),
         )
     )
 
@@ -54,20 +66,20 @@ def _spent(budget: Budget) -> str:
     if not budget.steps:
         return "Nothing was learned: 0 optimisation steps."
     return (
-        f"Learned: {budget.steps} optimisation steps of {budget.batch} pictures, per attack, concept and "
-        f"model, from what the unedited model drew; the embedding at a learning rate of "
-        f"{budget.embedding_rate:g}, the LoRA of rank {budget.rank} at {budget.lora_rate:g}."
+        f"Learned: {budget.steps} optimisation steps of {budget.batch} images per attack, concept and model, "
+        f"from images of the original model; the embedding at a learning rate of {budget.embedding_rate:g}, "
+        f"the LoRA of rank {budget.rank} at {budget.lora_rate:g}."
     )
 
 
-def _verdict(figures: dict) -> str:
+def _verdict(figures: Mapping[str, Recovery]) -> str:
     worst = strongest(figures)
     if worst is None:
         return "No attack could be carried out."
-    before, after = (percent(figures[worst]["top1"][side]) for side in SIDES)
+    rates = figures[worst].top1
     return (
-        f"Strongest attack: {worst}, which shows the concept in {after} % of the erased model's pictures "
-        f"({before} % of the unedited model's)."
+        f"Strongest attack: {worst}. It shows the concept in {percent(rates.after)} % of the erased model's "
+        f"images ({percent(rates.before)} % of the original model's)."
     )
 
 
@@ -81,7 +93,7 @@ def _row(result: ProbeResult) -> list[str]:
 
 
 def _losses(result: ProbeResult) -> str:
-    """A single step's loss depends on its timestep more than on what was learned: means of quarters."""
+    """Means over a quarter of the steps, because a single loss depends mostly on its timestep."""
     losses = result.losses["after"]
     quarter = max(1, len(losses) // 4)
     first, last = (sum(part) / len(part) for part in (losses[:quarter], losses[-quarter:]))

@@ -1,25 +1,25 @@
-"""The scores at a glance: the paper's figures on top, below them every prompt set before and after."""
+"""The scores as a chart: the paper's figures at the top, then every prompt before and after."""
 
 from PIL import Image
 
-from ...mace_core.evaluation.scores import SetScore
+from ...mace_core.evaluation.scores import SetScore, Summary
 from .canvas import GONE, INK, LINE, SOFT, STAYS, canvas, font, shortened
 
-FINE = 2  # drawn larger and shrunk, for smooth circles
+FINE = 2  # the chart is drawn at this scale and reduced, for smooth circles
 WIDTH, MARGIN, LABEL, ROW, HEADING = 900, 32, 210, 26, 44
-FIGURES = 164  # the height of the band on top
+FIGURES = 164  # height of the band at the top
 DOT = 7
-MOST = 12  # rows of one group
+MOST = 12  # rows per group
 GROUPS = (
-    ("erased", "Erased: shall no longer be seen", GONE),
-    ("synonym", "Synonyms: shall not bring it back", GONE),
-    ("neighbour", "Neighbours: shall stay", STAYS),
-    ("kept", "Others: shall stay", STAYS),
+    ("erased", "Erased concepts: low is good", GONE),
+    ("synonym", "Synonyms of erased concepts: low is good", GONE),
+    ("neighbour", "Preserved neighbours: high is good", STAYS),
+    ("kept", "Other preserved concepts: high is good", STAYS),
 )
 
 
-def draw_chart(title: str, scores: list[SetScore], figures: dict) -> Image.Image:
-    """figures: mace_core's summary of the scores. Top-1 accuracies, in percent."""
+def draw_chart(title: str, scores: list[SetScore], figures: Summary) -> Image.Image:
+    """The top-1 accuracies of a score and its summary, in percent."""
     groups = [(heading, colour, *_rows(scores, group)) for group, heading, colour in GROUPS]
     groups = [each for each in groups if each[2]]
     height = FIGURES + sum(HEADING + ROW * len(rows) for _, _, rows, _ in groups) + 70
@@ -30,7 +30,7 @@ def draw_chart(title: str, scores: list[SetScore], figures: dict) -> Image.Image
     y = FIGURES
     top = y + HEADING - 8
     for heading, colour, rows, left_out in groups:
-        more = f" (the {len(rows)} that changed most of {len(rows) + left_out})" if left_out else ""
+        more = f" (the {len(rows)} of {len(rows) + left_out} that changed most)" if left_out else ""
         pen.text((MARGIN, y + 16), heading + more, colour, 16)
         y += HEADING
         for each in rows:
@@ -41,7 +41,7 @@ def draw_chart(title: str, scores: list[SetScore], figures: dict) -> Image.Image
 
 
 class _Scaled:
-    """A pen that measures in pixels of the finished picture."""
+    """A pen that measures in pixels of the finished chart."""
 
     def __init__(self, pen):
         self._pen = pen
@@ -58,7 +58,7 @@ class _Scaled:
 
 
 def _rows(scores, group) -> tuple[list[SetScore], int]:
-    members = [each for each in scores if each.drawn.group == group and each.before.top1 is not None]
+    members = [each for each in scores if each.prompt_set.group == group and each.before.top1 is not None]
     if len(members) > MOST:
         most = sorted(members, key=lambda each: -abs(each.after.top1 - each.before.top1))[:MOST]
         members, left_out = [each for each in members if each in most], len(members) - MOST
@@ -66,17 +66,21 @@ def _rows(scores, group) -> tuple[list[SetScore], int]:
     return members, 0
 
 
-def _figures(pen, figures) -> None:
-    before, after, relative = (figures["top1"][side] for side in ("before", "after", "relative"))
+def _figures(pen, figures: Summary) -> None:
+    before, after, relative = figures.top1.before, figures.top1.after, figures.top1.relative
+    name = "h_c" if after.h_o is None else "h_o"
     shown = [
-        ("Acc_e", before["acc_e"], after["acc_e"], "erased: low is good", GONE),
-        ("Acc_g", before["acc_g"], after["acc_g"], "synonyms: low is good", GONE),
-        ("Acc_s", before["acc_s"], after["acc_s"], "kept: high is good", STAYS),
+        ("Acc_e", before.acc_e, after.acc_e, "erased: low is good", GONE),
+        ("Acc_g", before.acc_g, after.acc_g, "synonyms: low is good", GONE),
+        ("Acc_s", before.acc_s, after.acc_s, "preserved: high is good", STAYS),
+        (
+            name.capitalize(),
+            None,
+            getattr(after, name),
+            f"relative to before: {_percent(getattr(relative, name))}",
+            INK,
+        ),
     ]
-    name = "h_c" if after["h_o"] is None else "h_o"
-    shown.append(
-        (name.capitalize(), None, after[name], f"relative to before: {_percent(relative[name])}", INK)
-    )
     step = (WIDTH - 2 * MARGIN) / len(shown)
     for place, (name, was, value, note, colour) in enumerate(shown):
         x = MARGIN + place * step
@@ -88,7 +92,7 @@ def _figures(pen, figures) -> None:
 
 def _row(pen, score: SetScore, y: int, colour) -> None:
     middle = y + ROW / 2
-    pen.text((MARGIN + LABEL - 14, middle), shortened(score.drawn.phrase, 15, LABEL - 20), INK, 15, "rm")
+    pen.text((MARGIN + LABEL - 14, middle), shortened(score.prompt_set.phrase, 15, LABEL - 20), INK, 15, "rm")
     pen.line((_x(0), middle, _x(1), middle), LINE)
     before, after = _x(score.before.top1), _x(score.after.top1)
     pen.line((before, middle, after, middle), colour, 3)
@@ -101,8 +105,8 @@ def _axis(pen, top: int, bottom: int) -> None:
         x = _x(tenth / 10)
         pen.line((x, bottom + 2, x, bottom + 8), SOFT)
         pen.text((x, bottom + 12), f"{10 * tenth} %", SOFT, 13, "ma")
-    pen.text((_x(0), bottom + 36), "share of pictures in which the judge sees it (top-1):", SOFT, 14)
-    x = _x(0) + font(14).getlength("share of pictures in which the judge sees it (top-1):") + 24
+    pen.text((_x(0), bottom + 36), "share of images in which the judge recognizes it (top-1):", SOFT, 14)
+    x = _x(0) + font(14).getlength("share of images in which the judge recognizes it (top-1):") + 24
     for colour, filled, text in ((SOFT, False, "before"), (INK, True, "after")):
         pen.dot(x, bottom + 44, colour, filled)
         pen.text((x + 14, bottom + 36), text, SOFT, 14)

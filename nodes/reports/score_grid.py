@@ -17,27 +17,27 @@ NOTES = {
 }
 
 
-def draw_grid(title: str, scores: list[SetScore], pictures) -> Image.Image:
-    """pictures: (side, prompt set) -> `[n, H, W, 3]`, of which the first few are shown."""
+def draw_grid(title: str, scores: list[SetScore], images) -> Image.Image:
+    """images: (side, prompt set) -> `[n, H, W, 3]`, of which the first few are shown."""
     rows = chosen_rows(scores)
-    return draw_sheet(title, rows, lambda side, each: pictures[side, each.drawn], _label, LAYOUT)
+    return draw_sheet(title, rows, lambda side, each: images[side, each.prompt_set], _label, LAYOUT)
 
 
 def chosen_rows(scores: list[SetScore]) -> list[SetScore]:
     """A few rows of each group, evenly spaced, so that good ones are not preferred."""
     rows = []
     for group, most in ROWS.items():
-        members = [each for each in scores if each.drawn.group == group]
+        members = [each for each in scores if each.prompt_set.group == group]
         step = max(1, -(-len(members) // most))
         rows += members[::step]
     return rows
 
 
 def _label(pen, score: SetScore, y: int) -> None:
-    note, colour = NOTES[score.drawn.group]
-    if score.drawn.given:
+    note, colour = NOTES[score.prompt_set.group]
+    if score.prompt_set.given:
         note = "synonym, also erased"
-    pen.text((MARGIN, y + SIDE // 2 - 38), shortened(score.drawn.phrase, 22, LABEL - 16), INK, font(22))
+    pen.text((MARGIN, y + SIDE // 2 - 38), shortened(score.prompt_set.phrase, 22, LABEL - 16), INK, font(22))
     pen.text((MARGIN, y + SIDE // 2 - 8), note, colour, font(16))
     pen.text((MARGIN, y + SIDE // 2 + 16), _seen(score), SOFT, font(16))
 

@@ -1,63 +1,72 @@
-"""The scores as text: Markdown tables, which are readable as they are."""
+"""The scores as Markdown tables, which are also readable as plain text."""
 
-from ...mace_core.evaluation.scores import SIDES, SetScore
+from collections.abc import Sequence
+
+from ...mace_core.concepts.concepts import Concept
+from ...mace_core.evaluation.scores import SIDES, SetScore, Summary
+from ..host.facts import Facts
+from ..work.scoring import Drawing
 
 ROWS = (
-    ("acc_e", "Acc_e: the erased is still seen", "low"),
-    ("acc_g", "Acc_g: its synonyms still show it", "low"),
-    ("acc_s", "Acc_s: what shall stay is seen", "high"),
+    ("acc_e", "Acc_e: erased concepts recognized", "low"),
+    ("acc_g", "Acc_g: erased concepts recognized, by synonyms", "low"),
+    ("acc_s", "Acc_s: preserved concepts recognized", "high"),
     ("h_o", "H_o: harmonic mean of 1 - Acc_e, 1 - Acc_g, Acc_s", "high"),
     ("h_c", "H_c: harmonic mean of 1 - Acc_e, Acc_s", "high"),
 )
 CLIP = (
-    ("clip_e", "CLIP_e: score of the erased", "low"),
-    ("clip_s", "CLIP_s: score of what stays", "high"),
+    ("clip_e", "CLIP_e: score of erased concepts", "low"),
+    ("clip_s", "CLIP_s: score of preserved concepts", "high"),
     ("h_a", "H_a: CLIP_s - CLIP_e", "high"),
 )
 
 
-def title_of(concepts) -> str:
-    """'Erased: ship (sea in its place)'."""
-    named = [f"{concept.target} ({concept.surrogate} in its place)" for concept in concepts[:3]]
+def title_of(concepts: Sequence[Concept]) -> str:
+    """'Erased: ship -> sea'."""
+    named = [f"{concept.target} -> {concept.surrogate}" for concept in concepts[:3]]
     more = f" and {len(concepts) - 3} more" if len(concepts) > 3 else ""
     return f"Erased: {', '.join(named)}{more}"
 
 
-def notes_of(drawing, facts: dict, saved: str, per: str = "prompt") -> list[str]:
-    """How the figures came about, in a few lines above them; `per` what there are so many pictures."""
+def notes_of(drawing: Drawing, facts: Facts, saved: str, per: str = "prompt") -> list[str]:
+    """The settings of the figures, in a few lines. per: what the number of images belongs to."""
     last = (drawing.seed + drawing.images - 1) % 2**64
+    width, height = drawing.size
     notes = [
-        f"{drawing.images} pictures per {per}, seeds {drawing.seed} to {last}, {drawing.steps} steps, "
-        f"cfg {drawing.cfg:g}, {drawing.size[0]} x {drawing.size[1]}. "
-        f"Judge: {facts['judge']['name']} ({facts['judge']['fingerprint'][:16]}). "
+        f"{drawing.images} images per {per}, seeds {drawing.seed} to {last}, {drawing.steps} steps, "
+        f"cfg {drawing.cfg:g}, {width} x {height}. "
+        f"Judge: {facts.judge.name} ({facts.judge.fingerprint[:16]}). "
         f"All settings: output/{saved}."
     ]
-    if facts["models"]["before"] == facts["models"]["after"]:
-        notes.append("Before and after are the same model: connect the erased one to 'after'.")
+    if facts.same_model:
+        notes.append("'before' and 'after' are the same model: connect the erased MODEL to 'after'.")
     return notes
 
 
-def report(title: str, scores: list[SetScore], figures: dict, notes: list[str]) -> str:
-    """Everything on one page: the figures of the paper's tables, then each prompt set."""
-    top1, mean = figures["top1"], figures["mean_probability"]
-    columns = [accuracy[side] for accuracy in (top1, mean) for side in SIDES]
-    rows = [[name, *(percent(column[key]) for column in columns), better] for key, name, better in ROWS]
+def report(title: str, scores: Sequence[SetScore], figures: Summary, notes: Sequence[str]) -> str:
+    """The figures of the paper's tables, then each prompt."""
+    columns = [
+        getattr(accuracy, side) for accuracy in (figures.top1, figures.mean_probability) for side in SIDES
+    ]
+    rows = [
+        [name, *(percent(getattr(column, key)) for column in columns), better] for key, name, better in ROWS
+    ]
     rows += [
         [
             f"{key.capitalize()} with Acc_s relative to before",
             "",
-            percent(top1["relative"][key]),
+            percent(getattr(figures.top1.relative, key)),
             "",
-            percent(mean["relative"][key]),
+            percent(getattr(figures.mean_probability.relative, key)),
             "high",
         ]
         for key in ("h_o", "h_c")
     ]
     clip = [
-        [name, *(_number(figures["clip"][side][key], 2) for side in SIDES), better]
+        [name, *(_number(getattr(getattr(figures.clip, side), key), 2) for side in SIDES), better]
         for key, name, better in CLIP
     ]
-    drift = figures["drift"]
+    drift = figures.drift
     return "\n".join(
         (
             f"## {title}",
@@ -68,11 +77,20 @@ def report(title: str, scores: list[SetScore], figures: dict, notes: list[str]) 
             "",
             *table(["CLIP score", "before", "after", "better"], clip),
             "",
-            f"Drift of what stays: {_number(drift['kept'], 3)} (root mean square over 0..1; two seeds of the "
-            f"unedited model are {_number(drift['another_seed'], 3)} apart).",
+            f"Drift of preserved prompts: {_number(drift.kept, 3)} (root mean square, pixels in 0..1; "
+            f"two seeds of the original model are {_number(drift.another_seed, 3)} apart).",
             "",
             *table(
-                ["prompt", "group", "seen as", "top-1 before", "after", "mean before", "after", "drift"],
+                [
+                    "prompt",
+                    "group",
+                    "recognized as",
+                    "top-1 before",
+                    "after",
+                    "mean before",
+                    "after",
+                    "drift",
+                ],
                 [_row(each) for each in scores],
             ),
         )
@@ -80,21 +98,20 @@ def report(title: str, scores: list[SetScore], figures: dict, notes: list[str]) 
 
 
 def _row(score: SetScore) -> list[str]:
-    drawn = score.drawn
-    group = "synonym, erased along" if drawn.given else drawn.group
+    prompt_set = score.prompt_set
     sides = (score.before, score.after)
     return [
-        drawn.prompt,
-        group,
-        drawn.expected or "-",
+        prompt_set.prompt,
+        "synonym, also erased" if prompt_set.given else prompt_set.group,
+        prompt_set.expected or "-",
         *(percent(side.top1) for side in sides),
         *(percent(side.mean_probability) for side in sides),
         _number(score.drift.pixels, 3),
     ]
 
 
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns padded to the same width; all but the first to the right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table, with padded columns; all but the first are aligned to the right."""
     rows = [[cell.replace("|", "/") for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [
@@ -109,6 +126,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def percent(value: float | None) -> str:
+    """A fraction as percent with one digit; '-' for None."""
     return "-" if value is None else f"{100 * value:.1f}"
 
 

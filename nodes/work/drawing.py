@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
-from ...mace_core.files.store import find, keep, key_of
+from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.store import find, keep
 from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
 from ..host.stores import store_of
 from .training_set import ConceptImages
@@ -37,7 +38,7 @@ def drawn_once(
     """
     if key is None:
         return draw()
-    store, own = store_of("drawn"), key_of(**key, prompt=asdict(prompt))
+    store, own = store_of("drawn"), values_hash(**key, prompt=asdict(prompt))
     if kept := find(store, concept.target, own, report):
         return ConceptImages(concept.target, kind=concept.kind, **kept[0])
     images = draw()

@@ -9,6 +9,7 @@ from torch import Tensor
 from ...mace_core.training.masks import heat_to_mask, masks_in_order, words_to_find
 from ..host.checks import require_finite
 from ..host.progress import Progress, check_interrupted
+from ..host.sampling import PIXELS
 from ..host.segmenters import chosen, cut_masks, find_boxes
 from .training_set import ConceptImages
 
@@ -30,7 +31,7 @@ def attention_masks(sets: Iterable[ConceptImages], threshold: float) -> Masks:
                 "choose 'grounded-sam' or 'whole image', or connect masks."
             )
         mask = heat_to_mask(images.heat, threshold)
-        found[images.target] = mask.repeat_interleave(8, -2).repeat_interleave(8, -1)
+        found[images.target] = mask.repeat_interleave(PIXELS, -2).repeat_interleave(PIXELS, -1)
     return found
 
 

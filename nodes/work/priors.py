@@ -1,6 +1,7 @@
 """Cached priors: a text encoder encodes the same captions only once."""
 
-from ...mace_core.files.store import find, keep, key_of
+from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior, prior_from_captions
 from ..host.fingerprints import is_told
 from ..host.progress import Progress
@@ -14,7 +15,7 @@ def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
     if not is_told(encoder.fingerprint):
         return _measured(encoder, captions, progress)
     store = store_of("cache")
-    key = key_of(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
+    key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
     if kept := find(store, "prior", key, progress.warn):
         return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
     prior = _measured(encoder, captions, progress)

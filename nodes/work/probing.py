@@ -1,8 +1,8 @@
-"""What ProbeErasure does, step by step: plan the attacks, carry them out on both models, ask the judge."""
+"""The steps of Probe Erasure: plan the attacks, carry them out on both models, ask the judge."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -19,24 +19,29 @@ from ...mace_core.attacks.probes import (
     shares,
 )
 from ...mace_core.attacks.relearn import Budget
-from ...mace_core.evaluation.prompt_sets import PromptSet, prompt_sets
+from ...mace_core.concepts.concepts import Concept
+from ...mace_core.evaluation.prompt_sets import ERASED, PromptSet, Vocabulary, prompt_sets
 from ...mace_core.evaluation.scores import SIDES
 from ..host.attacks import with_learned_embedding, with_retrained_lora
+from ..host.facts import Facts
 from ..host.images import as_bytes
-from ..host.sampling import decode, draw_latents
-from .scoring import SHOWN, Drawing
+from ..host.progress import TimedProgress
+from ..host.sampling import decode
+from .scoring import SHOWN, Drawing, Evidence
 
 CARRIED_OUT = {EMBEDDING: with_learned_embedding, LORA: with_retrained_lora}
 
 
 @dataclass(frozen=True)
 class Attacked:
+    """The results, and the first few images of each (side, attack), uint8."""
+
     results: tuple[ProbeResult, ...]
-    pictures: Mapping[tuple[str, Probe], torch.Tensor]  # (side, attack) -> the first few, uint8
+    images: Mapping[tuple[str, Probe], torch.Tensor]
 
 
-def plan(concepts, vocabulary, own: str, budget: Budget) -> tuple[Probe, ...]:
-    """All attacks on all concepts, concept after concept."""
+def plan(concepts: Sequence[Concept], vocabulary: Vocabulary, own: str, budget: Budget) -> tuple[Probe, ...]:
+    """All attacks on all concepts, concept by concept. own: the user's prompts."""
     theirs = own_prompts(own, concepts)
     return tuple(
         probe
@@ -47,26 +52,31 @@ def plan(concepts, vocabulary, own: str, budget: Budget) -> tuple[Probe, ...]:
     )
 
 
-def work_of(planned, drawing: Drawing, budget: Budget) -> int:
-    """How many steps the progress counts: of sampling a picture, of learning."""
+def work_of(planned: Sequence[Probe], drawing: Drawing, budget: Budget) -> int:
+    """The number of steps that progress counts: sampling steps of images, and optimisation steps."""
     done = [probe for probe in planned if probe.prompts]
     learned = sum(probe.attack in LEARNED for probe in done)
     return len(SIDES) * (len(done) * drawing.images * drawing.steps + learned * budget.steps)
 
 
-def carry_out(models, encoder, vae, judge, planned, drawing: Drawing, budget: Budget, progress) -> Attacked:
-    """models: before and after. One after the other, so that weights move once; what an attack learns, it
-    learns against the model it is tried on, from pictures that the one before drew."""
+def carry_out(
+    evidence: Evidence, planned: Sequence[Probe], budget: Budget, progress: TimedProgress
+) -> Attacked:
+    """Carry out the attacks on both models, and ask the judge.
+
+    An attack that learns does so against the model it is tried on, from images of the original model.
+    """
+    drawing, judge = evidence.drawing, evidence.judge
     questions = _questions(planned, judge.vocabulary)
-    attacker = Attacker(encoder, drawing, budget, progress)
+    attacker = Attacker(evidence.encoder, drawing, budget, progress)
     verdicts, losses, shown = {}, {}, {}
-    for side, model in zip(SIDES, models, strict=True):
+    for side, model in evidence.sides:
         for probe in (each for each in planned if each.prompts):
             latents, learning = attacker.attack(side, model, probe)
-            pictures = decode(vae, latents)
-            verdicts[side, probe] = judge.verdict(questions[probe.concept.target], pictures)
+            images = decode(evidence.vae, latents)
+            verdicts[side, probe] = judge.verdict(questions[probe.concept.target], images)
             losses.setdefault(probe, {})[side] = tuple(learning)
-            shown[side, probe] = as_bytes(pictures[:SHOWN])
+            shown[side, probe] = as_bytes(images[:SHOWN])
     results = tuple(
         ProbeResult(
             probe,
@@ -79,23 +89,23 @@ def carry_out(models, encoder, vae, judge, planned, drawing: Drawing, budget: Bu
     return Attacked(results, shown)
 
 
-def _questions(planned, vocabulary) -> dict[str, PromptSet]:
-    """Target -> what the judge is asked, whatever the attack's prompts: the question of Score Erasure."""
+def _questions(planned: Sequence[Probe], vocabulary: Vocabulary) -> dict[str, PromptSet]:
+    """Target -> the judge's question, that of Score Erasure whatever the attack's prompts."""
     concepts = tuple(dict.fromkeys(probe.concept for probe in planned))
     sets = prompt_sets(concepts, concepts, (), (), vocabulary)
-    return {each.phrase: each for each in sets if each.group == "erased"}
+    return {each.phrase: each for each in sets if each.group == ERASED}
 
 
 class Attacker:
-    """Carries attacks out on one model after the other; keeps the concepts' pictures by the first."""
+    """Carries out attacks on one model after the other; remembers each concept's images of the first."""
 
     def __init__(self, encoder, drawing: Drawing, budget: Budget, progress):
         self._encoder, self._drawing, self._budget, self._progress = encoder, drawing, budget, progress
         self._negative = encoder.conditioning("")
-        self._known: dict = {}  # concept -> latents
+        self._known: dict[Concept, torch.Tensor] = {}  # latents
 
     def attack(self, side: str, model, probe: Probe) -> tuple[torch.Tensor, list[float]]:
-        """Latents of the attack's pictures, and the losses of an attack that learned."""
+        """Latents of the attack's images, and the losses of an attack that learned."""
         label, losses = f"{probe.concept.target}, {probe.attack}, {side}", []
         parts = shares(probe.prompts, self._drawing.images, self._drawing.seed)
         texts = [(self._encoder.conditioning(prompt), count) for prompt, count in parts.items()]
@@ -114,19 +124,16 @@ class Attacker:
             self._known.setdefault(probe.concept, latents)
         return latents, losses
 
-    def _draw(self, model, texts, label: str) -> torch.Tensor:
-        drawing, drawn, start = self._drawing, [], 0
+    def _draw(self, model, texts: Sequence[tuple[list, int]], label: str) -> torch.Tensor:
+        drawn, start = [], 0
         for conditioning, count in texts:
             drawn.append(
-                draw_latents(
+                self._drawing.latents(
                     model,
                     conditioning,
                     self._negative,
                     count,
-                    drawing.size,
-                    drawing.steps,
-                    drawing.cfg,
-                    (drawing.seed + start) % 2**64,
+                    start,
                     lambda done: self._progress.step(label, done),
                 )
             )
@@ -134,24 +141,30 @@ class Attacker:
         return torch.cat(drawn)
 
 
-def as_json(concepts, results, drawing: Drawing, budget: Budget, facts: dict) -> str:
-    """All that is needed to get the same figures; fractions in 0..1, null where nothing was measured."""
-    settings = asdict(drawing) | {"budget": asdict(budget), "concepts": [asdict(each) for each in concepts]}
+def as_json(
+    concepts: Sequence[Concept],
+    results: Sequence[ProbeResult],
+    drawing: Drawing,
+    budget: Budget,
+    facts: Facts,
+) -> str:
+    """The figures and everything needed to reproduce them; fractions in 0..1, null if not measured."""
+    settings = drawing.to_json() | {
+        "budget": budget.to_json(),
+        "concepts": [concept.to_json() for concept in concepts],
+    }
     attacks = [
         {
             "attack": each.probe.attack,
             "concept": each.probe.concept.target,
             "why_not": each.probe.why,
             "prompts": dict(each.shares),
-            "before": each.before and asdict(each.before),
-            "after": each.after and asdict(each.after),
+            "before": each.before and each.before.to_json(),
+            "after": each.after and each.after.to_json(),
             "losses": dict(each.losses),
         }
         for each in results
     ]
-    return (
-        json.dumps(
-            {**facts, "settings": settings, "recovery": recovery(results), "attacks": attacks}, indent=2
-        )
-        + "\n"
-    )
+    figures = {attack: each.to_json() for attack, each in recovery(results).items()}
+    record = facts.to_json() | {"settings": settings, "recovery": figures, "attacks": attacks}
+    return json.dumps(record, indent=2) + "\n"

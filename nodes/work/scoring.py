@@ -1,12 +1,13 @@
-"""What ScoreErasure does, step by step: choose the prompts, draw them with both models, ask the judge."""
+"""The steps of Score Erasure: choose the prompts, generate images with both models, ask the judge."""
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from ...mace_core.concepts.concepts import with_synonyms
+from ...mace_core.concepts.concepts import Concept, with_synonyms
 from ...mace_core.encoder.similarity import similarities
 from ...mace_core.evaluation.prompt_sets import (
     LITERAL,
@@ -17,123 +18,167 @@ from ...mace_core.evaluation.prompt_sets import (
     parse_keep,
     prompt_sets,
 )
-from ...mace_core.evaluation.scores import SIDES, SetScore, drift, summary
+from ...mace_core.evaluation.scores import SIDES, SetScore, Summary, drift
+from ...mace_core.files.records import Record
+from ..host.facts import Facts, facts_of
 from ..host.images import as_bytes
-from ..host.sampling import decode, draw_latents
+from ..host.judge import HostJudge
+from ..host.patch import cross_attention_layers
+from ..host.progress import TimedProgress
+from ..host.sampling import check_vae, decode, draw_latents, size_of
+from ..host.text_encoder import HostTextEncoder
 
-SHOWN = 4  # pictures kept for each cell of a report
+SHOWN = 4  # images per cell of a report
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How pictures are drawn; picture i of every prompt has the seed ``seed`` + i."""
+class Drawing(Record):
+    """How images are generated; image i of every prompt has the seed ``seed`` + i. size: width, height."""
 
     images: int
     seed: int
     steps: int
     cfg: float
-    size: tuple[int, int]
+    size: tuple[int, ...]
+
+    def latents(self, model, positive, negative, count: int, start: int, on_step) -> torch.Tensor:
+        """Latents of ``count`` images from the image number ``start`` on."""
+        seed = (self.seed + start) % 2**64
+        return draw_latents(model, positive, negative, count, self.size, self.steps, self.cfg, seed, on_step)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What scoring and probing work with: the models before and after, the judge, and how images are made."""
+
+    before: object
+    after: object
+    encoder: HostTextEncoder
+    vae: object
+    judge: HostJudge
+    drawing: Drawing
+    started: float
+
+    @property
+    def sides(self) -> list[tuple[str, object]]:
+        """(side, model): before and after, used one after the other so that weights move once."""
+        return list(zip(SIDES, (self.before, self.after), strict=True))
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of the run up to now."""
+        seconds = time.monotonic() - self.started
+        return facts_of(self.judge, self.before, self.after, self.encoder, seconds)
+
+
+def evidence_of(
+    before, after, clip, vae, latent: dict, judge: str, images: int, seed: int, steps: int, cfg: float
+) -> Evidence:
+    """The Evidence of a node's inputs. Raises ValueError for what does not fit together, before any work."""
+    started = time.monotonic()
+    cross_attention_layers(after)
+    check_vae(vae)
+    opened = HostJudge(judge, before)
+    drawing = Drawing(images, seed, steps, cfg, size_of(latent))
+    return Evidence(before, after, HostTextEncoder(clip), vae, opened, drawing, started)
 
 
 @dataclass(frozen=True)
 class Scored:
+    """The scores, and the first few images of each (side, prompt set), uint8."""
+
     scores: list[SetScore]
-    pictures: dict[tuple[str, PromptSet], torch.Tensor]  # (side, prompt set) -> the first few, uint8
+    images: dict[tuple[str, PromptSet], torch.Tensor]
 
 
-def choose_prompts(encoder, vocabulary, concepts, keep: str, synonyms: str) -> tuple[PromptSet, ...]:
-    """The user's lists where there are some, otherwise what the judge's vocabulary knows."""
-    tested = (
-        with_synonyms(concepts, synonyms)
-        if synonyms.strip()
-        else tuple(
+def choose_prompts(
+    evidence: Evidence, concepts: tuple[Concept, ...], keep: str, synonyms: str
+) -> tuple[PromptSet, ...]:
+    """The prompt sets from the user's lists, or from the judge's vocabulary where a list is empty."""
+    encoder, vocabulary = evidence.encoder, evidence.judge.vocabulary
+    if synonyms.strip():
+        tested = with_synonyms(concepts, synonyms)
+    else:
+        tested = tuple(
             replace(each, synonyms=tuple(dict.fromkeys((*each.synonyms, *vocabulary.synonyms_of(each)))))
             for each in concepts
         )
-    )
     chosen: Sequence[Keep] = parse_keep(keep, tested, vocabulary)
     if chosen:
         near = _nearness(encoder, concepts, chosen)
     else:
         known = known_names(tested, vocabulary)
-        near = dict(zip(known, _nearness(encoder, concepts, known), strict=True))
-        chosen = choose_kept(known, list(near.values()), concepts)
-        near = [near[each] for each in chosen]
+        nearness = dict(zip(known, _nearness(encoder, concepts, known), strict=True))
+        chosen = choose_kept(known, list(nearness.values()), concepts)
+        near = [nearness[each] for each in chosen]
     return prompt_sets(concepts, tested, chosen, near, vocabulary)
 
 
-def draw_and_judge(models, encoder, vae, judge, sets, drawing: Drawing, progress) -> Scored:
-    """models: before and after. One model after the other, so that weights move once."""
+def draw_and_judge(evidence: Evidence, sets: Sequence[PromptSet], progress: TimedProgress) -> Scored:
+    """Generate the images of the prompt sets with both models, and ask the judge."""
+    encoder, drawing = evidence.encoder, evidence.drawing
     negative = encoder.conditioning("")
-    verdicts, drawn, drifts = {}, {}, {}
-    for side, model in zip(SIDES, models, strict=True):
+    verdicts, images, drifts = {}, {}, {}
+    for side, model in evidence.sides:
         for each in sets:
             label = f"{each.phrase}, {side}"
-            latents = draw_latents(
+            latents = drawing.latents(
                 model,
                 encoder.conditioning(each.prompt),
                 negative,
                 drawing.images,
-                drawing.size,
-                drawing.steps,
-                drawing.cfg,
-                drawing.seed,
+                0,
                 lambda count, label=label: progress.step(label, count),
             )
-            pictures = decode(vae, latents)
-            verdicts[side, each] = judge.verdict(each, pictures)
-            drawn[side, each] = as_bytes(pictures)
+            decoded = decode(evidence.vae, latents)
+            verdicts[side, each] = evidence.judge.verdict(each, decoded)
+            images[side, each] = as_bytes(decoded)
             if side == SIDES[1]:
-                before, after = (drawn[both, each].float() / 255 for both in SIDES)
+                before, after = (images[both, each].float() / 255 for both in SIDES)
                 drifts[each] = drift(before, after)
                 for both in SIDES:
-                    drawn[both, each] = drawn[both, each][:SHOWN].clone()
+                    images[both, each] = images[both, each][:SHOWN].clone()
     scores = [SetScore(each, *(verdicts[side, each] for side in SIDES), drifts[each]) for each in sets]
-    return Scored(scores, drawn)
+    return Scored(scores, images)
 
 
-def as_json(concepts, scores: Sequence[SetScore], drawing: Drawing, facts: dict) -> str:
-    """All that is needed to get the same figures; fractions in 0..1, null where nothing was measured."""
-    settings = asdict(drawing) | {
+def as_json(
+    concepts: Sequence[Concept], scores: Sequence[SetScore], figures: Summary, drawing: Drawing, facts: Facts
+) -> str:
+    """The figures and everything needed to reproduce them; fractions in 0..1, null if not measured."""
+    settings = drawing.to_json() | {
         "seeds": [(drawing.seed + number) % 2**64 for number in range(drawing.images)],
-        "concepts": [asdict(each) for each in concepts],
+        "concepts": [concept.to_json() for concept in concepts],
     }
-    questions = []
-    for each in scores:
-        if each.drawn.answers and dict(each.drawn.answers) not in questions:
-            questions.append(dict(each.drawn.answers))
+    asked = [dict(score.prompt_set.answers) for score in scores if score.prompt_set.answers]
+    questions = [answers for number, answers in enumerate(asked) if answers not in asked[:number]]
     prompts = [
         {
-            **_described(each.drawn, questions),
-            "before": asdict(each.before),
-            "after": asdict(each.after),
-            "drift": asdict(each.drift),
+            **_described(score.prompt_set, questions),
+            "before": score.before.to_json(),
+            "after": score.after.to_json(),
+            "drift": score.drift.to_json(),
         }
-        for each in scores
+        for score in scores
     ]
-    return (
-        json.dumps(
-            {
-                **facts,
-                "settings": settings,
-                "scores": summary(scores),
-                "prompts": prompts,
-                "questions": questions,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    record = facts.to_json() | {
+        "settings": settings,
+        "scores": figures.to_json(),
+        "prompts": prompts,
+        "questions": questions,
+    }
+    return json.dumps(record, indent=2) + "\n"
 
 
-def _described(drawn: PromptSet, questions: list[dict]) -> dict:
+def _described(prompt_set: PromptSet, questions: list[dict]) -> dict:
     names = ("group", "phrase", "prompt", "kind", "expected", "given")
-    described = {name: getattr(drawn, name) for name in names}
-    return described | {"question": questions.index(dict(drawn.answers)) if drawn.answers else None}
+    described = {name: getattr(prompt_set, name) for name in names}
+    answers = dict(prompt_set.answers)
+    return described | {"question": questions.index(answers) if answers else None}
 
 
-def _nearness(encoder, concepts, keep: Sequence[Keep]) -> list[float]:
-    """Of each the greatest similarity to a target; whole prompts are near to nothing."""
+def _nearness(encoder, concepts: Sequence[Concept], keep: Sequence[Keep]) -> list[float]:
+    """For each of ``keep``, its greatest similarity to a target; -1 for literal prompts."""
     names = [each.phrase for each in keep if each.kind != LITERAL]
     if not names:
         return [-1.0] * len(keep)

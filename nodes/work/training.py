@@ -1,103 +1,139 @@
-"""Stage 2 for a list of concepts: groups of them in one batch, or each by itself in closed form."""
+"""Stage 2 for a list of concepts: several in one batch by gradients, or one after the other in closed
+form."""
 
-from ...mace_core.concepts.drawing import drawing_prompt
-from ...mace_core.encoder.text_encoder import RememberingEncoder
-from ...mace_core.training.alone import on_plain_text, refined_text
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ...mace_core.concepts.concepts import Concept
+from ...mace_core.concepts.prompts import plain_prompt
+from ...mace_core.encoder.text_encoder import RememberingEncoder, TextEncoder
+from ...mace_core.training.alone import RefinedText, on_plain_text, refined_text
 from ...mace_core.training.batches import in_groups
-from ...mace_core.training.closed_form import SAMPLES, fast_concept_lora
+from ...mace_core.training.closed_form import DEFAULT, fast_concept_lora
 from ...mace_core.training.exact import TrainingJob, train_concept_loras
+from ...mace_core.training.lora import ConceptLoRA
+from ...mace_core.training.settings import TrainSettings
 from ...mace_core.training.training_set import TrainingImages
 from ..host.memory import concepts_at_once, may_be_tried_with_less, told_in_a_sentence
 from ..host.network import attention_model
-from .training_set import images_of
+from ..host.progress import TimedProgress
+from .training_set import ConceptImages, TrainingSet, images_of
 
 EXACT, FAST = METHODS = "exact", "fast"
 
-
-def steps_of(method, settings) -> int:
-    """How many steps a concept takes, for the progress."""
-    return settings.steps if method == EXACT else SAMPLES
+Result = tuple[ConceptLoRA, list[float]]  # a LoRA, and the losses of its training
+TextOf = Callable[[TextEncoder, Concept], RefinedText]
 
 
-def checked_items(concepts, training_set) -> list[tuple]:
-    """(concept, its images), all of which have masks."""
-    items = [(concept, images_of(training_set, concept.target)) for concept in concepts]
-    for concept, images in items:
-        if images.masks is None:
+@dataclass(frozen=True)
+class Item:
+    """A concept to train, and its images. place: from 1, in the list that is trained."""
+
+    concept: Concept
+    images: ConceptImages
+    place: int = 1
+
+
+def steps_of(method: str, settings: TrainSettings) -> int:
+    """The number of steps that progress counts for one concept."""
+    return settings.steps if method == EXACT else DEFAULT.samples
+
+
+def checked_items(concepts: Sequence[Concept], training_set: TrainingSet) -> list[Item]:
+    """The concepts with their images. Raises ValueError if there are no images or no masks for one of
+    them."""
+    items = [Item(concept, images_of(training_set, concept.target)) for concept in concepts]
+    for item in items:
+        if item.images.masks is None:
             raise ValueError(
-                f"The pictures of '{concept.target}' have no masks: put Mask Concepts in between."
+                f"The images of '{item.concept.target}' have no masks: connect them through Mask Concepts."
             )
     return items
 
 
-def train_all(model, encoder, items, settings, method, progress, finished=lambda start, results: None):
-    """Yield each (ConceptLoRA, losses) in order; `model` is not refined.
+def train_all(
+    model,
+    encoder,
+    items: Sequence[Item],
+    settings: TrainSettings,
+    method: str,
+    progress: TimedProgress,
+    text_of: TextOf = refined_text,
+) -> Iterator[tuple[Sequence[Item], Sequence[Result]]]:
+    """Train the items in groups; yield each group with its results as soon as it is finished.
 
-    As soon as a group is trained, `finished` gets the place of its first item and the group's results.
+    model: not refined; text_of: the text that a concept is trained on.
     """
     total = len(items)
 
-    def train(start, group):
-        first = group[0][0].target
-        names = first if len(group) == 1 else f"{first} to {group[-1][0].target}"
-        place = f"{start + 1}" if len(group) == 1 else f"{start + 1}-{start + len(group)}"
-        label = names if total == 1 else f"{names} ({place} of {total})"
+    def train(group: Sequence[Item]) -> Sequence[Result]:
+        label = _label(group, total)
         progress.say(label)
 
         def on_step(step, steps, *_):
             progress.step(label, len(group), f"step {step} of {steps}")
 
-        results = _group(model, encoder, group, settings, method, on_step)
-        finished(start, results)
-        return results
+        return _group(model, encoder, group, settings, method, text_of, on_step)
 
-    largest = max((images.latents for _, images in items), key=lambda latents: latents[0].numel())
+    largest = max((item.images.latents for item in items), key=lambda latents: latents[0].numel())
     most = concepts_at_once(model, largest) if method == EXACT else 1
     return in_groups(items, most, _shape, train, may_be_tried_with_less)
 
 
-def _group(model, encoder, group, settings, method, on_step):
-    """A group's results. A single concept for which memory runs out is trained again with less."""
+def _label(group: Sequence[Item], total: int) -> str:
+    """'ship', 'ship (2 of 5)' or 'ship to cat (2-4 of 5)'."""
+    first, last = group[0], group[-1]
+    if total == 1:
+        return first.concept.target
+    if len(group) == 1:
+        return f"{first.concept.target} ({first.place} of {total})"
+    return f"{first.concept.target} to {last.concept.target} ({first.place}-{last.place} of {total})"
+
+
+def _group(model, encoder, group, settings, method, text_of, on_step) -> list[Result]:
+    """The results of a group. A single concept that runs out of memory is trained again with less."""
     if method == FAST:
-        with told_in_a_sentence(f"to train '{group[0][0].target}'"):
-            return _fast(model, encoder, group, settings, on_step)
+        with told_in_a_sentence(f"to train '{group[0].concept.target}'"):
+            return _fast(model, encoder, group, settings, text_of, on_step)
     try:
-        return _exact(model, encoder, group, settings, on_step)
+        return _exact(model, encoder, group, settings, text_of, on_step)
     except Exception as error:
         if len(group) > 1 or not may_be_tried_with_less(error):
             raise
-    with told_in_a_sentence(f"to train '{group[0][0].target}'"):
-        return _exact(model, encoder, group, settings, on_step, low_memory=True)
+    with told_in_a_sentence(f"to train '{group[0].concept.target}'"):
+        return _exact(model, encoder, group, settings, text_of, on_step, low_memory=True)
 
 
-def _shape(item) -> tuple:
-    _, images = item
-    return tuple(images.latents.shape[1:]), tuple(images.masks.shape[1:])
+def _shape(item: Item) -> tuple:
+    return tuple(item.images.latents.shape[1:]), tuple(item.images.masks.shape[1:])
 
 
-def _exact(model, encoder, group, settings, on_step, low_memory=None):
-    texts, conditioning = _encoded(encoder, group)
-    with attention_model(model, conditioning, group[0][1].latents, low_memory=low_memory) as unet:
+def _exact(model, encoder, group, settings, text_of, on_step, low_memory=None) -> list[Result]:
+    texts, conditioning = _encoded(encoder, group, text_of)
+    with attention_model(model, conditioning, group[0].images.latents, low_memory=low_memory) as unet:
         jobs = [
-            TrainingJob(concept, text.prompts, TrainingImages(unet.scaled(images.latents), images.masks))
-            for (concept, images), text in zip(group, texts, strict=True)
+            TrainingJob(item.concept, text.prompts, _training_images(unet, item.images))
+            for item, text in zip(group, texts, strict=True)
         ]
         results = train_concept_loras(unet, jobs, settings, on_step)
     return [(on_plain_text(lora, text), losses) for (lora, losses), text in zip(results, texts, strict=True)]
 
 
-def _fast(model, encoder, group, settings, on_step):
-    [(concept, images)] = group
-    [text], conditioning = _encoded(encoder, group)
-    with attention_model(model, conditioning, images.latents, training=False) as unet:
-        training = TrainingImages(unet.scaled(images.latents), images.masks)
-        lora, losses = fast_concept_lora(unet, text.prompts, training, concept, settings, on_step)
+def _fast(model, encoder, group, settings, text_of, on_step) -> list[Result]:
+    [item] = group
+    [text], conditioning = _encoded(encoder, group, text_of)
+    with attention_model(model, conditioning, item.images.latents, training=False) as unet:
+        images = _training_images(unet, item.images)
+        lora, losses = fast_concept_lora(unet, text.prompts, images, item.concept, settings, on_step)
     return [(on_plain_text(lora, text), losses)]
 
 
-def _encoded(encoder, group):
-    """Before the network needs the memory: each concept's text as it reads when only that concept is refined,
-    and an entry of CONDITIONING for each."""
+def _training_images(unet, images: ConceptImages) -> TrainingImages:
+    return TrainingImages(unet.scaled(images.latents), images.masks)
+
+
+def _encoded(encoder, group, text_of) -> tuple[list[RefinedText], list]:
+    """Each concept's text and CONDITIONING, computed before the U-Net needs the memory."""
     remembering = RememberingEncoder(encoder)
-    texts = [refined_text(remembering, concept) for concept, _ in group]
-    return texts, [encoder.conditioning(drawing_prompt(concept).target)[0] for concept, _ in group]
+    texts = [text_of(remembering, item.concept) for item in group]
+    return texts, [encoder.conditioning(plain_prompt(item.concept).target)[0] for item in group]

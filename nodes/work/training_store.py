@@ -1,79 +1,78 @@
-"""Stage 2 with a memory: what was trained before is read, the rest is trained and kept as it is finished."""
+"""Stage 2 with a cache: LoRAs that were trained before are read, the others are trained and cached."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 
-from ...mace_core.files.store import Finished, find, keep_together, key_of
-from ...mace_core.training.lora_file import pack_lora, unpack_lora
+from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.store import Finished, find, keep_together
+from ...mace_core.training.lora import pack_lora, unpack_lora
+from ...mace_core.training.settings import TrainSettings
 from ..host.fingerprints import is_told, model_fingerprint
 from ..host.progress import Progress, TimedProgress
 from ..host.stores import store_of, without_refinement
-from .training import steps_of, train_all
+from .training import Item, Result, steps_of, train_all
 
-TRAINING = 2  # raise it when the same settings train another LoRA than before
+TRAINING = 2  # raise it when the same settings give another LoRA
 
 
-def trained(refined, encoder, items, settings, method) -> list[tuple]:
-    """(ConceptLoRA, losses) for every item, in order; `settings` has one TrainSettings an item.
+def trained(
+    refined, encoder, items: Sequence[Item], settings: Sequence[TrainSettings], method: str
+) -> list[Result]:
+    """The result of every item, in order; ``settings`` has one entry per item.
 
-    Nothing is kept of a MODEL whose patches cannot be told apart.
+    Nothing is cached for a MODEL or CLIP without a fingerprint that another run would repeat.
     """
-    model = without_refinement(refined, [concept for concept, _ in items])
+    model = without_refinement(refined, [item.concept for item in items])
     store, keys = store_of("concepts"), _keys(model, encoder, items, settings, method)
-    told = Progress("Train LoRA", 1)
-    results, missing = {}, {}
-    for item, key, chosen in zip(items, keys, settings, strict=True):
-        target = item[0].target
-        kept = find(store, target, key, told.warn) if key else None
-        if kept:
+    cached = Progress("Train LoRA", 1)
+    results: dict[str, Result] = {}
+    missing: dict[TrainSettings, list[Item]] = {}
+    for item, own in zip(items, settings, strict=True):
+        target, key = item.concept.target, keys.get(item.concept.target)
+        if key and (kept := find(store, target, key, cached.warn)):
             results[target] = unpack_lora(*kept)
         else:
-            missing.setdefault(chosen, []).append((item, key))
+            group = missing.setdefault(own, [])
+            group.append(Item(item.concept, item.images, len(group) + 1))
     if results:
-        told.say(f"{len(results)} of {len(items)} concepts were trained before")
-    progress = TimedProgress(
-        "Train LoRA", sum(steps_of(method, chosen) * len(group) for chosen, group in missing.items())
-    )
-    for chosen, group in missing.items():
-        done = train_all(
-            model,
-            encoder,
-            [item for item, _ in group],
-            chosen,
-            method,
-            progress,
-            lambda start, fresh, group=group: _keep(store, group[start:], fresh),
-        )
-        results |= {item[0].target: result for (item, _), result in zip(group, done, strict=True)}
-    return [results[concept.target] for concept, _ in items]
+        cached.say(f"{len(results)} of {len(items)} concepts are in the cache")
+    steps = sum(steps_of(method, own) * len(group) for own, group in missing.items())
+    progress = TimedProgress("Train LoRA", steps)
+    for own, wanted in missing.items():
+        for group, fresh in train_all(model, encoder, wanted, own, method, progress):
+            # Together, because the last bits of a LoRA depend on the others in its batch: after a kill, the
+            # next run must find the whole batch, or train all of it again.
+            _keep(store, keys, group, fresh)
+            results |= {item.concept.target: result for item, result in zip(group, fresh, strict=True)}
+    return [results[item.concept.target] for item in items]
 
 
-def _keep(store, group, fresh) -> None:
-    """What was trained in one batch, together: its last bits depend on who was in it, so a run after a kill
-    must find all of it, or train all of it again."""
-    results = [
-        Finished(item[0].target, key, *pack_lora(*result))
-        for (item, key), result in zip(group, fresh, strict=False)
-        if key
-    ]
-    if results:
-        keep_together(store, results)
+def _keep(store, keys: dict[str, str], group: Sequence[Item], fresh: Sequence[Result]) -> None:
+    targets = [item.concept.target for item in group]
+    if finished := [
+        Finished(target, keys[target], *pack_lora(*result))
+        for target, result in zip(targets, fresh, strict=True)
+        if target in keys
+    ]:
+        keep_together(store, finished)
 
 
-def _keys(model, encoder, items, settings, method) -> list[str | None]:
-    """What each concept's LoRA depends on: nothing about the other concepts is among it."""
+def _keys(
+    model, encoder, items: Sequence[Item], settings: Sequence[TrainSettings], method: str
+) -> dict[str, str]:
+    """Target -> a hash of everything its LoRA depends on, which is nothing of the other concepts."""
     network = model_fingerprint(model)
     if network is None or not is_told(encoder.fingerprint):
-        return [None] * len(items)
-    return [
-        key_of(
+        return {}
+    return {
+        item.concept.target: values_hash(
             training=TRAINING,
             encoder=encoder.fingerprint,
             network=network,
-            concept=asdict(concept),
-            settings=asdict(chosen),
+            concept=item.concept.to_json(),
+            settings=own.to_json(),
             method=method,
-            latents=images.latents,
-            masks=images.masks,
+            latents=item.images.latents,
+            masks=item.images.masks,
         )
-        for (concept, images), chosen in zip(items, settings, strict=True)
-    ]
+        for item, own in zip(items, settings, strict=True)
+    }

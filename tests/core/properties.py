@@ -37,6 +37,11 @@ def weight(d, seed=0):
     return torch.randn(OUT, d, generator=generator, dtype=torch.float64) / math.sqrt(d)
 
 
+def product(factors):
+    U, D = factors
+    return U.double() @ D.double()
+
+
 def relative(a, b):
     return ((a - b).norm() / b.norm()).item()
 
@@ -95,10 +100,10 @@ def check_one_lora_is_kept_on_its_own_prompts(encoder, tolerance=1e-3):
     d = len(moments.C)
     T1, W = refine([moments], None, RefineSettings(0.0, 10.0)), weight(d)
     [lora] = random_loras(encoder, [SHIP], {"k": (OUT, d)})
-    T, U, D = fuse(T1, [lora], None, FuseSettings(0.0, 1e-6))
+    T, edit = fuse(T1, [lora], None, FuseSettings(0.0, 1e-6))
     e = token_rows(encoder, [pair.target for pair in prompt_pairs(SHIP)])
-    wanted = (W @ T1 + lora.U["k"].double() @ lora.D["k"].double()) @ e.T
-    assert relative((W @ T + U["k"] @ D["k"]) @ e.T, wanted) < tolerance
+    wanted = (W @ T1 + product(lora.low_rank["k"])) @ e.T
+    assert relative((W @ T + product(edit["k"])) @ e.T, wanted) < tolerance
 
 
 def check_order_of_concepts_does_not_matter(encoder):
@@ -110,8 +115,8 @@ def check_order_of_concepts_does_not_matter(encoder):
     results = []
     for order in itertools.permutations(concepts):
         T1 = refine([moments[c] for c in order], prior, RefineSettings(1e-4, 1.0))
-        T, U, D = fuse(T1, [loras[c] for c in order], prior, FuseSettings(1e-4, 1.0))
-        results.append(W @ T + U["k"] @ D["k"])
+        T, edit = fuse(T1, [loras[c] for c in order], prior, FuseSettings(1e-4, 1.0))
+        results.append(W @ T + product(edit["k"]))
     assert all(relative(result, results[0]) < 1e-10 for result in results)
 
 
@@ -164,7 +169,7 @@ def check_fusion_is_the_least_squares_solution(encoder):
     layers = {"to_k": (OUT, d), "to_v": (OUT, d)}
     T1 = refine([concept_moments(encoder, c) for c in concepts], prior, RefineSettings(1e-4, ridge))
     loras = random_loras(encoder, concepts, layers, rank=2)
-    T, U, D = fuse(T1, loras, prior, FuseSettings(l2, ridge))
+    T, edit = fuse(T1, loras, prior, FuseSettings(l2, ridge))
     for number, name in enumerate(layers):
         W = weight(d, number)
         kept = math.sqrt(l2 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS)
@@ -173,9 +178,9 @@ def check_fusion_is_the_least_squares_solution(encoder):
         for lora in loras:
             e = token_rows(encoder, [pair.target for pair in prompt_pairs(lora.concept)])
             inputs.append(e)
-            outputs.append(e @ (W @ T1 + lora.U[name].double() @ lora.D[name].double()).T)
+            outputs.append(e @ (W @ T1 + product(lora.low_rank[name])).T)
         dense = torch.linalg.lstsq(torch.cat(inputs), torch.cat(outputs), driver="gelsd").solution.T
-        assert relative(W @ T + U[name] @ D[name], dense) < 1e-6
+        assert relative(W @ T + product(edit[name]), dense) < 1e-6
 
 
 CHECKS = (

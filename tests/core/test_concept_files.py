@@ -54,10 +54,10 @@ WRONG = {
     "too many.csv": ("target,surrogate\nship,sea,boat,vessel\n", "line 2 has 4 cells .* double quotes"),
     "kind.csv": ("target,surrogate,kind\nship,sea,thing\n", "line 2 has the unknown kind 'thing'"),
     "twice.csv": ("target,surrogate\nship,sea\ncat,sea\nship,sky", "'sea' and 'sky' .line 2 and line 4."),
-    "itself.csv": ("target,surrogate\nship,sea\ncat,a cat", "Line 3: The concept 'cat' has itself"),
+    "itself.csv": ("target,surrogate\nship,sea\ncat,a cat", "Line 3: The concept 'cat' is its own surrogate"),
     "broken.json": ('[\n{"target": "ship",\n "surrogate" "sea"}]', "line 3 is not JSON"),
     "no list.json": ('{"target": "ship"}', "does not start a list"),
-    "number.json": ('[{"target": "ship", "surrogate": 7}]', "line 1 has 7 as its surrogate, .* not a text"),
+    "number.json": ('[{"target": "ship", "surrogate": 7}]', "line 1 has 7 as its surrogate"),
     "numbers.json": ('[{"target": "a", "surrogate": "b", "synonyms": [7]}]', "line 1 has 7 as its synonyms"),
     "deep.json": ("[" * 100_000, "nested too deeply"),
     "lines.json": ('[\n"ship -> sea"]', "line 2 is not an entry with fields"),
@@ -67,8 +67,8 @@ WRONG = {
     "norway.yaml": ("- target: ship\n  surrogate: no", "line 1 has False as its surrogate, .* double quotes"),
     "code.yaml": ("- !!python/object/apply:os.getcwd []", "line 1 is not YAML"),
     "empty.yaml": ("", "does not start a list"),
-    "line.txt": ("ship -> sea\ndog", "Line 2 'dog' is not one target and one surrogate"),
-    "list.xlsx": ("PK", "ending is none of .csv, .json"),
+    "line.txt": ("ship -> sea\ndog", "Line 2 'dog'.*one surrogate"),
+    "list.xlsx": ("PK", "extension is none of .csv, .json"),
 }
 
 
@@ -83,5 +83,5 @@ def test_what_cannot_be_read_is_said_in_one_sentence(name):
 def test_other_encodings_and_other_sizes():
     with pytest.raises(ValueError, match="not UTF-8 text: save it as UTF-8"):
         read_concepts("target,surrogate\nch\u00e2teau,house".encode("latin-1"), "list.csv")
-    with pytest.raises(ValueError, match="more than 4"):
+    with pytest.raises(ValueError, match="4 MB"):
         read_concepts(b"#" * (LARGEST + 1), "list.txt")

@@ -9,9 +9,15 @@ import torch
 
 from mace_core.concepts.concepts import Concept
 from mace_core.erasure import erasure_file
-from mace_core.erasure.erasure import Erasure, edited_weight
+from mace_core.erasure.erasure import Erasure, ErasureSettings, edited_weight
 from mace_core.erasure.erasure_file import load_erasure, save_erasure
-from mace_core.files import atomic as whole_file
+from mace_core.files import atomic
+from mace_core.refinement.refine import RefineSettings
+from mace_core.training.factors import LowRank
+from tests.core.toy import low_rank
+from tests.rounding import product
+
+SETTINGS = ErasureSettings(RefineSettings(ridge=10.0))
 
 
 def erasure(layers=("diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v")):
@@ -20,7 +26,7 @@ def erasure(layers=("diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_
     D = {name: torch.randn(2, 8, generator=g) for name in layers}
     concepts = (Concept("ship", "sea", synonyms=("boat",)), Concept("Van Gogh", "art", "style"))
     T = torch.randn(8, 8, generator=g)
-    return Erasure(T, U, D, concepts, {"refine": {"ridge": 10.0}}, "text", "base")
+    return Erasure(T, low_rank(U, D), concepts, SETTINGS, "text", "base")
 
 
 @pytest.fixture
@@ -34,9 +40,9 @@ def test_round_trip_is_bit_identical(tmp_path, layers):
     saved = erasure(layers)
     save_erasure(saved, tmp_path / "x.safetensors")
     loaded = load_erasure(tmp_path / "x.safetensors")
-    assert torch.equal(loaded.T, saved.T) and loaded.U.keys() == saved.U.keys() == loaded.D.keys()
-    for name in saved.U:
-        assert torch.equal(loaded.U[name], saved.U[name]) and torch.equal(loaded.D[name], saved.D[name])
+    assert torch.equal(loaded.T, saved.T) and loaded.low_rank.keys() == saved.low_rank.keys()
+    for name in saved.low_rank:
+        assert all(map(torch.equal, loaded.low_rank[name], saved.low_rank[name]))
     for name in ("concepts", "settings", "text_encoder", "base", "version"):
         assert getattr(loaded, name) == getattr(saved, name)
 
@@ -49,7 +55,7 @@ def test_the_file_opens_with_stock_safetensors(path):
 
 def test_saving_replaces_and_leaves_no_other_file(path):
     save_erasure(erasure(()), path)
-    assert load_erasure(path).U == {}
+    assert not load_erasure(path).is_fused
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -59,7 +65,7 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     def full(handle):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(whole_file.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         save_erasure(erasure(()), path)
     assert path.read_bytes() == before and os.listdir(path.parent) == [path.name]
@@ -134,22 +140,26 @@ def test_no_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "T, U, D",
+    "T, factors",
     [
-        (torch.zeros(8, 7), {}, {}),
-        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {}),
-        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(3, 8)}),
-        (torch.zeros(8, 8), {"k": torch.zeros(6, 2)}, {"k": torch.zeros(2, 7)}),
+        (torch.zeros(8, 7), {}),
+        (torch.zeros(8, 8), {"k": (torch.zeros(6, 2), torch.zeros(3, 8))}),
+        (torch.zeros(8, 8), {"k": (torch.zeros(6, 2), torch.zeros(2, 7))}),
     ],
 )
-def test_tensors_that_do_not_fit(T, U, D):
+def test_tensors_that_do_not_fit(T, factors):
     with pytest.raises(ValueError, match="do not fit together"):
-        Erasure(T, U, D, ())
+        Erasure(T, LowRank(factors), ())
+
+
+def test_a_factor_without_the_other():
+    with pytest.raises(ValueError, match="only one of its two factors"):
+        LowRank.from_state({"T": torch.zeros(2, 2), "U.k": torch.zeros(6, 2)})
 
 
 def test_an_erasure_with_nan():
     with pytest.raises(ValueError, match="NaN or infinity: make it again with a larger ridge"):
-        Erasure(torch.full((8, 8), float("nan")), {}, {}, ())
+        Erasure(torch.full((8, 8), float("nan")), LowRank(), ())
 
 
 SD1 = {
@@ -167,7 +177,7 @@ def hundred():
     D = {name: torch.randn(100, d, generator=g) * 1e-8 for name, (_, d) in SD1.items()}
     concepts = tuple(Concept(f"person {i}", "a person", "person", (f"name {i}",)) for i in range(100))
     T = torch.eye(768) + torch.randn(768, 768, generator=g) / 768
-    return Erasure(T, U, D, concepts, {"refine": {"ridge": 10.0}}, "text", "base")
+    return Erasure(T, low_rank(U, D), concepts, SETTINGS, "text", "base")
 
 
 def test_a_hundred_concepts_on_sd15_take_16_megabytes_in_float16(hundred, tmp_path):
@@ -176,8 +186,8 @@ def test_a_hundred_concepts_on_sd15_take_16_megabytes_in_float16(hundred, tmp_pa
     loaded = load_erasure(tmp_path / "half.safetensors")
     assert torch.equal(loaded.T, hundred.T) and loaded.concepts == hundred.concepts
     for name in list(SD1)[::15]:
-        exact, stored = (each.U[name].double() @ each.D[name].double() for each in (hundred, loaded))
-        assert loaded.U[name].dtype == loaded.D[name].dtype == torch.float32
+        exact, stored = (product(each.low_rank.to(torch.float64)[name]) for each in (hundred, loaded))
+        assert {factor.dtype for factor in loaded.low_rank[name]} == {torch.float32}
         assert (stored - exact).norm() < 1e-3 * exact.norm()
 
 
@@ -207,15 +217,15 @@ def test_float16_edits_weights_as_float32_does_to_float16s_precision(tmp_path):
 
 def test_a_factor_that_is_zero_survives_float16(tmp_path):
     name = "diffusion_model.a.attn2.to_k"
-    untrained = Erasure(torch.eye(8), {name: torch.zeros(6, 1)}, {name: torch.ones(1, 8)}, ())
+    untrained = Erasure(torch.eye(8), LowRank({name: (torch.zeros(6, 1), torch.ones(1, 8))}), ())
     save_erasure(untrained, tmp_path / "x.safetensors", "float16")
     loaded = load_erasure(tmp_path / "x.safetensors")
-    assert not loaded.U[name].any() and torch.equal(loaded.D[name], torch.ones(1, 8))
+    assert not loaded.low_rank[name][0].any() and torch.equal(loaded.low_rank[name][1], torch.ones(1, 8))
 
 
 def test_factors_too_large_for_float16(tmp_path):
     name = "diffusion_model.a.attn2.to_k"
-    large = Erasure(torch.eye(8), {name: torch.full((6, 1), 1e6)}, {name: torch.full((1, 8), 1e6)}, ())
+    large = Erasure(torch.eye(8), LowRank({name: (torch.full((6, 1), 1e6), torch.full((1, 8), 1e6))}), ())
     with pytest.raises(ValueError, match="too large for float16: save them as float32"):
         save_erasure(large, tmp_path / "x.safetensors", "float16")
     assert os.listdir(tmp_path) == []

@@ -9,6 +9,7 @@ import torch
 from mace_core.concepts.concepts import Concept
 from mace_core.erasure.erasure import Erasure, edited_weight
 from mace_core.erasure.erasure_file import FORMAT_VERSION, PRECISIONS, load_erasure, save_erasure
+from mace_core.training.factors import LowRank
 
 LAYER, OTHER = "diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v"
 
@@ -35,7 +36,9 @@ def reader(source):
 def path(request, tmp_path):
     g = torch.Generator().manual_seed(0)
     T, U, D = (torch.randn(*shape, generator=g) for shape in ((8, 8), (6, 2), (2, 8)))
-    erasure = Erasure(T, {LAYER: U}, {LAYER: D * 1e-6}, (Concept("ship", "sea"),), {}, "text", "base")
+    erasure = Erasure(
+        T, LowRank({LAYER: (U, D * 1e-6)}), (Concept("ship", "sea"),), text_encoder="text", base="base"
+    )
     save_erasure(erasure, tmp_path / "ship.safetensors", request.param)
     return tmp_path / "ship.safetensors"
 

@@ -11,6 +11,7 @@ from mace_core.concepts.concepts import Concept
 from mace_core.erasure.deltas import best_factors, full_delta, low_rank_delta
 from mace_core.erasure.erasure import Erasure, edited_weight
 from mace_core.erasure.export import FORMATS, FULL, LORA, PEFT, ExportSettings, export_erasure
+from mace_core.training.factors import LowRank
 
 FUSED, PLAIN = "diffusion_model.a.attn2.to_k", "diffusion_model.b.attn2.to_v"
 MODULES = {FUSED: "down_blocks.0.attn2.to_k", PLAIN: "mid_block.attn2.to_v"}
@@ -26,7 +27,7 @@ def erasure():
     """Low-rank factors on one layer of two, with rows of D as small as a strong prior makes them."""
     T = torch.eye(D_MODEL) + random(D_MODEL, D_MODEL) / 10
     U, D = random(20, 2, seed=1) * 1e4, random(2, D_MODEL, seed=2) * 1e-8
-    return Erasure(T, {FUSED: U}, {FUSED: D}, (Concept("ship", "sea"),))
+    return Erasure(T, LowRank({FUSED: (U, D)}), (Concept("ship", "sea"),))
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_full_differences_and_full_rank_are_the_edit_itself(erasure, weights, la
     W = weights[layer].double()
     exact = W @ (erasure.T.double() - torch.eye(D_MODEL))
     if layer == FUSED:
-        exact = exact + erasure.U[layer].double() @ erasure.D[layer].double()
+        exact = exact + erasure.low_rank[layer][0].double() @ erasure.low_rank[layer][1].double()
     full = full_delta(weights[layer], layer, erasure, torch.float32)
     low = low_rank_delta(weights[layer], layer, erasure, 999, torch.float32)
     assert torch.allclose(full.tensors["diff"].double(), exact, atol=1e-5)
@@ -80,9 +81,9 @@ def test_the_errors_told_are_those_of_the_tensors_and_fall_with_the_rank(erasure
 
 
 def test_the_low_rank_part_is_exact_at_rank_0(erasure, weights):
-    kept = Erasure(torch.eye(D_MODEL), erasure.U, erasure.D, ())
+    kept = Erasure(torch.eye(D_MODEL), erasure.low_rank, ())
     delta = low_rank_delta(weights[FUSED], FUSED, kept, 0, torch.float32)
-    exact = erasure.U[FUSED].double() @ erasure.D[FUSED].double()
+    exact = erasure.low_rank[FUSED][0].double() @ erasure.low_rank[FUSED][1].double()
     assert (product(delta) - exact).norm() < 1e-6 * exact.norm()
     assert delta.closed_form < 1e-10 and delta.error < 1e-6 * exact.square().sum()
 
@@ -139,9 +140,9 @@ def test_the_report_adds_up(erasure, weights, tmp_path):
 
 
 def test_rank_0_after_stage_1_alone_is_refused(erasure, weights, tmp_path):
-    refined = Erasure(erasure.T, {}, {}, erasure.concepts)
+    refined = Erasure(erasure.T, LowRank(), erasure.concepts)
     for format in (LORA, PEFT):
-        with pytest.raises(ValueError, match="nothing is left to export: raise the rank"):
+        with pytest.raises(ValueError, match="nothing to export: raise the rank"):
             export_erasure(refined, listed(weights), ExportSettings(format, rank=0), tmp_path / "x")
     assert "exact" not in export_erasure(refined, listed(weights), ExportSettings(FULL, 0), tmp_path / "x")
 

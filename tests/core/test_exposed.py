@@ -27,4 +27,4 @@ def test_the_record_holds_threshold_version_and_what_did_not_count():
     assert record["detector"] == {"package": "nudenet", "version": "9.9"} and record["threshold"] == 0.6
     assert (record["exposed"], record["pictures"]) == (2, 3) and len(record["found"][0]) == 3
     text = as_text(counts, 3, 0.6, "9.9")
-    assert text.startswith("2 exposed parts in 3 pictures (nudenet 9.9, threshold 0.6")
+    assert text.startswith("2 exposed parts in 3 images (nudenet 9.9, threshold 0.6")

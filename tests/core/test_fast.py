@@ -6,18 +6,18 @@ import torch
 from mace_core.concepts.concepts import Concept
 from mace_core.refinement.moments import second_moment
 from mace_core.training.closed_form import (
-    DROP,
-    RIDGE,
-    SAMPLES,
+    DEFAULT,
     fast_concept_lora,
     key_edit,
     query_moments,
     sample_moments,
     token_direction,
 )
-from mace_core.training.exact import TrainSettings, draw, examples_of, timesteps_of
+from mace_core.training.samples import draw, examples_of, timesteps_of
+from mace_core.training.settings import TrainSettings
 from mace_core.training.training_set import TrainingImages, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
+from tests.rounding import identical
 
 SHIP = Concept("ship", "sea", synonyms=("sailboat",))
 ENCODER = ToyTextEncoder(context_length=30)
@@ -39,7 +39,7 @@ def fast(model=None, settings=None, on_step=None):
 
 
 def ridge_of(A):
-    return RIDGE * A.diagonal(dim1=-2, dim2=-1).mean(-1)
+    return DEFAULT.ridge * A.diagonal(dim1=-2, dim2=-1).mean(-1)
 
 
 def test_the_key_edit_is_the_minimum_of_its_sum():
@@ -55,14 +55,14 @@ def test_the_key_edit_is_the_minimum_of_its_sum():
         # M (q.u + s)^2 + (1 - M) (q.u)^2: each place counts in part as inside and in part as outside
         weights = torch.cat([M, 1 - M]).sqrt()[:, None]
         A = torch.cat([weights * torch.cat([rows, rows]), (ridge_of(Q[head]) / 5).sqrt() * torch.eye(5)])
-        wanted = torch.cat([-DROP * torch.ones(32), torch.zeros(32)]).double()[:, None] * weights
+        wanted = torch.cat([-DEFAULT.drop * torch.ones(32), torch.zeros(32)]).double()[:, None] * weights
         expected = torch.linalg.lstsq(A, torch.cat([wanted, torch.zeros(5, 1)])).solution
         torch.testing.assert_close(found[head], expected[:, 0], rtol=1e-4, atol=1e-4)
 
 
 def test_the_direction_tells_the_concepts_tokens_from_the_others():
     lora, _ = fast()
-    D = next(iter(lora.D.values()))
+    _, D = next(iter(lora.low_rank.values()))
     answers = (PROMPTS.encoded.embeddings @ D.T).squeeze(-1)
     chosen = torch.zeros(answers.shape, dtype=torch.bool)
     for row, phrase in zip(chosen, PROMPTS.phrases, strict=True):
@@ -93,12 +93,12 @@ def test_the_result():
     model = ToyAttentionModel()
     lora, losses = fast(model)
     keys = {name for name in model.layers if name.endswith("to_k")}
-    assert lora.U.keys() == lora.D.keys() == keys and lora.concept == SHIP
-    assert all(u.shape == (8, 1) and u.dtype == torch.float32 for u in lora.U.values())
-    assert all(d.shape == (1, 32) and d.dtype == torch.float32 for d in lora.D.values())
+    assert set(lora.low_rank) == keys and lora.concept == SHIP
+    assert all(U.shape == (8, 1) and D.shape == (1, 32) for U, D in lora.low_rank.values())
+    assert all(factor.dtype == torch.float32 for factor in lora.low_rank.tensors)
     assert torch.allclose(lora.C, second_moment([PROMPTS.encoded.embeddings]))
-    assert lora.provenance["method"] == "fast" and lora.provenance["final_loss"] == losses[-1]
-    assert len(model.timesteps) == SAMPLES
+    assert lora.provenance.method == "fast" and lora.provenance.final_loss == losses[-1]
+    assert len(model.timesteps) == DEFAULT.samples
 
 
 def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():
@@ -106,9 +106,7 @@ def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():
     with torch.inference_mode():
         again, _ = fast()
     other, _ = fast(settings=TrainSettings(seed=1))
-    name = next(iter(first.U))
-    assert torch.equal(first.U[name], again.U[name]) and torch.equal(first.D[name], again.D[name])
-    assert not torch.equal(first.U[name], other.U[name])
+    assert identical(first.low_rank, again.low_rank) and not identical(first.low_rank, other.low_rank)
 
 
 def test_samples_go_one_by_one_and_their_moments_add_up():
@@ -117,13 +115,16 @@ def test_samples_go_one_by_one_and_their_moments_add_up():
     model.queries = lambda x_t, *rest: seen.append(len(x_t)) or queries(model, x_t, *rest)
     generator = torch.Generator().manual_seed(0)
     settings = TrainSettings()
-    sample = draw(examples_of(PROMPTS, images(), settings), timesteps_of(settings), SAMPLES, generator)
+    sample = draw(
+        examples_of(PROMPTS, images(), settings), timesteps_of(settings), DEFAULT.samples, generator
+    )
     x_t = model.noise(sample.x_0, sample.t, sample.eps)
     found = sample_moments(model, sample, x_t, (4, 4))
-    assert seen == [1] * SAMPLES
+    assert seen == [1] * DEFAULT.samples
     together = model.queries(x_t, sample.t, sample.context, lambda q: query_moments(q, sample.masks, (4, 4)))
-    for ours, theirs in zip(found, together, strict=True):
-        for a, b in zip(ours, theirs, strict=True):
+    assert found.keys() == together.keys()
+    for layer in found:
+        for a, b in zip(found[layer], together[layer], strict=True):
             assert (a - b).norm() <= 1e-6 * b.norm()  # float32 products, summed in another order
 
 
@@ -138,7 +139,7 @@ def test_cancel_after_a_sample():
     seen = []
     with pytest.raises(Cancel):
         fast(on_step=on_step)
-    assert seen == [(1, SAMPLES, [])]
+    assert seen == [(1, DEFAULT.samples, [])]
 
 
 def test_another_width_and_queries_that_are_not_finite():

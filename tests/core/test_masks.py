@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mace_core.concepts.concepts import KINDS, Concept
-from mace_core.concepts.drawing import drawing_prompt
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.kinds import KINDS
+from mace_core.concepts.prompts import plain_prompt
 from mace_core.training.attention_maps import attention_heat
 from mace_core.training.masks import (
     boxes_of_words,
@@ -66,7 +67,7 @@ def test_otsu_cuts_between_two_groups():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_drawing_prompt_is_one_of_the_concepts_own(kind):
-    pair = drawing_prompt(Concept("ship", "sea", kind, ("boat",)))
+    pair = plain_prompt(Concept("ship", "sea", kind, ("boat",)))
     assert "ship" in pair.target and pair.phrase == "ship"
 
 
@@ -126,10 +127,10 @@ def test_a_batch_of_masks_is_shared_out_in_order_and_resized():
 @pytest.mark.parametrize(
     "sizes, sentence",
     [
-        ([("ship", 2, (16, 16))], "2 pictures in the training set and 3 masks"),
+        ([("ship", 2, (16, 16))], "2 images and 3 masks"),
         (
             [("ship", 1, (16, 16)), ("cat", 2, (16, 32))],
-            "pictures of 'cat' are 32 x 16 and their masks 16 x 16",
+            "images of 'cat' are 32 x 16 and their masks 16 x 16",
         ),
     ],
 )

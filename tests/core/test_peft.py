@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mace_core.erasure.erasure import Erasure, edited_weight
+from mace_core.training.factors import LowRank
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,6 @@ def test_the_same_delta(peft, rank):
         layer.lora_A["default"].weight.copy_(D)
         layer.lora_B["default"].weight.copy_(U)
         e = torch.randn(5, 32, generator=g)
-        ours = e @ edited_weight(W, "0", Erasure(torch.eye(32), {"0": U}, {"0": D}, ())).T
+        ours = e @ edited_weight(W, "0", Erasure(torch.eye(32), LowRank({"0": (U, D)}), ())).T
         assert torch.allclose(layer(e), ours, atol=1e-4)
         assert torch.allclose(layer.get_delta_weight("default"), U @ D, atol=1e-5)

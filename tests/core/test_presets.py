@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mace_core.concepts.concepts import KINDS, Concept
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.kinds import KINDS
 from mace_core.presets import (
     PAPER,
     PUBLISHED_CODE,

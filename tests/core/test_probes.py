@@ -10,6 +10,7 @@ from mace_core.attacks.probes import (
     NAME,
     Probe,
     ProbeResult,
+    Rates,
     misspelled,
     own_prompts,
     probes,
@@ -18,13 +19,12 @@ from mace_core.attacks.probes import (
     strongest,
 )
 from mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
-from mace_core.attacks.words import DESCRIPTIONS, ELSEWHERE, HELD_OUT, INDIRECT
-from mace_core.concepts.concepts import KINDS, Concept
-from mace_core.concepts.drawing import DRAWN_WITH
-from mace_core.concepts.prompts import TEMPLATES
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.kinds import KINDS
 from mace_core.evaluation.scores import Verdict
 
 SHIP = Concept("ship", "sea", synonyms=("boat",))
+OBJECT = KINDS["object"]
 
 
 def planned(concept=SHIP, synonyms=("vessel", "boat"), own=(), steps=10, seed=0) -> dict[str, Probe]:
@@ -33,8 +33,9 @@ def planned(concept=SHIP, synonyms=("vessel", "boat"), own=(), steps=10, seed=0)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_held_out_templates_are_none_of_those_that_erase(kind):
-    ours = {*HELD_OUT[kind], *INDIRECT[kind]}
-    assert len(ours) >= 8 and not ours & {*TEMPLATES[kind], DRAWN_WITH[kind]}
+    kind = KINDS[kind]
+    ours = {*kind.held_out, *kind.indirect}
+    assert len(ours) >= 8 and not ours & {*kind.templates, kind.plain, kind.question}
     assert all(template.count("{}") == 1 for template in ours)
 
 
@@ -43,13 +44,13 @@ def test_every_kind_has_every_attack_in_order(kind):
     attacks = planned(Concept("the Amber Otter", "a thing", kind), own=("a prompt",))
     assert tuple(attacks) == ATTACKS
     assert {each.attack for each in attacks.values() if not each.prompts} == {"other languages"}
-    assert "known here" in attacks["other languages"].why
+    assert "not known" in attacks["other languages"].why
 
 
 def test_words_in_other_languages_and_descriptions_do_not_name_the_concept():
-    for name in {*ELSEWHERE, *DESCRIPTIONS}:
+    for name in {*OBJECT.translations, *OBJECT.descriptions}:
         attacks = planned(Concept(name, "a thing"), synonyms=())
-        words = [*attacks["other languages"].prompts, *DESCRIPTIONS.get(name, ())]
+        words = [*attacks["other languages"].prompts, OBJECT.descriptions.get(name, "")]
         assert not [word for word in words if name in word.lower().split()], name
     assert "\U0001f6a2" in planned()["other languages"].prompts
 
@@ -57,7 +58,7 @@ def test_words_in_other_languages_and_descriptions_do_not_name_the_concept():
 def test_synonyms_that_were_erased_along_are_no_paraphrases():
     prompts = planned()["paraphrases"].prompts
     assert prompts[0] == "a photo of the vessel" and not [each for each in prompts if "boat" in each]
-    assert DESCRIPTIONS["ship"][0] in prompts and "the kind of thing that is called a ship" in prompts
+    assert OBJECT.descriptions["ship"] in prompts and "the kind of thing that is called a ship" in prompts
 
 
 def test_articles_follow_the_word():
@@ -95,7 +96,7 @@ def test_own_prompts_are_for_one_concept_or_for_all():
 def test_without_steps_nothing_is_learned():
     attacks = planned(steps=0)
     assert not attacks[EMBEDDING].prompts and not attacks[LORA].prompts and attacks[NAME].prompts
-    assert "no optimisation steps" in attacks[LORA].why
+    assert "optimisation steps is 0" in attacks[LORA].why
 
 
 def result(attack: str, before: float | None, after: float | None = None) -> ProbeResult:
@@ -112,11 +113,11 @@ def test_the_rates_are_means_over_concepts_and_relative_to_before():
         result("own prompts", None),
     ]
     figures = recovery(results)
-    assert figures[LORA]["top1"] == pytest.approx({"before": 0.8, "after": 0.4})
-    assert figures[LORA]["mean_probability"]["after"] == pytest.approx(0.2)
-    assert figures[LORA]["recovered"] == pytest.approx(0.5) and figures[LORA]["concepts"] == 2
-    assert figures["misspellings"]["recovered"] is None
-    assert figures["own prompts"]["top1"] == {"before": None, "after": None}
+    assert figures[LORA].top1.to_json() == pytest.approx({"before": 0.8, "after": 0.4})
+    assert figures[LORA].mean_probability.after == pytest.approx(0.2)
+    assert figures[LORA].recovered == pytest.approx(0.5) and figures[LORA].concepts == 2
+    assert figures["misspellings"].recovered is None
+    assert figures["own prompts"].top1 == Rates(None, None)
     assert strongest(figures) == LORA, "its own name is no attack"
     assert strongest(recovery([])) is None
 
@@ -132,8 +133,10 @@ class LinearModel:
     def noise(self, x_0, t, eps):
         return x_0 + eps
 
-    def predicted_noise(self, x_t, t, context, U, D):
-        W = self.W + (U["one.to_k"] @ D["one.to_k"] if U else 0)
+    def predicted_noise(self, x_t, t, context, lora):
+        W = self.W.clone()  # made under inference mode in some tests
+        for U, D in lora.values():
+            W = W + U @ D
         return (context.mean(1) @ W.T).view(1, 4, 1, 1).expand(x_t.shape) - x_t.mean() + x_t
 
 
@@ -158,8 +161,9 @@ def test_a_learned_embedding_lowers_the_loss_and_stays_in_its_places():
 def test_a_retrained_lora_lowers_the_loss_and_leaves_the_model_alone():
     model, (latents, context) = LinearModel(), inputs()
     before = model.W.clone()
-    U, D, losses = retrain_lora(model, latents, context, BUDGET)
-    assert U["one.to_k"].shape == (4, BUDGET.rank) and not U["one.to_k"].requires_grad
+    lora, losses = retrain_lora(model, latents, context, BUDGET)
+    U, D = lora["one.to_k"]
+    assert U.shape == (4, BUDGET.rank) and D.shape == (BUDGET.rank, 8) and not U.requires_grad
     assert sum(losses[-10:]) < sum(losses[:10]) / 2 and torch.equal(model.W, before)
 
 
@@ -174,5 +178,5 @@ def test_an_attack_is_cancelled_from_its_step_and_stops_at_a_loss_that_is_none()
         retrain_lora(LinearModel(), latents, context, BUDGET, cancel)
     with pytest.raises(ValueError, match="NaN or infinite at step 1"):
         learn_embedding(LinearModel(), latents * torch.nan, context, slice(1, 2), BUDGET)
-    with pytest.raises(ValueError, match="are -1"):
+    with pytest.raises(ValueError, match="is -1"):
         Budget(steps=-1)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from mace_core.concepts.concepts import KINDS, Concept
-from mace_core.concepts.prompts import TEMPLATES, prompt_pairs, templates_naming
+from mace_core.concepts.concepts import Concept
+from mace_core.concepts.kinds import KINDS
+from mace_core.concepts.prompts import prompt_pairs, templates_naming
 
 NAMES = {
     "object": ("ship", "the sea"),
@@ -15,7 +16,7 @@ NAMES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_least_thirty_with_the_phrase_at_start_middle_and_end(kind):
-    templates = TEMPLATES[kind]
+    templates = KINDS[kind].templates
     assert len(set(templates)) == len(templates) >= 30
     assert all(template.count("{}") == 1 for template in templates)
     start = [t for t in templates if t.startswith("{}") and t != "{}"]
@@ -61,12 +62,14 @@ def test_no_prompt_names_another_concept_of_the_run():
     jo = [pair.target for pair in prompt_pairs(Concept("Jo Doe", "a person", "person"), naming)]
     assert "Jo Doe with a hat" not in jo and "a photo of Jo Doe" in jo
     assert templates_naming([Concept("at", "sea"), fox]).keys() == {
-        each for templates in TEMPLATES.values() for each in templates if " at " in each
+        each for kind in KINDS.values() for each in kind.templates if " at " in each
     }
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_phrase_alone_is_always_a_prompt(kind):
-    words = {word.strip(",") for each in TEMPLATES[kind] for word in each.split() if word.strip(",") != "{}"}
+    words = {
+        word.strip(",") for each in KINDS[kind].templates for word in each.split() if word.strip(",") != "{}"
+    }
     naming = templates_naming([Concept(word, "sea") for word in words if word not in ("sea", "a", "the")])
     assert "X" in [pair.target for pair in prompt_pairs(Concept("X", "sea", kind), naming)]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mace_core.concepts.concepts import Concept, with_synonyms
-from mace_core.concepts.everyday import EVERYDAY
+from mace_core.concepts.kinds import KINDS
 from mace_core.evaluation.prompt_sets import (
     AUTOMATIC,
     Keep,
@@ -14,7 +14,16 @@ from mace_core.evaluation.prompt_sets import (
     parse_keep,
     prompt_sets,
 )
-from mace_core.evaluation.scores import Drift, SetScore, Verdict, drift, summary, verdict
+from mace_core.evaluation.scores import (
+    Accuracies,
+    ClipScores,
+    Drift,
+    SetScore,
+    Verdict,
+    drift,
+    summary,
+    verdict,
+)
 
 WORLD = everyday_vocabulary()
 SHIP = Concept("ship", "sea")
@@ -83,7 +92,7 @@ def test_what_stays_is_read_line_by_line():
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("the ship", "kept and erased at once"),
+        ("the ship", "preserved and erased at once"),
         ("animal: cat", "unknown kind"),
         ("style:", "no name"),
     ],
@@ -110,9 +119,10 @@ def test_beside_a_style_objects_stay_too():
 
 
 def test_everyday_names_do_not_contain_each_other():
-    names = list(EVERYDAY["object"])
+    everyday = KINDS["object"].everyday
+    names = list(everyday)
     assert not [(a, b) for a in names for b in names if a != b and a in b.split()]
-    assert names[:10] == [name for name, synonyms in EVERYDAY["object"].items() if synonyms]
+    assert names[:10] == [name for name, synonyms in everyday.items() if synonyms]
 
 
 def test_a_verdict_counts_the_expected_answer():
@@ -138,20 +148,21 @@ def test_the_summary_is_the_papers():
         for drawn, before, after in zip(sets, (1.0, 0.8, 0.9, 0.7), (0.1, 0.3, 0.8, 0.6), strict=True)
     ]
     figures = summary(scores)
-    after = figures["top1"]["after"]
-    assert (after["acc_e"], after["acc_g"], after["acc_s"]) == pytest.approx((0.1, 0.3, 0.7))
-    assert after["h_o"] == pytest.approx(3 / (1 / 0.9 + 1 / 0.7 + 1 / 0.7))
-    assert after["h_c"] == pytest.approx(2 / (1 / 0.9 + 1 / 0.7))
-    assert figures["top1"]["relative"]["h_c"] == pytest.approx(2 / (1 / 0.9 + 0.8 / 0.7))
-    assert figures["mean_probability"]["after"]["acc_s"] == pytest.approx(0.35)
-    assert figures["clip"]["after"] == {"clip_e": 20.0, "clip_s": 20.0, "h_a": 0.0}
-    assert figures["drift"] == pytest.approx({"kept": 0.1, "another_seed": 0.4})
+    after = figures.top1.after
+    assert (after.acc_e, after.acc_g, after.acc_s) == pytest.approx((0.1, 0.3, 0.7))
+    assert after.h_o == pytest.approx(3 / (1 / 0.9 + 1 / 0.7 + 1 / 0.7))
+    assert after.h_c == pytest.approx(2 / (1 / 0.9 + 1 / 0.7))
+    assert figures.top1.relative.h_c == pytest.approx(2 / (1 / 0.9 + 0.8 / 0.7))
+    assert figures.mean_probability.after.acc_s == pytest.approx(0.35)
+    assert figures.clip.after == ClipScores(20.0, 20.0, 0.0)
+    assert figures.drift.to_json() == pytest.approx({"kept": 0.1, "another_seed": 0.4})
+    assert figures.to_json()["top1"]["after"]["acc_e"] == pytest.approx(0.1)
 
 
 def test_nothing_is_made_up_where_nothing_was_measured():
     figures = summary([score(sets_of()[0], 1.0, 0.0)])
-    assert figures["top1"]["after"] == {"acc_e": 0.0, "acc_g": None, "acc_s": None, "h_o": None, "h_c": None}
-    assert figures["clip"]["after"]["h_a"] is None and figures["drift"]["kept"] is None
+    assert figures.top1.after == Accuracies(0.0, None, None, None, None)
+    assert figures.clip.after.h_a is None and figures.drift.kept is None
 
 
 def test_drift_is_nothing_for_equal_pictures_and_needs_two_seeds_to_compare():

@@ -5,10 +5,12 @@ import torch
 
 from mace_core.concepts.concepts import Concept
 from mace_core.refinement.moments import concept_moments
-from mace_core.training.exact import TrainSettings, train_concept_lora
+from mace_core.training.exact import train_concept_lora
 from mace_core.training.lora import initial_factors
+from mace_core.training.settings import TrainSettings
 from mace_core.training.training_set import TrainingImages, TrainingPrompts, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
+from tests.rounding import identical
 
 SHIP = Concept("ship", "sea", synonyms=("sailboat",))
 ENCODER = ToyTextEncoder(context_length=30)
@@ -37,35 +39,36 @@ def test_training_reduces_the_loss(loss, suppress):
 
 def test_the_first_step_starts_at_the_refined_model():
     model = ToyAttentionModel()
-    U, D = initial_factors(model.layers, 3, torch.Generator().manual_seed(0))
-    assert all((u == 0).all() and u.shape == (8, 3) for u in U.values())
-    assert all(0 < d.abs().max() <= 32**-0.5 and d.shape == (3, 32) for d in D.values())
+    start = initial_factors(model.layers, 3, torch.Generator().manual_seed(0))
+    assert start.keys() == model.layers.keys()
+    assert all((U == 0).all() and U.shape == (8, 3) for U, _ in start.values())
+    assert all(0 < D.abs().max() <= 32**-0.5 and D.shape == (3, 32) for _, D in start.values())
 
 
 def test_the_result():
     model = ToyAttentionModel()
     lora, losses = train(model=model)
     assert lora.concept == SHIP and lora.fingerprint == ENCODER.fingerprint and len(losses) == 30
-    assert lora.U.keys() == lora.D.keys() == model.layers.keys()
-    for factor in (*lora.U.values(), *lora.D.values()):
+    assert lora.low_rank.keys() == model.layers.keys()
+    for factor in lora.low_rank.tensors:
         assert factor.dtype == torch.float32 and factor.device.type == "cpu" and not factor.requires_grad
     assert torch.allclose(lora.C, concept_moments(ENCODER, SHIP).C)
-    assert lora.provenance["final_loss"] == losses[-1] and lora.provenance["images"] == 3
-    assert lora.provenance["settings"]["seed"] == 0
+    assert lora.provenance.final_loss == losses[-1] and lora.provenance.images == 3
+    assert lora.provenance.settings.seed == 0
 
 
 def test_gradients_reach_every_layer_but_the_last_to_v():
     lora, _ = train()
-    moved = {name for name, u in lora.U.items() if u.abs().max() > 0}
-    assert moved == lora.U.keys() - {"toy.1.attn2.to_v"}
+    moved = {name for name, (U, _) in lora.low_rank.items() if U.abs().max() > 0}
+    assert moved == lora.low_rank.keys() - {"toy.1.attn2.to_v"}
 
 
 def test_the_same_seed_gives_the_same_lora():
     (a, losses), (b, again) = train(), train()
     assert losses == again
-    assert all(torch.equal(a.U[name], b.U[name]) and torch.equal(a.D[name], b.D[name]) for name in a.U)
+    assert identical(a.low_rank, b.low_rank)
     other, _ = train(TrainSettings(steps=30, learning_rate=3e-2, batch=4, seed=1))
-    assert not torch.equal(a.D["toy.0.attn2.to_k"], other.D["toy.0.attn2.to_k"])
+    assert not torch.equal(a.low_rank["toy.0.attn2.to_k"][1], other.low_rank["toy.0.attn2.to_k"][1])
 
 
 def test_the_global_random_state_is_left_alone():
@@ -81,7 +84,7 @@ def test_under_inference_mode():
         lora, losses = train(model=model, prompts=prompts)
     expected, expected_losses = train()
     assert losses == expected_losses
-    assert torch.equal(lora.U["toy.0.attn2.to_k"], expected.U["toy.0.attn2.to_k"])
+    assert torch.equal(lora.low_rank["toy.0.attn2.to_k"][0], expected.low_rank["toy.0.attn2.to_k"][0])
 
 
 def test_the_model_and_the_inputs_are_untouched():
@@ -107,7 +110,7 @@ def test_cancel_stops_within_the_step():
     assert [step for step, _, _ in seen] == [1, 2, 3] and seen[0][1] == 30
     assert len(model.timesteps) == 3 * FAST.batch
     again, first = train(model=model), train()
-    assert torch.equal(again[0].U["toy.0.attn2.to_k"], first[0].U["toy.0.attn2.to_k"])
+    assert torch.equal(again[0].low_rank["toy.0.attn2.to_k"][0], first[0].low_rank["toy.0.attn2.to_k"][0])
 
 
 def test_timesteps_follow_the_importance_sampling_or_are_uniform():
@@ -127,7 +130,7 @@ def test_synonyms_are_trained_and_located():
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("rank", 0, "rank of the training is 0: give a whole number of 1 or more"),
+        ("rank", 0, "rank of the training is 0, but must be at least 1"),
         ("steps", 0, "steps of the training is 0"),
         ("batch", -1, "batch of the training is -1"),
         ("learning_rate", 0.0, "learning rate is 0.0: give a number above 0"),
@@ -149,7 +152,7 @@ LATENTS, MASKS = torch.zeros(2, 4, 8, 8), torch.ones(2, 64, 64)
         (torch.zeros(0, 4, 8, 8), torch.ones(0, 64, 64), "no images"),
         (LATENTS, MASKS[:1], "has 2 images and masks of shape"),
         (LATENTS, MASKS[:, None], "give one mask"),
-        (LATENTS, torch.ones(2, 64, 32), "masks are 32 x 64 and the latents 8 x 8.*same size as the images"),
+        (LATENTS, torch.ones(2, 64, 32), "masks are 32 x 64 and the latents 8 x 8"),
         (LATENTS, MASKS * 255, "outside 0 to 1"),
         (LATENTS, MASKS * float("nan"), "outside 0 to 1"),
         (LATENTS, MASKS * 0, "All masks are empty"),
@@ -175,7 +178,7 @@ def test_another_width_and_a_loss_that_is_not_finite():
 
 
 def test_a_target_longer_than_the_context():
-    with pytest.raises(ValueError, match="text encoder's context of 30: shorten it"):
+    with pytest.raises(ValueError, match="context of the text encoder has 30: shorten it"):
         training_prompts(ENCODER, Concept(" ".join(["ship"] * 40), "sea"))
 
 

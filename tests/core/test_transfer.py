@@ -7,26 +7,27 @@ import torch
 
 from mace_core.erasure.erasure import Erasure
 from mace_core.erasure.transfer import NOT_CHECKED, transferred
+from mace_core.training.factors import LowRank
 
 LAYER = "diffusion_model.a.attn2.to_k"
 
 
 def erasure(fused: bool, base: str = "here") -> Erasure:
-    U, D = ({LAYER: torch.zeros(*shape)} if fused else {} for shape in ((6, 1), (1, 8)))
-    return Erasure(torch.eye(8), U, D, (), base=base)
+    factors = {LAYER: (torch.zeros(6, 1), torch.zeros(1, 8))} if fused else {}
+    return Erasure(torch.eye(8), LowRank(factors), (), base=base)
 
 
 @pytest.mark.parametrize(
     "fused, base, says, never",
     [
-        (False, "elsewhere", "exact on every checkpoint", "promised"),
-        (True, "here", "all of it is exact", "promised"),
-        (True, "", "LoRAs were trained is not recorded", "all of it"),
+        (False, "elsewhere", "exact on every checkpoint", "guaranteed"),
+        (True, "here", "whole erasure is exact", "guaranteed"),
+        (True, "", "not recorded", "whole erasure"),
         (
             True,
             "elsewhere",
-            "closed-form part is exact here too.*another U-Net.*cannot be promised",
-            "all of it",
+            "closed-form part is exact.*another U-Net.*not guaranteed",
+            "whole erasure",
         ),
     ],
 )

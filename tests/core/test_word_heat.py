@@ -26,7 +26,7 @@ def test_words_have_their_tokens_and_the_end_has_the_padding():
 def test_no_words_and_joined_words_are_refused():
     with pytest.raises(ValueError, match="no words"):
         words_of(Letters(), "  ", tokens())
-    with pytest.raises(ValueError, match="'bc' is not found"):
+    with pytest.raises(ValueError, match="'bc' was not found"):
         words_of(Letters(), "a bc", tokens(97, 99, 98))
 
 

@@ -8,6 +8,7 @@ from functools import cache
 import torch
 
 from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
+from mace_core.training.factors import LowRank, keys_of
 from mace_core.training.lora import ConceptLoRA, untrained_lora
 
 START = 49406
@@ -68,29 +69,38 @@ class ToyAttentionModel:
         a = self.alphas[t].view(-1, 1, 1, 1)
         return a.sqrt() * x_0 + (1 - a).sqrt() * eps
 
-    def attention(self, x_t, t, context, U, D):
-        return [A for A, _ in self._run(x_t, context, U, D)]
+    def attention(self, x_t, t, context, lora):
+        return [A for A, _ in self._run(x_t, context, lora)]
 
     def queries(self, x_t, t, context, of):
-        return [of(q) for _, q in self._run(x_t, context, {}, {})]
+        found = [of(q) for _, q in self._run(x_t, context, LowRank())]
+        return dict(zip(keys_of(self.layers), found, strict=True))
 
-    def _run(self, x_t, context, U, D):
+    def _run(self, x_t, context, lora):
         x = x_t.flatten(2).transpose(1, 2)  # [B, h*w, channels]
-        *first, x = self._layer(0, x, context, U, D)
+        *first, x = self._layer(0, x, context, lora)
         square = x.transpose(1, 2).unflatten(2, x_t.shape[-2:])
         x = torch.nn.functional.avg_pool2d(square, 2).flatten(2).transpose(1, 2)
-        *second, _ = self._layer(1, x, context, U, D)
+        *second, _ = self._layer(1, x, context, lora)
         return [first, second]
 
-    def _layer(self, i, x, context, U, D):
-        k, v = (self._project(f"toy.{i}.attn2.{p}", context, U, D) for p in ("to_k", "to_v"))
+    def _layer(self, i, x, context, lora):
+        k, v = (self._project(f"toy.{i}.attn2.{p}", context, lora) for p in ("to_k", "to_v"))
         q, k, v = (y.unflatten(2, (2, -1)).transpose(1, 2) for y in (x @ self.to_q[i].T, k, v))
         A = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).softmax(dim=-1)
         return A, q, (A @ v).transpose(1, 2).flatten(2)
 
-    def _project(self, name, context, U, D):
+    def _project(self, name, context, lora):
         y = context @ self.weights[name].T
-        return y + context @ D[name].mT @ U[name].mT if name in U else y
+        if name not in lora:
+            return y
+        U, D = lora[name]
+        return y + context @ D.mT @ U.mT
+
+
+def low_rank(U, D):
+    """A LowRank from layer -> U and layer -> D."""
+    return LowRank({name: (U[name], D[name]) for name in U})
 
 
 def random_loras(encoder, concepts, layers, rank=1, seed=0):
@@ -101,5 +111,5 @@ def random_loras(encoder, concepts, layers, rank=1, seed=0):
         U = {name: torch.randn(o, rank, generator=g) for name, (o, _) in layers.items()}
         D = {name: torch.randn(rank, d, generator=g) / math.sqrt(d) for name, (_, d) in layers.items()}
         C = untrained_lora(encoder, concept).C
-        loras.append(ConceptLoRA(concept, U, D, C, encoder.fingerprint))
+        loras.append(ConceptLoRA(concept, low_rank(U, D), C, encoder.fingerprint))
     return loras

@@ -31,16 +31,18 @@ def trained(comfy, loaded, low_memory):
         torch.inference_mode(),
         attention.attention_model(loaded.model, conditioning, x_t, low_memory=low_memory) as unet,
     ):
-        U, D = (
-            {name: pair[n].clone().to(unet.device).requires_grad_() for name, pair in factors.items()}
-            for n in (0, 1)
-        )
+        lora = {
+            name: tuple(factor.clone().to(unet.device).requires_grad_() for factor in both)
+            for name, both in factors.items()
+        }
         if DEVICE != "cpu":
             torch.cuda.reset_peak_memory_stats()
-        maps = unet.attention(x_t.clone(), T, context.clone(), U, D)
+        maps = unet.attention(x_t.clone(), T, context.clone(), lora)
         loss = sum(each.float()[..., 1:4].square().mean() for each in maps)
         loss.backward()
-    gradients = [each.grad.float().cpu() for each in (*U.values(), *D.values()) if each.grad is not None]
+    gradients = [
+        factor.grad.float().cpu() for both in lora.values() for factor in both if factor.grad is not None
+    ]
     peak = 0 if DEVICE == "cpu" else torch.cuda.max_memory_allocated()
     return loss.item(), gradients, peak
 

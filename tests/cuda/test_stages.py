@@ -13,7 +13,7 @@ DRAWING = {"steps": 2, "cfg": 4.0, "seed": 0}
 def test_from_checkpoint_to_export(comfy, step, name):
     loaded = step("build MODEL, CLIP, VAE", lambda: network(comfy, name))
     erased, fused = all_stages(comfy, step, loaded.side, loaded.model, loaded.clip, loaded.vae)
-    assert set(fused.U) == set(comfy.module("nodes.host.patch").cross_attention_layers(loaded.model))
+    assert set(fused.low_rank) == set(comfy.module("nodes.host.patch").cross_attention_layers(loaded.model))
     evidence(comfy, step, loaded, erased)
     exports(comfy, step, loaded.model, erased, fused, loaded.clip, loaded.vae)
 
@@ -70,4 +70,6 @@ def test_the_fast_trainer(comfy, step, name):
             **given,
         ),
     )
-    assert len(loras) == 2 and all(U.isfinite().all() for lora in loras for U in lora.U.values())
+    assert len(loras) == 2 and all(
+        factor.isfinite().all() for lora in loras for factor in lora.low_rank.tensors
+    )

@@ -5,6 +5,7 @@ import torch
 
 from dev.host.card import DEVICE, FAMILIES
 from tests.cuda.models import network
+from tests.rounding import product
 
 STRENGTH = 0.75
 
@@ -29,16 +30,19 @@ def erasure(comfy, layers):
         return torch.randn(shape, generator=generator) / d**0.5
 
     edited = list(layers)[::2]
-    U, D = ({name: noise(layers[name][0], 2) for name in edited}, {name: noise(2, d) for name in edited})
+    factors = {name: (noise(layers[name][0], 2), noise(2, d)) for name in edited}
+    low_rank = comfy.module("mace_core.training.factors").LowRank(factors)
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
-    return comfy.module("mace_core.erasure.erasure").Erasure(torch.eye(d) + noise(d, d) / 8, U, D, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(
+        torch.eye(d) + noise(d, d) / 8, low_rank, (concept,)
+    )
 
 
 def expected(erasure, layer, W, strength):
     """In float64 on the processor, from W in float64."""
     edited = W @ erasure.T.double()
-    if layer in erasure.U:
-        edited = edited + erasure.U[layer].double() @ erasure.D[layer].double()
+    if layer in erasure.low_rank:
+        edited = edited + product(erasure.low_rank.to(torch.float64)[layer])
     return W + strength * (edited - W)
 
 

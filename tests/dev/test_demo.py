@@ -1,15 +1,12 @@
-"""The demo's parts that need neither a server nor a model."""
+"""The demo's parts that need neither a server nor a model, and the concepts it shares with the benchmarks."""
 
 import pytest
-import torch
-from PIL import Image
 
-from demo.graph import Drawing, erasure_graph, find, scoring_graph
-from demo.picture import draw_before_after
+from demo.graph import erasure_graph, find, scoring_graph
 from demo.progress import Progress
-from dev.bench.plan import make_plan
-from dev.bench.score import score, table
+from dev.bench.concepts import entry, others, without
 from dev.host.client import Event
+from mini.vocabulary import choices
 
 NAMES = ("ship", "cat", "dog", "bird")
 WORLD = {
@@ -21,7 +18,7 @@ WORLD = {
         {"name": "sepia", "kind": "style", "synonyms": [], "surrogate": "colour"},
     ],
 }
-PLAN = make_plan(WORLD, "ship")
+SHIP, NOTO, SEPIA = (entry(WORLD, name) for name in ("ship", "noto", "sepia"))
 
 
 def node(class_type: str, title: str = "", **inputs) -> dict:
@@ -39,48 +36,30 @@ TEMPLATE = {
 }
 
 
-class Oracle:
-    """A judge that reads the answer from the pictures: their first pixel is the number of a name."""
-
-    def probabilities(self, images, names):
-        return torch.eye(len(names))[images[:, 0, 0, 0].long()]
+def test_others_are_of_the_same_kind():
+    assert others(WORLD, SHIP) == ["cat", "dog", "bird"] and others(WORLD, SEPIA) == ["noto"]
 
 
-def pictures(**after) -> dict:
-    """All as they should be before; after, what is named shows something else."""
-    shown = {each.phrase: each.expected for each in PLAN.sets}
-    sides = {"before": shown, "after": shown | after}
-    return {
-        (side, phrase): torch.full((2, 4, 4, 3), float(PLAN.target.names.index(name)))
-        for side, names in sides.items()
-        for phrase, name in names.items()
-    }
-
-
-def test_the_plan_comes_from_the_world():
-    assert PLAN.surrogate == "sea"
-    assert [each.phrase for each in PLAN.kept] == ["cat", "dog", "bird"]
-    assert [each.expected for each in PLAN.synonyms] == ["ship", "ship", "ship"]
-    assert PLAN.synonyms[0].prompt == "a photo of the boat"
-    assert set(PLAN.target.names) == {*NAMES, "sea", "sky", "person"}
-    assert make_plan(WORLD, "cat", "a dog").surrogate == "a dog"
-
-
-def test_a_style_is_judged_among_styles():
-    assert make_plan(WORLD, "sepia").target.names == ("colour", "black and white", "sepia")
-    noto = make_plan(WORLD, "noto")
-    assert (noto.target.names, noto.target.expected) == (("noto style",), "noto style")
-    assert noto.target.prompt == "a picture in the style of noto"
+def test_a_style_is_judged_among_styles_of_its_sort():
+    assert choices(WORLD, SEPIA) == (("colour", "black and white", "sepia"), "sepia")
+    assert choices(WORLD, NOTO) == (("noto style",), "noto style")
+    names, own = choices(WORLD, SHIP)
+    assert set(names) == {*NAMES, "sea", "sky", "person"} and own == "ship"
 
 
 @pytest.mark.parametrize("concept", ["shp", ""])
-def test_a_concept_the_world_lacks_is_answered_with_near_ones(concept):
-    with pytest.raises(ValueError, match="take another, such as"):
-        make_plan(WORLD, concept)
+def test_an_unknown_concept_is_answered_with_similar_ones(concept):
+    with pytest.raises(ValueError, match="choose another, such as"):
+        entry(WORLD, concept)
+
+
+def test_captions_that_name_the_concept_are_left_out():
+    captions = "a photo of a cat\na photo of two ships\nA Boat\nshipping"
+    assert without(SHIP, captions) == "a photo of a cat\nshipping"
 
 
 def test_only_what_a_user_would_change_is_changed():
-    graph = erasure_graph(TEMPLATE, PLAN)
+    graph = erasure_graph(TEMPLATE, SHIP, "sea")
     assert find(graph, "MACE_EraseConcepts")["inputs"] == {"concepts": "ship -> sea", "kind": "object"}
     assert find(graph, "MACE_PreservePrior")["inputs"]["captions"] == "a photo of a cat\nshipping"
     assert find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] == "a photo of the ship"
@@ -88,32 +67,20 @@ def test_only_what_a_user_would_change_is_changed():
     assert TEMPLATE["2"]["inputs"]["concepts"] == "x -> y"
 
 
-def test_every_prompt_set_is_drawn_twice_with_the_templates_settings():
-    graph = scoring_graph(Drawing.of(TEMPLATE), PLAN, "ship_1.safetensors", 20)
-    samplers = [each["inputs"] for each in graph.values() if each["class_type"] == "KSampler"]
-    assert len(samplers) == 2 * len(PLAN.sets)
-    assert {(each["seed"], each["steps"], each["cfg"]) for each in samplers} == {(7, 20, 4.0)}
-    assert graph["latent"]["inputs"]["batch_size"] == 20
+def test_the_file_is_scored_against_the_original_with_the_templates_settings():
+    graph = scoring_graph(TEMPLATE, WORLD, SHIP, "sea", "ship_1.safetensors", 20)
+    score = find(graph, "MACE_ScoreErasure")["inputs"]
+    assert (score["seed"], score["steps"], score["cfg"], score["images"]) == (7, 20, 4.0, 20)
+    assert graph[score["before"][0]]["class_type"] == "CheckpointLoaderSimple"
+    applied = graph[score["after"][0]]["inputs"]
+    assert graph[applied["erasure"][0]]["inputs"] == {"name": "ship_1.safetensors"}
+    assert score["keep"].splitlines() == ["object: cat", "object: dog", "object: bird"]
+    assert score["synonyms"] == "", "the judge's own, which the erasure was never told"
 
 
-def test_scores_of_a_perfect_erasure():
-    gone = dict.fromkeys(("ship", "boat", "vessel", "watercraft"), "sea")
-    scores = score(Oracle(), PLAN, pictures(**gone))
-    assert (scores.acc_e, scores.acc_g, scores.acc_s, scores.h_o) == (0, 0, 100, 100)
-    assert (scores.acc_e_before, scores.acc_s_before) == (100, 100)
-
-
-def test_scores_of_collateral_damage():
-    scores = score(Oracle(), PLAN, pictures(ship="sea", boat="sea", cat="dog"))
-    assert scores.acc_g == pytest.approx(200 / 3)
-    assert scores.acc_s == pytest.approx(200 / 3)
-    assert scores.h_o == pytest.approx(100 * 3 / (1 + 1.5 + 3))
-    assert "66.7" in table(scores)
-
-
-def test_the_picture_is_written(tmp_path):
-    draw_before_after(PLAN, {key: each / 10 for key, each in pictures().items()}, tmp_path / "x.png")
-    assert Image.open(tmp_path / "x.png").width > 800
+def test_a_template_without_a_node_is_refused():
+    with pytest.raises(ValueError, match="no MACE_MaskConcepts"):
+        find(TEMPLATE, "MACE_MaskConcepts")
 
 
 def test_progress_reaches_the_end(capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.dynamic.conftest import DYNAMIC, STATIC, load
-from tests.host.test_attention import factors, loss_of
+from tests.host.test_attention import factors, gradients_of, loss_of
 
 T = torch.tensor([400])
 PATCHERS = (STATIC, DYNAMIC)
@@ -22,11 +22,13 @@ def same(comfy, dynamic):
 def erasure(comfy, same):
     """T far from the identity, and low-rank factors on every layer."""
     layers = comfy.module("nodes.host.patch").cross_attention_layers(same.models[STATIC])
-    U, D = ({name: factor.detach() for name, factor in each.items()} for each in factors(layers))
-    d = next(iter(D.values())).shape[1]
+    lora = {name: (U.detach(), D.detach()) for name, (U, D) in factors(layers).items()}
+    d = next(iter(layers.values()))[1]
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.eye(d) + torch.randn(d, d, generator=torch.Generator().manual_seed(0)) / d
-    return comfy.module("mace_core.erasure.erasure").Erasure(T, U, D, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(
+        T, comfy.module("mace_core.training.factors").LowRank(lora), (concept,)
+    )
 
 
 def drawn(comfy, loaded, model) -> torch.Tensor:
@@ -90,15 +92,15 @@ def attention(comfy, loaded, model, training):
 
 def maps(comfy, loaded, model, erasure):
     with attention(comfy, loaded, erased(comfy, model, erasure), training=False) as (unet, context, x_t):
-        return unet.attention(x_t, T, context, {}, {})
+        return unet.attention(x_t, T, context, {})
 
 
 def gradients(comfy, loaded, model):
     with attention(comfy, loaded, model, training=True) as (unet, context, x_t):
-        U, D = factors(unet.layers)
-        loss = loss_of(unet.attention(x_t, T, context, U, D))
+        lora = factors(unet.layers)
+        loss = loss_of(unet.attention(x_t, T, context, lora))
         loss.backward()
-    return loss.item(), [factor.grad for factor in (*list(U.values())[:-1], *list(D.values())[:-1])]
+    return loss.item(), gradients_of(lora)
 
 
 def test_maps_are_those_of_the_static_patcher(comfy, loaded, erasure):

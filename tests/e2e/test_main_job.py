@@ -2,46 +2,48 @@
 
 import pytest
 
-from demo.run import erase_and_draw
-from dev.bench.plan import load_world, make_plan
-from dev.bench.score import Scores, score
+from demo.run import erase_and_score
+from dev.bench.concepts import entry
+from mini.vocabulary import load_world
 
-IMAGES = 8  # per prompt set
+IMAGES = 8  # per prompt
 
 
 @pytest.fixture(scope="module")
-def scores(host, judge) -> Scores:
-    return scores_of("ship", host, judge)
+def scores(host) -> dict:
+    return scores_of("ship", host)
 
 
-def scores_of(concept: str, host, judge) -> Scores:
-    plan = make_plan(load_world(), concept)
-    _, pictures = erase_and_draw(host.client(), plan, IMAGES)
-    return score(judge, plan, pictures)
+def scores_of(name: str, host) -> dict:
+    """The top-1 figures of Score Erasure."""
+    world = load_world()
+    concept = entry(world, name)
+    _, record = erase_and_score(host, world, concept, concept["surrogate"], IMAGES)
+    return record["scores"]["top1"]
 
 
-def test_the_miniature_draws_what_is_to_be_erased(scores):
-    assert scores.acc_e_before >= 80
+def test_the_original_model_generates_what_is_erased(scores):
+    assert scores["before"]["acc_e"] >= 0.8
 
 
 def test_efficacy_the_concept_is_gone(scores):
-    assert scores.acc_e <= 12.5  # one picture in eight
+    assert scores["after"]["acc_e"] <= 1 / 8  # one image in eight
 
 
 def test_generality_its_synonyms_do_not_bring_it_back(scores):
-    assert scores.acc_g_before >= 60
-    assert scores.acc_g <= 25
+    assert scores["before"]["acc_g"] >= 0.6
+    assert scores["after"]["acc_g"] <= 0.25
 
 
-def test_specificity_other_concepts_stay(scores):
-    assert scores.acc_s >= 0.9 * scores.acc_s_before
+def test_specificity_other_concepts_are_preserved(scores):
+    assert scores["after"]["acc_s"] >= 0.9 * scores["before"]["acc_s"]
 
 
 def test_the_harmonic_mean_of_the_three(scores):
-    assert scores.h_o_relative >= 88
+    assert scores["relative"]["h_o"] >= 0.88
 
 
-def test_a_concept_that_its_own_word_draws_is_gone_too(host, judge):
+def test_a_concept_that_its_own_word_generates_is_gone_too(host):
     """Refinement alone leaves most rabbits: `python -m dev.mass.compare_trainers --concepts rabbit`."""
-    scores = scores_of("rabbit", host, judge)
-    assert scores.acc_e_before >= 80 and scores.acc_e <= 25
+    scores = scores_of("rabbit", host)
+    assert scores["before"]["acc_e"] >= 0.8 and scores["after"]["acc_e"] <= 0.25

@@ -1,6 +1,9 @@
 """Real ComfyUI for tests: a server (`host`, `restartable_host`) or its modules in this process (`comfy`)."""
 
+import importlib.metadata
+import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,3 +49,24 @@ def tell_all_progress() -> None:
     import comfy.utils
 
     comfy.utils.PROGRESS_THROTTLE_MIN_INTERVAL = comfy.utils.PROGRESS_THROTTLE_MIN_PERCENT = 0
+
+
+@pytest.fixture
+def stand_in_detector(monkeypatch):
+    """In place of nudenet: it finds feet in every image. The images it was given."""
+    given = []
+
+    class Detector:
+        def detect(self, picture):
+            given.append(picture)
+            return [
+                {"class": "FEET_EXPOSED", "score": 0.7, "box": [0, 1, 2, 3]},
+                {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 1, 1]},
+            ]
+
+    monkeypatch.setitem(sys.modules, "nudenet", SimpleNamespace(NudeDetector=Detector))
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: "0.0-stand-in" if name == "nudenet" else version(name)
+    )
+    return given

@@ -28,7 +28,11 @@ class Exporting:
         U = {name: torch.randn(o, 1, generator=g) / 8 for name, (o, _) in self.layers.items()}
         D = {name: torch.randn(1, d, generator=g) / 16 for name, (_, d) in self.layers.items()}
         self.erasure = comfy.module("mace_core.erasure.erasure").Erasure(
-            refined.T, U, D, refined.concepts, {}, refined.text_encoder, refined.base
+            refined.T,
+            comfy.module("mace_core.training.factors").LowRank({name: (U[name], D[name]) for name in U}),
+            refined.concepts,
+            text_encoder=refined.text_encoder,
+            base=refined.base,
         )
 
     def erased(self, strength: float = 1.0, model=None):

@@ -23,7 +23,9 @@ def erasure(comfy, model):
     U, D = (torch.randn(shape, generator=generator) / 8 for shape in ((o, 2), (2, d)))
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.eye(d) + torch.randn(d, d, generator=generator) / d
-    return comfy.module("mace_core.erasure.erasure").Erasure(T, {LAYER: U}, {LAYER: D}, (concept,))
+    return comfy.module("mace_core.erasure.erasure").Erasure(
+        T, comfy.module("mace_core.training.factors").LowRank({LAYER: (U, D)}), (concept,)
+    )
 
 
 @pytest.fixture

@@ -66,12 +66,20 @@ def family(request):
 
 
 def factors(layers, rank=2):
+    """Layer -> (U, D), which want gradients."""
     generator = torch.Generator().manual_seed(1)
-    U = {name: torch.randn(o, rank, generator=generator) * 0.1 for name, (o, _) in layers.items()}
-    D = {name: torch.randn(rank, d, generator=generator) * 0.1 for name, (_, d) in layers.items()}
-    for factor in (*U.values(), *D.values()):
-        factor.requires_grad_()
-    return U, D
+    return {
+        name: tuple(
+            (torch.randn(shape, generator=generator) * 0.1).requires_grad_()
+            for shape in ((o, rank), (rank, d))
+        )
+        for name, (o, d) in layers.items()
+    }
+
+
+def gradients_of(lora) -> list:
+    """The gradients of every factor but those of the last layer, which has none."""
+    return [factor.grad for both in list(lora.values())[:-1] for factor in both]
 
 
 def loss_of(maps):
@@ -86,14 +94,14 @@ def in_the_host(comfy, family, training=True):
         yield unet, conditioning[0][0].clone(), latents.clone()
 
 
-def reference(family, x_t, context, U, D):
+def reference(family, x_t, context, lora):
     """A plain copy of the network with W + U D as its weights; maps from what to_q and to_k put out."""
     model, conditioning, latents = family
     network = copy.deepcopy(model.model.diffusion_model)
     weights = {name: p.clone() for name, p in network.named_parameters()}
-    for name in U:
+    for name, (U, D) in lora.items():
         key = f"{name.removeprefix('diffusion_model.')}.weight"
-        weights[key] = weights[key] + U[name] @ D[name]
+        weights[key] = weights[key] + U @ D
     seen = {}
     for name, module in network.named_modules():
         if name.endswith((".attn2.to_q", ".attn2.to_k")):
@@ -114,28 +122,26 @@ def attention(network, name, seen):
 
 def test_maps_and_gradients_equal_a_lora_on_the_weights(comfy, family):
     with in_the_host(comfy, family) as (unet, context, x_t):
-        U, D = factors(unet.layers)
-        maps = unet.attention(x_t, T, context, U, D)
+        lora, same = factors(unet.layers), factors(unet.layers)
+        maps = unet.attention(x_t, T, context, lora)
         loss_of(maps).backward()
-        theirs_U, theirs_D = factors(unet.layers)
-        expected = reference(family, x_t, context, theirs_U, theirs_D)
+        expected = reference(family, x_t, context, same)
         loss_of(expected).backward()
     assert len(maps) == len(expected) == len(unet.layers) // 2
     for ours, theirs in zip(maps, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
     last = list(unet.layers)[-1]
-    assert last.endswith("to_v") and U[last].grad is None and theirs_U[last].grad is None
-    for name in list(unet.layers)[:-1]:
-        for ours, theirs in ((U[name].grad, theirs_U[name].grad), (D[name].grad, theirs_D[name].grad)):
-            # float32 through a trained network: two orders of summation differ by a few 1e-4
-            assert (ours - theirs).norm() <= 1e-3 * theirs.norm() + 1e-8, name
+    assert last.endswith("to_v") and lora[last][0].grad is None and same[last][0].grad is None
+    for ours, theirs in zip(gradients_of(lora), gradients_of(same), strict=True):
+        # float32 through a trained network: two orders of summation differ by a few 1e-4
+        assert (ours - theirs).norm() <= 1e-3 * theirs.norm() + 1e-8
 
 
 def test_the_network_gets_its_own_parameters_back_whatever_happens(comfy, family):
     network = family[0].model
     before = {name: (id(p), p.data_ptr(), p.clone()) for name, p in network.named_parameters()}
     with pytest.raises(KeyboardInterrupt), in_the_host(comfy, family) as (unet, context, x_t):
-        unet.attention(x_t, T, context, *factors(unet.layers))
+        unet.attention(x_t, T, context, factors(unet.layers))
         assert not any(id(p) == before[name][0] for name, p in network.named_parameters())
         raise KeyboardInterrupt
     for name, parameter in network.named_parameters():
@@ -156,12 +162,12 @@ def test_a_lora_the_model_carries_is_seen(comfy, family):
     """Maps of a MODEL with a LoRA patched in are those of the plain one with the same LoRA on activations."""
     model, *rest = family
     with in_the_host(comfy, family) as (unet, context, x_t):
-        U, D = ({name: factor.detach() for name, factor in each.items()} for each in factors(unet.layers))
-        expected = [maps.detach() for maps in unet.attention(x_t, T, context, U, D)]
-    patched = model.clone()
-    assert len(patched.add_patches({f"{name}.weight": (U[name] @ D[name],) for name in U}, 1.0)) == len(U)
+        lora = factors(unet.layers)
+        expected = [maps.detach() for maps in unet.attention(x_t, T, context, lora)]
+    patched, deltas = model.clone(), {f"{name}.weight": ((U @ D).detach(),) for name, (U, D) in lora.items()}
+    assert len(patched.add_patches(deltas, 1.0)) == len(lora)
     with in_the_host(comfy, (patched, *rest)) as (unet, context, x_t):
-        plain = unet.attention(x_t, T, context, {}, {})
+        plain = unet.attention(x_t, T, context, {})
     for ours, theirs in zip(plain, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
@@ -179,9 +185,9 @@ def test_training_works_on_weights_of_less_precision(comfy, sd1, dtype):
     losses = []
     for family in (sd1, (model, *sd1[1:])):
         with in_the_host(comfy, family) as (unet, context, x_t):
-            U, D = factors(unet.layers)
-            loss = loss_of(unet.attention(x_t, T, context, U, D))
+            lora = factors(unet.layers)
+            loss = loss_of(unet.attention(x_t, T, context, lora))
             loss.backward()
             losses.append(loss.item())
-            assert all(u.grad.isfinite().all() for u in list(U.values())[:-1])
+            assert all(gradient.isfinite().all() for gradient in gradients_of(lora))
     assert losses[1] == pytest.approx(losses[0], rel=0.5 if dtype == torch.float8_e4m3fn else 0.02)

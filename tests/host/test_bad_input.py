@@ -101,22 +101,30 @@ def refused_list(sentence: str) -> str:
 BAD = {
     "an empty list": (lambda: concepts(""), "list of concepts is empty"),
     "only a comment": (lambda: concepts("# ship -> sea"), "list of concepts is empty"),
-    "no surrogate": (lambda: concepts("ship"), "not one target and one surrogate"),
-    "an empty surrogate": (lambda: concepts("ship ->"), "not one target and one surrogate"),
-    "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "twice with different surrogates"),
+    "no surrogate": (lambda: concepts("ship"), "Line 1 'ship'.*one surrogate"),
+    "an empty surrogate": (lambda: concepts("ship ->"), "Line 1 'ship ->'.*one surrogate"),
+    "two surrogates": (lambda: concepts("ship -> sea\nship -> sky"), "two surrogates, 'sea' and 'sky'"),
     "synonyms of nothing": (lambda: concepts("ship -> sea", "cat: kitty"), "not in the list of concepts"),
     "a list that is not there": (
         lambda: from_file("input/nothing.csv"),
         refused_list("no file 'input/nothing.csv'"),
     ),
-    "a list from outside": (lambda: from_file("input/../host.log"), refused_list("not a file name inside")),
+    "a list from outside": (lambda: from_file("input/../host.log"), refused_list("inside input")),
+    "a list that no log can hold": (
+        lambda: from_file("input/\ud800.csv"),
+        refused_list(r"no file 'input/\\ud800.csv'"),
+    ),
+    "a name that no log can hold": (
+        lambda: all_stages() | {"save": node("MACE_SaveErasure", erasure=["refine", 1], name="\ud800")},
+        "character",
+    ),
     "a list of another kind": (
         lambda: from_file("models/mace/wide.safetensors"),
-        refused_list("ends in none of .csv"),
+        refused_list("none of the extensions .csv"),
     ),
     "a list with a wrong line": (lambda: from_file("input/wrong.csv"), "'input/wrong.csv': line 3 has no"),
-    "too long": (lambda: concepts("ship " * 90 + "-> sea"), "context of 77"),
-    "tokens not found": (lambda: concepts("ship! -> sea"), "tokens are not found"),
+    "too long": (lambda: concepts("ship " * 90 + "-> sea"), "has 77: shorten it"),
+    "tokens not found": (lambda: concepts("ship! -> sea"), "not found in the tokens"),
     "zero images": (lambda: changed("drawn", images=0), "must be at least 1"),
     "rank 0": (lambda: changed("train", rank=0), "must be at least 1"),
     "NaN in a prior": (lambda: with_prior(weight="nan"), "weight of the prior is nan"),
@@ -140,9 +148,9 @@ BAD = {
     "not safetensors": (lambda: loaded("text.safetensors"), "not a safetensors file"),
     "another kind": (lambda: loaded("lora.safetensors"), "safetensors file of another kind"),
     "another width": (lambda: loaded("wide.safetensors"), "text encoder of width 768"),
-    "a path": (lambda: loaded("../wide.safetensors"), "not a file name inside"),
-    "a judge that is not there": (lambda: scored(judge="clip/none"), "judge 'clip/none' is not there"),
-    "kept and erased": (lambda: scored(keep="the ship"), "kept and erased at once"),
+    "a path": (lambda: loaded("../wide.safetensors"), "inside models/mace"),
+    "a judge that is not there": (lambda: scored(judge="clip/none"), "Judge 'clip/none' not found"),
+    "kept and erased": (lambda: scored(keep="the ship"), "preserved and erased at once"),
     "a prompt without words": (lambda: attention(prompt=" "), "no words"),
     "masks not made yet": (lambda: attention(training_set=["drawn", 0]), "have no masks"),
     "nothing to suggest for": (lambda: suggested(""), "list of concepts is empty"),
@@ -155,9 +163,10 @@ def files(host):
     """Broken and foreign files in models/mace, and a model of a family without attn2."""
     from mace_core.erasure.erasure import Erasure
     from mace_core.erasure.erasure_file import save_erasure
+    from mace_core.training.factors import LowRank
 
     folder = host.base / "models" / "mace"
-    save_erasure(Erasure(torch.eye(768), {}, {}, ()), folder / "wide.safetensors")
+    save_erasure(Erasure(torch.eye(768), LowRank(), ()), folder / "wide.safetensors")
     whole = (folder / "wide.safetensors").read_bytes()
     (folder / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     (folder / "text.safetensors").write_text(json.dumps({"a": 1}))

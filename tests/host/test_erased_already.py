@@ -19,7 +19,8 @@ def graph(comfy):
 def erasure_of(comfy, model, target: str, scale: float = 0.5):
     d = next(iter(comfy.module("nodes.host.patch").cross_attention_layers(model).values()))[1]
     concept = comfy.module("mace_core.concepts.concepts").Concept(target, "sea")
-    return comfy.module("mace_core.erasure.erasure").Erasure(torch.eye(d) * scale, {}, {}, (concept,))
+    module = comfy.module("mace_core.erasure.erasure")
+    return module.Erasure(torch.eye(d) * scale, module.LowRank(), (concept,))
 
 
 def erased(comfy, model, target: str, scale: float = 0.5):
@@ -106,5 +107,5 @@ def test_a_training_set_is_found_whatever_its_spelling(comfy):
     sets = comfy.module("nodes.work.training_set")
     images = sets.ConceptImages("the Ship", torch.zeros(1, 4, 8, 8))
     assert sets.images_of((images,), "ship") is images
-    with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):
+    with pytest.raises(ValueError, match="Both training sets have images of 'ship'"):
         sets.join((images,), (sets.ConceptImages("ship", torch.zeros(1, 4, 8, 8)),))

@@ -98,9 +98,7 @@ def test_an_erasure_file_in_float16_draws_nearly_the_same(exporting, plain, eras
     for precision in ("float32", "float16"):
         call("MACE_SaveErasure", erasure=exporting.erasure, name=precision, precision=precision)
     exact, half = (folder / f"{precision}_00001.safetensors" for precision in ("float32", "float16"))
-    factors = sum(
-        each.numel() for part in (exporting.erasure.U, exporting.erasure.D) for each in part.values()
-    )
+    factors = sum(factor.numel() for factor in exporting.erasure.low_rank.tensors)
     assert exact.stat().st_size - half.stat().st_size > 1.9 * factors
     (loaded,) = call("MACE_LoadErasure", name=half.name)
     (model,) = call("MACE_ApplyErasedModel", model=exporting.model, erasure=loaded, strength=1.0)
@@ -163,8 +161,9 @@ def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(cli
     "name", ["../escape", "/etc/escape", "a/../../escape", "..\\escape", "C:\\escape", " "]
 )
 def test_a_name_that_leaves_the_folder_is_refused(client, host, name):
-    with pytest.raises(InvalidPrompt, match="not a file name inside output/mace"):
+    with pytest.raises(InvalidPrompt, match=r"inside output/mace|character") as refused:
         client.run(export(name))
+    assert len(str(refused.value).splitlines()) == 1, "one sentence, once"
     assert not list(host.base.rglob("*escape*"))
 
 
@@ -174,7 +173,7 @@ def test_a_negative_rank_is_refused(client):
 
 
 def test_stage_1_alone_at_rank_0_is_refused(client):
-    with pytest.raises(ExecutionFailed, match="nothing is left to export: raise the rank"):
+    with pytest.raises(ExecutionFailed, match="nothing to export: raise the rank"):
         client.run(export(rank=0))
 
 

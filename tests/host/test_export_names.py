@@ -125,7 +125,8 @@ def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
     ).eval()
     edited, modules = copy.deepcopy(unet), projections_of(unet)
     T = torch.eye(48) + torch.randn(48, 48) / 4
-    erasure = comfy.module("mace_core.erasure.erasure").Erasure(T, {}, {}, ())
+    module = comfy.module("mace_core.erasure.erasure")
+    erasure = module.Erasure(T, module.LowRank(), ())
     files = comfy.module("mace_core.erasure.export")
     weights = [(name, name, module.weight.detach()) for name, module in modules.items()]
     files.export_erasure(erasure, weights, files.ExportSettings("LoRA", 48), tmp_path / "xl.safetensors")

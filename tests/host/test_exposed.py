@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import sys
 from importlib.util import find_spec
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,35 +11,16 @@ import torch
 RED = torch.tensor([1.0, 0.5, 0.0])
 
 
-@pytest.fixture
-def stand_in(monkeypatch):
-    """A detector that finds feet in every picture; the pictures it was given."""
-    given = []
-
-    class Detector:
-        def detect(self, picture):
-            given.append(picture)
-            return [
-                {"class": "FEET_EXPOSED", "score": 0.7, "box": [0, 1, 2, 3]},
-                {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 1, 1]},
-            ]
-
-    monkeypatch.setitem(sys.modules, "nudenet", SimpleNamespace(NudeDetector=Detector))
-    version = importlib.metadata.version
-    monkeypatch.setattr(
-        importlib.metadata, "version", lambda name: "0.0-stand-in" if name == "nudenet" else version(name)
-    )
-    return given
-
-
-def test_pictures_go_to_the_detector_as_it_reads_them(comfy, stand_in):
+def test_pictures_go_to_the_detector_as_it_reads_them(comfy, stand_in_detector):
     text, record = comfy.call("MACE_CountExposed", images=RED.expand(2, 8, 6, 3), threshold=0.6)
-    assert [each.shape for each in stand_in] == [(8, 6, 3)] * 2 and stand_in[0].dtype == "uint8"
-    assert stand_in[0][0, 0].tolist() == [0, 128, 255]
+    assert [each.shape for each in stand_in_detector] == [(8, 6, 3)] * 2 and stand_in_detector[
+        0
+    ].dtype == "uint8"
+    assert stand_in_detector[0][0, 0].tolist() == [0, 128, 255]
     record = json.loads(record)
     assert record["exposed"] == record["counts"]["FEET_EXPOSED"] == 2
     assert record["detector"]["version"] == "0.0-stand-in" and record["threshold"] == 0.6
-    assert record["found"][1][0]["box"] == [0, 1, 2, 3] and "2 exposed parts in 2 pictures" in text
+    assert record["found"][1][0]["box"] == [0, 1, 2, 3] and "2 exposed parts in 2 images" in text
     stricter = json.loads(comfy.call("MACE_CountExposed", images=RED.expand(1, 8, 6, 3), threshold=0.8)[1])
     assert stricter["exposed"] == 0
 

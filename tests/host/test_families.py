@@ -157,7 +157,7 @@ def test_noised_inputs_and_timesteps_are_the_hosts_own(comfy, name):
         attention_model = comfy.module("nodes.host.network").attention_model
         with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
             x_t = unet.noise(unet.scaled(latents.clone()), torch.tensor([t]), eps.clone())
-            unet.attention(x_t, torch.tensor([t]), conditioning[0][0].clone(), {}, {})
+            unet.attention(x_t, torch.tensor([t]), conditioning[0][0].clone(), {})
         sigmas = torch.tensor([model.model.model_sampling.sigmas[t], 0.0])
         with torch.inference_mode():
             sample_custom(
@@ -228,7 +228,7 @@ def test_all_three_stages(comfy, name):
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)
     (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
     assert images.isfinite().all() and len(loss["loss"]) >= 2
-    assert fused.U[layer].any() and fused.D[layer].any()
-    expected = W @ fused.T + fused.U[layer] @ fused.D[layer]
+    assert fused.low_rank[layer][0].any() and fused.low_rank[layer][1].any()
+    expected = W @ fused.T + fused.low_rank[layer][0] @ fused.low_rank[layer][1]
     torch.testing.assert_close(weight_in_force(erased, layer), expected, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(expected, W, atol=1e-3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.host.graphs import CHECKPOINT
-from tests.rounding import TRAINED, loras_apart
+from tests.rounding import TRAINED, identical, loras_apart
 
 THREE = "ship -> sea\ndog -> ground\nperson: Mira Vance -> a person"
 STEPS = 3
@@ -140,7 +140,7 @@ def test_a_damaged_file_is_reported_and_made_again(pack, loaded, tmp_path, caplo
     again = run(pack, loaded, "ship -> sea")
     assert pack.made == ["draw", "train ship"]
     assert sum("is damaged" in record.getMessage() for record in caplog.records) == 2
-    assert torch.equal(first.T, again.T) and all(torch.equal(first.U[n], again.U[n]) for n in first.U)
+    assert torch.equal(first.T, again.T) and identical(first.low_rank, again.low_rank)
 
 
 def test_a_model_whose_patches_cannot_be_told_apart_is_not_kept(pack, loaded, tmp_path):
@@ -189,21 +189,21 @@ def test_presets_reach_every_stage(pack, loaded):
             method="fast",
             preset=preset,
         )
-        assert all("method" not in lora.provenance for lora in loras)  # the authors know exact alone
+        assert {lora.provenance.method for lora in loras} == {"exact"}  # the authors' only method
         (fused,) = pack.call(
             "MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior, preset=preset
         )
         l1 = 7e-7
-        assert fused.settings["refine"] == {
+        assert fused.settings.refine.to_json() == {
             "preserve_weight": l1 if preset == "paper" else l1 * l1,
             "ridge": 0.0,
         }
-        assert fused.settings["fuse"] == {"preserve_weight": l1, "ridge": 0.0}
-        settings = [lora.provenance["settings"] for lora in loras]
-        assert [each["steps"] for each in settings] == [50, 120]
-        assert [each["cfis"] for each in settings] == [True, False]
-        assert {each["loss"] for each in settings} == {loss}
-        assert {each["suppress_end_of_text"] for each in settings} == {end}
+        assert fused.settings.fuse.to_json() == {"preserve_weight": l1, "ridge": 0.0}
+        settings = [lora.provenance.settings for lora in loras]
+        assert [each.steps for each in settings] == [50, 120]
+        assert [each.cfis for each in settings] == [True, False]
+        assert {each.loss for each in settings} == {loss}
+        assert {each.suppress_end_of_text for each in settings} == {end}
 
 
 def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, monkeypatch):
@@ -243,16 +243,13 @@ def test_kinds_of_a_mixed_list_are_weighed_in_both_closed_forms(pack, loaded, mo
     def fused():
         return pack.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)[0]
 
-    for node, made in (
-        ("cross_attn_refine", lambda: refined()[1].T),
-        ("fuse_loras", lambda: torch.cat(list(fused().D.values()))),
-    ):
-        weighed = made()
-        module = pack.module(f"nodes.{node}")
-        assert module.own_kind_weights(concepts) == {"object": 1.5, "person": 3.0}
-        assert torch.equal(made(), weighed)
-        monkeypatch.setattr(module, "own_kind_weights", lambda _: {"object": 1.0, "person": 1.0})
-        assert not torch.allclose(made(), weighed)
+    presets = pack.module("mace_core.presets")
+    assert presets.own_kind_weights(concepts) == {"object": 1.5, "person": 3.0}
+    makes = (lambda: refined()[1].T, lambda: torch.cat([D for _, D in fused().low_rank.values()]))
+    weighed = [make() for make in makes]
+    assert all(torch.equal(make(), before) for make, before in zip(makes, weighed, strict=True))
+    monkeypatch.setattr(presets, "own_kind_weights", lambda _: {"object": 1.0, "person": 1.0})
+    assert not any(torch.allclose(make(), before) for make, before in zip(makes, weighed, strict=True))
 
 
 def test_stage_1_leaves_out_prompts_that_name_another_concept(pack, loaded, monkeypatch):

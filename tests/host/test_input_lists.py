@@ -8,7 +8,6 @@ from PIL import Image
 
 from tests.host.calls import own_pictures, small_graph
 from tests.host.graphs import CLIP, VAE, all_stages, base, draw, node, picture, stage_1
-from tests.host.test_exposed import stand_in  # noqa: F401
 
 SHADES = (0.2, 0.5, 0.8)
 CAPTIONS = ("a photo of a cat", "two dogs", "a red house")
@@ -85,10 +84,10 @@ def test_a_list_of_captions_is_one_prior(comfy, graph):
     torch.testing.assert_close(both.P, alone.P + 2 * one.P, rtol=1e-12, atol=0)  # sums in another order
 
 
-def test_a_list_is_counted_together(comfy, stand_in):  # noqa: F811
+def test_a_list_is_counted_together(comfy, stand_in_detector):
     seen = [*lists(PICTURES), torch.zeros(2, 8, 6, 3)]
     text, record = comfy.call("MACE_CountExposed", images=seen, threshold=[0.6])
-    assert json.loads(record)["exposed"] == len(stand_in) == 5 and "in 5 pictures" in text
+    assert json.loads(record)["exposed"] == len(stand_in_detector) == 5 and "in 5 images" in text
 
 
 @pytest.fixture(scope="module")

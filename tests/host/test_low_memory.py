@@ -7,7 +7,7 @@ import torch
 
 from dev.fullsize.measure import peak_allocated
 from tests.host.families import TINY, tiny_model
-from tests.host.test_attention import factors, loss_of
+from tests.host.test_attention import factors, gradients_of, loss_of
 
 T = torch.tensor([400, 250])
 
@@ -26,10 +26,10 @@ def in_training(comfy, model, low_memory, size=8):
 
 def gradients(comfy, model, low_memory):
     with in_training(comfy, model, low_memory) as (unet, x_t, context):
-        U, D = factors(unet.layers)
-        loss = loss_of(unet.attention(x_t, T, context, U, D))
+        lora = factors(unet.layers)
+        loss = loss_of(unet.attention(x_t, T, context, lora))
         loss.backward()
-    return loss.item(), [factor.grad for factor in (*list(U.values())[:-1], *list(D.values())[:-1])]
+    return loss.item(), gradients_of(lora)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_gradients_are_the_same_without_the_activations(comfy, name, stored, com
 def test_a_cancelled_step_leaves_the_network_its_own_methods(comfy):
     model = tiny_model("sdxl")
     with pytest.raises(KeyboardInterrupt), in_training(comfy, model, True) as (unet, x_t, context):
-        unet.attention(x_t, T, context, *factors(unet.layers))
+        unet.attention(x_t, T, context, factors(unet.layers))
         assert [module for module in model.model.modules() if "forward" in vars(module)]
         raise KeyboardInterrupt
     assert not [module for module in model.model.modules() if "forward" in vars(module)]
@@ -59,8 +59,8 @@ def test_a_cancelled_step_leaves_the_network_its_own_methods(comfy):
 
 def peak(comfy, model, low_memory) -> float:
     with in_training(comfy, model, low_memory, size=32) as (unet, x_t, context):
-        U, D = factors(unet.layers)
-        return peak_allocated(lambda: loss_of(unet.attention(x_t, T, context, U, D)).backward())
+        lora = factors(unet.layers)
+        return peak_allocated(lambda: loss_of(unet.attention(x_t, T, context, lora)).backward())
 
 
 def test_less_memory_is_held(comfy):

@@ -24,14 +24,14 @@ def gradients(comfy, graph, model, whole=False, low_memory=False):
     *_, conditioning, latents = graph
     open_model = comfy.module("nodes.host.network").attention_model
     with torch.inference_mode(), open_model(model, conditioning, latents, low_memory=low_memory) as unet:
-        U, D = factors(unet.layers)
+        lora = factors(unet.layers)
         x_t, context = latents.clone(), conditioning[0][0].clone()
         if whole:
-            loss = unet.predicted_noise(x_t, T, context, U, D).square().sum()
+            loss = unet.predicted_noise(x_t, T, context, lora).square().sum()
         else:
-            loss = loss_of(unet.attention(x_t, T, context, U, D))
+            loss = loss_of(unet.attention(x_t, T, context, lora))
         loss.backward()
-        return loss.item(), [u.grad for u in list(U.values())[:-1]]
+        return loss.item(), [U.grad for U, _ in list(lora.values())[:-1]]
 
 
 def scale(h, in_place: bool):

@@ -25,7 +25,9 @@ def erasure(comfy, model):
     D = {name: torch.randn(2, d, generator=generator) / d for name in U}
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
     T = torch.randn(d, d, generator=generator) / d
-    return comfy.module("mace_core.erasure.erasure").Erasure(T, U, D, (concept,))
+    factors = {name: (U[name], D[name]) for name in U}
+    low_rank = comfy.module("mace_core.training.factors").LowRank(factors)
+    return comfy.module("mace_core.erasure.erasure").Erasure(T, low_rank, (concept,))
 
 
 def weight_in_force(model, layer: str) -> torch.Tensor:

@@ -174,7 +174,7 @@ def test_masks_of_any_other_segmenter_for_several_concepts(comfy, images, caplog
         assert style.masks.min() == 1 and len(style.masks) == 2
         assert torch.equal(cat.masks[0], masks[5]) and cat.masks[0, :, 32:].min() == 0.75
     assert "'ship' was not found in 1 of its 3 images (number 3)" in caplog.text
-    with pytest.raises(ValueError, match="6 pictures in the training set and 5 masks"):
+    with pytest.raises(ValueError, match="6 images and 5 masks"):
         comfy.call(NODE, training_set=sets, method="attention", masks=given[:5])
     with pytest.raises(ValueError, match="'cat' .* in none of its 1 images"):
         comfy.call(NODE, training_set=sets, method="attention", masks=given.roll(1, 0))
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_read(comfy, images, places, models, tmp_path, d
 def test_the_models_are_no_erasures(comfy, models):
     host = comfy.module("nodes.host.folders")
     assert host.erasure_names() == []
-    with pytest.raises(ValueError, match="folder of the models that make masks"):
+    with pytest.raises(ValueError, match="holds no erasures"):
         host.new_erasure_path("segmenters/no_ships")
 
 

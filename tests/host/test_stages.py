@@ -5,6 +5,7 @@ import torch
 
 from tests.host.graphs import CHECKPOINT
 from tests.host.test_patches import LAYER, OTHER, weight_in_force
+from tests.rounding import product
 
 CAPTIONS = "a photo of a cat\na photo of a dog\na horse in the snow"
 RIDGE, PRESERVE = 5.0, 1e-6
@@ -60,7 +61,7 @@ def fused_weight(W, refined, layer, loras, moments, prior):
     identity = torch.eye(W.shape[1], dtype=torch.float64)
     sums = BOTH * W @ prior.P + RIDGE * refined
     for lora, m in zip(loras, moments, strict=True):
-        sums = sums + (refined + lora.U[layer].double() @ lora.D[layer].double()) @ m.C
+        sums = sums + (refined + product(lora.low_rank[layer]).double()) @ m.C
     return sums @ torch.linalg.inv(sum(m.C for m in moments) + BOTH * prior.P + RIDGE * identity)
 
 
@@ -81,7 +82,7 @@ def assert_same(ours, theirs):
 def test_one_lora_per_concept_and_one_loss_per_step(run):
     assert [lora.concept.target for lora in run["loras"]] == ["ship", "dog"]
     assert len(run["loss"]["loss"]) == 8 and all(isinstance(value, float) for value in run["loss"]["loss"])
-    assert all(lora.U[layer].any() for lora in run["loras"] for layer in (LAYER, OTHER))
+    assert all(lora.low_rank[layer][0].any() for lora in run["loras"] for layer in (LAYER, OTHER))
 
 
 def test_pictures_and_masks_are_of_one_size_and_in_order(run):
@@ -133,7 +134,7 @@ def test_own_pictures_train_as_drawn_ones_do(comfy, run):
         method="exact",
     )
     assert len(loras) == 2
-    with pytest.raises(ValueError, match="Both training sets hold images of 'ship'"):
+    with pytest.raises(ValueError, match="Both training sets have images of 'ship'"):
         comfy.call("MACE_TrainingSetFromImages", **pictures, concept="ship", other=own)
 
 

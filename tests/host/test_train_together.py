@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.host.graphs import CHECKPOINT
-from tests.rounding import TRAINED, loras_apart
+from tests.rounding import TRAINED, identical, loras_apart
 
 LINES = "ship -> sea\ncat -> ground\nperson: Mira Vance -> a person"
 
@@ -43,14 +43,13 @@ def run(comfy, node_id, **inputs):
 def train(comfy, stage_2, items=None, method="exact") -> list:
     """[(ConceptLoRA, losses)]: what Train Concept LoRA does for concepts it has not kept from before."""
     model, encoder, all_items = stage_2
-    settings = comfy.module("mace_core.training.exact").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
+    settings = comfy.module("mace_core.training.settings").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
     progress = comfy.module("nodes.host.progress").TimedProgress("Train LoRA", 18)
     with torch.inference_mode():
-        return list(
-            comfy.module("nodes.work.training").train_all(
-                model, encoder, items or all_items, settings, method, progress
-            )
+        groups = comfy.module("nodes.work.training").train_all(
+            model, encoder, items or all_items, settings, method, progress
         )
+        return [result for _, results in groups for result in results]
 
 
 def batches_seen(comfy, monkeypatch):
@@ -73,7 +72,7 @@ def test_concepts_in_one_batch_are_trained_as_alone(comfy, stage_2, monkeypatch)
     assert seen == [3] * 6
     for item, (lora, losses) in zip(stage_2[2], together, strict=True):
         [(alone, expected)] = train(comfy, stage_2, [item])
-        assert lora.concept == item[0] and losses == pytest.approx(expected, rel=1e-4)
+        assert lora.concept == item.concept and losses == pytest.approx(expected, rel=1e-4)
         assert_same(lora, alone)
 
 
@@ -82,11 +81,11 @@ def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monk
     model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
     attention = model.attention
 
-    def recording(self, x_t, t, context, U, D):
-        for factor in U.values():
-            factor.retain_grad()
-        seen.append(U)
-        return attention(self, x_t, t, context, U, D)
+    def recording(self, x_t, t, context, lora):
+        seen.append({name: U for name, (U, _) in lora.items()})
+        for U in seen[-1].values():
+            U.retain_grad()
+        return attention(self, x_t, t, context, lora)
 
     monkeypatch.setattr(model, "attention", recording)
     train(comfy, stage_2)
@@ -123,7 +122,8 @@ def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
     import comfy.model_management as management
 
     memory = comfy.module("nodes.host.memory")
-    model, _, [(_, images), *_] = stage_2
+    model, _, [item, *_] = stage_2
+    images = item.images
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     one = memory.training_memory(model, layers, [1, *images.latents.shape[1:]], False)
     # where one does not fit, activations are computed again, which takes a third of the memory
@@ -139,16 +139,17 @@ def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypa
         model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(self, x_t, *rest)
     )
     found = train(comfy, stage_2, method="fast")
-    samples = comfy.module("mace_core.training.closed_form").SAMPLES
+    samples = comfy.module("mace_core.training.closed_form").DEFAULT.samples
     assert seen == [1] * samples * 3  # the memory of one sample
     for (lora, (before, after)), (again, _) in zip(found, train(comfy, stage_2, method="fast"), strict=True):
-        assert after < before and all(name.endswith("attn2.to_k") for name in lora.U)
-        assert all(torch.equal(lora.U[name], again.U[name]) for name in lora.U)
+        assert after < before and all(name.endswith("attn2.to_k") for name in lora.low_rank)
+        assert identical(lora.low_rank, again.low_rank)
 
 
 def test_queries_are_those_behind_the_maps(comfy, stage_2):
     """The softmax of q k is the attention the loss reads."""
-    model, encoder, [(_, images), *_] = stage_2
+    model, encoder, [item, *_] = stage_2
+    images = item.images
     weights = model.model.state_dict()
     with torch.inference_mode():
         context = encoder.encode(["a photo of a ship"]).embeddings
@@ -156,9 +157,8 @@ def test_queries_are_those_behind_the_maps(comfy, stage_2):
         with attention_model(model, encoder.conditioning(""), images.latents, training=False) as unet:
             x_t, t = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([300])
             queries = unet.queries(x_t, t, context.clone(), lambda q: q)
-            maps = unet.attention(x_t, t, context.clone(), {}, {})
-        keys = [name for name in unet.layers if name.endswith("to_k")]
-        for q, A, name in zip(queries, maps, keys, strict=True):
+            maps = unet.attention(x_t, t, context.clone(), {})
+        for (name, q), A in zip(queries.items(), maps, strict=True):
             k = context @ weights[f"{name}.weight"].float().T
             k = k.unflatten(-1, (q.shape[1], q.shape[-1])).transpose(1, 2)
             expected = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mace_core.concepts.drawing import DRAWN_WITH
+from mace_core.concepts.kinds import KINDS
 from mace_core.evaluation.judge import Judge
 from mini.vocabulary import JUDGE
 
@@ -87,7 +87,7 @@ class Artist:
 
 def plain_prompt(thing: Thing, word: str = "") -> str:
     """The prompt that the erasure uses to generate a concept, with its name or another word."""
-    return DRAWN_WITH[thing.kind].format(word or thing.name)
+    return KINDS[thing.kind].plain.format(word or thing.name)
 
 
 def a(noun: str) -> str:

@@ -1,0 +1,41 @@
+"""The settings of stage 2, for both trainers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..files.records import Record
+
+LOSSES = SQUARED, NORM = ("squared", "norm")  # equation 3; the unsquared norm of the published code
+
+
+@dataclass(frozen=True)
+class TrainSettings(Record):
+    """steps, batch, rank: 1 or more; learning_rate: above 0.
+
+    cfis: timesteps by concept-focal importance sampling (equation 5) instead of uniform.
+    loss: ``"squared"`` is equation 3; ``"norm"`` is the unsquared norm of the published code, which also uses
+    suppress_end_of_text: the end token (and its copies, with which SD1 pads) joins the suppressed tokens.
+    Raises ValueError for a value out of range.
+    """
+
+    steps: int = 50
+    learning_rate: float = 1e-5
+    rank: int = 1
+    batch: int = 1
+    cfis: bool = True
+    seed: int = 0
+    loss: str = SQUARED
+    suppress_end_of_text: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "rank", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"The {name} of the training is {getattr(self, name)}, but must be at least 1: raise it."
+                )
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
+        if self.loss not in LOSSES:
+            raise ValueError(f"The loss is '{self.loss}': use one of {', '.join(LOSSES)}.")
