@@ -107,7 +107,7 @@ def _model_class() -> type:
         unet_config = UNET_CONFIG
         unet_extra_config = HEADS
 
-        def process_clip_state_dict(self, state_dict):
+        def process_clip_state_dict(self, state_dict) -> dict[str, Tensor]:
             weights = super().process_clip_state_dict(state_dict)
             token_ids = weights.pop(f"clip_l.{TOKEN_IDS}", None)
             if token_ids is not None:
@@ -115,10 +115,10 @@ def _model_class() -> type:
                 weights[key] = full_vocabulary(weights[key], token_ids)
             return weights
 
-        def process_vae_state_dict(self, state_dict):
+        def process_vae_state_dict(self, state_dict) -> dict[str, Tensor]:
             return widened(state_dict)
 
-        def clip_target(self, state_dict=None):
+        def clip_target(self, state_dict=None) -> ClipTarget:
             return ClipTarget(comfy.sd1_clip.SD1Tokenizer, MiniClip)
 
     return MiniSD

@@ -12,7 +12,7 @@ from .sockets import CATEGORY, Erasure, found_as
 
 class ApplyErasedModel(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_ApplyErasedModel",
             display_name="Apply Erased Model",
@@ -53,7 +53,7 @@ class ApplyErasedModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, erasure, strength, clip=None):
+    def execute(cls, model, erasure, strength, clip=None) -> io.NodeOutput:
         doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
         erased = apply_erasure(model, erasure, strength)
         base = base_fingerprint(model) if erasure.is_fused and erasure.base else ""

@@ -10,7 +10,7 @@ from .sockets import CATEGORY, found_as, listed, only
 
 class CountExposed(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_CountExposed",
             display_name="Count Exposed",
@@ -46,7 +46,7 @@ class CountExposed(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, threshold=0.6):
+    def execute(cls, images, threshold=0.6) -> io.NodeOutput:
         pictures = [picture for batch in listed(images) for picture in batch]
         threshold = only(threshold, "The threshold")
         found, version = find_parts(pictures)

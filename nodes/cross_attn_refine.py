@@ -17,7 +17,7 @@ from .sockets import CATEGORY, Concepts, Erasure, Prior, found_as
 
 class CrossAttnRefine(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_CrossAttnRefine",
             display_name="Cross-Attention Refinement",
@@ -58,7 +58,7 @@ class CrossAttnRefine(io.ComfyNode):
     @classmethod
     def execute(
         cls, model, clip, concepts, prior=None, preserve_weight=PRESERVE_WEIGHT, ridge=RIDGE, preset=OWN
-    ):
+    ) -> io.NodeOutput:
         cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))

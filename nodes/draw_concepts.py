@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.prompts import plain_prompt
-from .host.attention_maps import concept_heat
+from .host.heat_maps import concept_heat
 from .host.images import as_bytes
 from .host.patch import cross_attention_layers, refuse_erased
 from .host.progress import TimedProgress, labelled
@@ -18,7 +18,7 @@ from .work.training_set import ConceptImages
 
 class DrawConcepts(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_DrawConcepts",
             display_name="Draw Concepts",
@@ -60,11 +60,11 @@ class DrawConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, images):
+    def validate_inputs(cls, images) -> bool | str:
         return at_least(images, 1, "The number of images per concept")
 
     @classmethod
-    def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height):
+    def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height) -> io.NodeOutput:
         cross_attention_layers(model)
         check_vae(vae)
         refuse_erased(model, concepts, "connect the original MODEL, from before that erasure")

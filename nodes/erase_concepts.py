@@ -11,7 +11,7 @@ from .sockets import CATEGORY, Concepts, found_as
 
 class EraseConcepts(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_EraseConcepts",
             display_name="Erase Concepts",
@@ -59,7 +59,7 @@ class EraseConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, concepts):
+    def validate_inputs(cls, concepts) -> bool | str:
         """Reports a wrong line before anything runs; text from another node is checked when it arrives.
 
         Takes this input alone, because the host repeats the error for each input named here.
@@ -72,11 +72,11 @@ class EraseConcepts(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file=NONE, **_):
+    def fingerprint_inputs(cls, file=NONE, **_) -> str:
         return text_file_version(file, FORMATS)
 
     @classmethod
-    def execute(cls, concepts, kind, synonyms="", file=NONE):
+    def execute(cls, concepts, kind, synonyms="", file=NONE) -> io.NodeOutput:
         if file == NONE:
             return io.NodeOutput(parse_concepts(concepts, kind, synonyms))
         return io.NodeOutput(read_concepts(read_file(file, FORMATS), file, kind))

@@ -12,7 +12,7 @@ from .sockets import CATEGORY, Erasure, found_as
 
 class ExportErasure(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_ExportErasure",
             display_name="Export Erasure",
@@ -67,7 +67,7 @@ class ExportErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name):
+    def validate_inputs(cls, name) -> bool | str:
         if name is not None:
             try:
                 check_export_name(name)
@@ -76,7 +76,15 @@ class ExportErasure(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, model, erasure, format, rank, name, precision="float32"):
+    def execute(
+        cls,
+        model,
+        erasure,
+        format,  # noqa: A002, the id of the input
+        rank,
+        name,
+        precision="float32",
+    ) -> io.NodeOutput:
         settings = ExportSettings(format, rank, precision)
         layers = projections(model, erasure)
         path = new_export_path(name, is_folder=format == PEFT)

@@ -13,7 +13,7 @@ from .sockets import CATEGORY, ConceptLoRAs, Erasure, Prior, found_as
 
 class FuseLoRAs(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_FuseLoRAs",
             display_name="Fuse Concept LoRAs",
@@ -56,7 +56,7 @@ class FuseLoRAs(io.ComfyNode):
         preserve_weight=PRESERVE_WEIGHT,
         ridge=RIDGE,
         preset=OWN,
-    ):
+    ) -> io.NodeOutput:
         progress = Progress("Fuse Concept LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
         settings, weights = fuse_balance(refined.concepts, preset, preserve_weight, ridge)

@@ -15,26 +15,26 @@ PRESET = (
 )
 
 
-def expert(kind: type, *args, **kwargs):
+def expert(kind: type, *args, **kwargs) -> io.Input:
     """An advanced input, hidden by default; an ordinary one on hosts that do not support this."""
     if "advanced" in inspect.signature(kind.Input.__init__).parameters:
         kwargs["advanced"] = True
     return kind.Input(*args, **kwargs)
 
 
-def seed_input(tooltip: str):
+def seed_input(tooltip: str) -> io.Input:
     """A seed that stays as it is after a run."""
     return io.Int.Input(
         "seed", default=0, min=0, max=2**64 - 1, control_after_generate=False, tooltip=tooltip
     )
 
 
-def steps_input(tooltip: str = "Sampling steps per image."):
+def steps_input(tooltip: str = "Sampling steps per image.") -> io.Input:
     """Sampling steps."""
     return io.Int.Input("steps", default=30, min=1, max=200, tooltip=tooltip)
 
 
-def cfg_input(advanced: bool = True):
+def cfg_input(advanced: bool = True) -> io.Input:
     """The guidance scale."""
     settings = {"default": 7.5, "min": 0.0, "max": 30.0, "step": 0.5}
     tooltip = "Guidance scale, as in KSampler. Use 4 for the bundled miniature."
@@ -43,12 +43,12 @@ def cfg_input(advanced: bool = True):
     return io.Float.Input("cfg", **settings, tooltip=tooltip)
 
 
-def clip_input():
+def clip_input() -> io.Input:
     """The text encoder of the checkpoint on the wire."""
     return io.Clip.Input("clip", tooltip="The CLIP of the same checkpoint.")
 
 
-def vae_input():
+def vae_input() -> io.Input:
     """The VAE of the checkpoint on the wire."""
     return io.Vae.Input("vae", tooltip="The VAE of the same checkpoint, to decode the images.")
 
@@ -65,7 +65,7 @@ def evidence_inputs() -> list:
     ]
 
 
-def judge_input():
+def judge_input() -> io.Input:
     """The judge, from the folders on this machine."""
     return io.Combo.Input(
         "judge",

@@ -11,7 +11,7 @@ from .sockets import CATEGORY, Erasure, found_as
 
 class LoadErasure(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_LoadErasure",
             display_name="Load Erasure",
@@ -30,7 +30,7 @@ class LoadErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name):
+    def validate_inputs(cls, name) -> bool | str:
         if name is not None:
             try:
                 erasure_path(name)
@@ -39,7 +39,7 @@ class LoadErasure(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, name):
+    def fingerprint_inputs(cls, name) -> str:
         """Changes with the file. Never raises, because the host cannot show an error from here."""
         try:
             path = erasure_path(name)
@@ -48,5 +48,5 @@ class LoadErasure(io.ComfyNode):
             return "unreadable"
 
     @classmethod
-    def execute(cls, name):
+    def execute(cls, name) -> io.NodeOutput:
         return io.NodeOutput(load_erasure(erasure_path(name)))

@@ -1,5 +1,6 @@
 """Masks each concept in its training images."""
 
+import torch
 from comfy_api.latest import io, ui
 
 from ..mace_core.training.masks import one_size
@@ -14,7 +15,7 @@ METHODS = ("attention", "whole image", "grounded-sam")
 
 class MaskConcepts(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_MaskConcepts",
             display_name="Mask Concepts",
@@ -122,7 +123,7 @@ class MaskConcepts(io.ComfyNode):
         detector="auto",
         segmenter="auto",
         masks=None,
-    ):
+    ) -> io.NodeOutput:
         local = [images for images in training_set if not images.whole_image]
         progress = Progress("Mask concepts", 2 * sum(len(images.latents) for images in local))
         if masks is not None:
@@ -142,7 +143,7 @@ class MaskConcepts(io.ComfyNode):
         return io.NodeOutput(masked, masks, ui=ui.PreviewImage(shown, cls=cls))
 
 
-def _overlay(images, masks):
+def _overlay(images, masks) -> torch.Tensor:
     """The images, dimmed outside the mask."""
     shade = 0.25 + 0.75 * masks.unsqueeze(-1)
     return shade.expand(-1, -1, -1, 3) if images.pictures is None else images.pictures.float() / 255 * shade

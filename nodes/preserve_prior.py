@@ -17,7 +17,7 @@ from .work.priors import prior_once
 
 class PreservePrior(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_PreservePrior",
             display_name="Preserve Prior",
@@ -85,11 +85,13 @@ class PreservePrior(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, file=NONE, **_):
+    def fingerprint_inputs(cls, file=NONE, **_) -> str:
         return "\n".join(text_file_version(each, FORMATS) for each in listed(file))
 
     @classmethod
-    def execute(cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()):
+    def execute(
+        cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()
+    ) -> io.NodeOutput:
         clip, weight, file, everyday = (
             only(value, what)
             for value, what in (

@@ -18,7 +18,7 @@ from .work.scoring import evidence_of
 
 class ProbeErasure(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_ProbeErasure",
             display_name="Probe Erasure",
@@ -73,7 +73,7 @@ class ProbeErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, judge):
+    def validate_inputs(cls, judge) -> bool | str:
         return judge_problem(judge)
 
     @classmethod
@@ -92,7 +92,7 @@ class ProbeErasure(io.ComfyNode):
         seed,
         steps,
         cfg=7.5,
-    ):
+    ) -> io.NodeOutput:
         evidence = evidence_of(before, after, clip, vae, latent, judge, images, seed, steps, cfg)
         budget, drawing = Budget(learning_steps, seed), evidence.drawing
         planned = plan(concepts, evidence.judge.vocabulary, prompts, budget)

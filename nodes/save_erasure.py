@@ -10,7 +10,7 @@ from .sockets import CATEGORY, Erasure, found_as
 
 class SaveErasure(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_SaveErasure",
             display_name="Save Erasure",
@@ -38,7 +38,7 @@ class SaveErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name):
+    def validate_inputs(cls, name) -> bool | str:
         if name is not None:
             try:
                 check_new_name(name)
@@ -47,7 +47,7 @@ class SaveErasure(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, erasure, name, precision="float32"):
+    def execute(cls, erasure, name, precision="float32") -> io.NodeOutput:
         path = new_erasure_path(name)
         save_erasure(erasure, path, precision)
         Progress("Saved", 1).step(relative_to_folder(path))

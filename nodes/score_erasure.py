@@ -17,7 +17,7 @@ from .work.scoring import as_json, choose_prompts, draw_and_judge, evidence_of
 
 class ScoreErasure(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_ScoreErasure",
             display_name="Score Erasure",
@@ -66,13 +66,13 @@ class ScoreErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, judge):
+    def validate_inputs(cls, judge) -> bool | str:
         return judge_problem(judge)
 
     @classmethod
     def execute(
         cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5
-    ):
+    ) -> io.NodeOutput:
         evidence = evidence_of(before, after, clip, vae, latent, judge, images, seed, steps, cfg)
         sets = choose_prompts(evidence, concepts, keep, synonyms)
         progress = TimedProgress("Score", 2 * len(sets) * images * steps)

@@ -1,5 +1,7 @@
 """The types on this pack's wires, the category of its nodes, and helpers for values that arrive."""
 
+from typing import Any
+
 from comfy_api.latest import io
 
 CATEGORY = "MACE"
@@ -17,7 +19,7 @@ def found_as(*words: str) -> dict:
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
 
 
-def at_least(value, least, what: str):
+def at_least(value, least, what: str) -> bool | str:
     """For `validate_inputs`: True, or the error. None stands for a value that arrives on a wire later."""
     if value is None or value >= least:
         return True
@@ -29,7 +31,7 @@ def listed(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def only(value, what: str):
+def only(value, what: str) -> Any:
     """The single value of an input of `listed`, which may repeat it. ValueError if the values differ."""
     first, *others = listed(value)
     if any(each is not first and each != first for each in others):

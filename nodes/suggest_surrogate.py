@@ -12,7 +12,7 @@ from .sockets import CATEGORY, found_as
 
 class SuggestSurrogate(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_SuggestSurrogate",
             display_name="Suggest Surrogate",
@@ -63,7 +63,7 @@ class SuggestSurrogate(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, targets):
+    def validate_inputs(cls, targets) -> bool | str:
         if targets is not None:
             try:
                 parse_targets(targets)
@@ -72,7 +72,7 @@ class SuggestSurrogate(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, clip, targets, kind, candidates="", keep=""):
+    def execute(cls, clip, targets, kind, candidates="", keep="") -> io.NodeOutput:
         concepts = parse_targets(targets, kind)
         progress = Progress("Suggest surrogates", len(concepts))
         suggestions = suggest(

@@ -17,7 +17,7 @@ from .work.training_store import trained
 
 class TrainConceptLoRA(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_TrainConceptLoRA",
             display_name="Train Concept LoRA",
@@ -92,7 +92,7 @@ class TrainConceptLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, rank):
+    def validate_inputs(cls, rank) -> bool | str:
         return at_least(rank, 1, "The rank of the LoRAs")
 
     @classmethod
@@ -109,7 +109,7 @@ class TrainConceptLoRA(io.ComfyNode):
         focal_sampling=True,
         method=FAST,
         preset=OWN,
-    ):
+    ) -> io.NodeOutput:
         cross_attention_layers(refined)
         require_refined(refined, concepts)
         items = checked_items(concepts, training_set)
@@ -134,7 +134,7 @@ class TrainConceptLoRA(io.ComfyNode):
         return io.NodeOutput(tuple(lora for lora, _ in results), {"loss": losses}, ui=shown)
 
 
-def _by_kind(concepts, preset, own):
+def _by_kind(concepts, preset, own) -> list[TrainSettings]:
     """One TrainSettings per concept."""
     if preset in (OWN, OWN_END_OF_TEXT):
         return [own] * len(concepts)

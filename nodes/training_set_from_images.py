@@ -14,7 +14,7 @@ from .work.training_set import ConceptImages, join, size_of_latents
 
 class TrainingSetFromImages(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_TrainingSetFromImages",
             display_name="Training Set From Images",
@@ -51,7 +51,7 @@ class TrainingSetFromImages(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, vae, concept, masks=None, other=()):
+    def execute(cls, images, vae, concept, masks=None, other=()) -> io.NodeOutput:
         vae, concept = only(vae, "The VAE"), only(concept, "The concept of the images")
         kind, concept = split_kind(concept.strip())
         if not concept:
@@ -107,7 +107,7 @@ def _batch(batches, what: str) -> torch.Tensor:
     return torch.cat([batch[(..., *map(slice, channels))] for batch in batches])
 
 
-def _crop(pictures, size):
+def _crop(pictures, size) -> torch.Tensor:
     top, left = (pictures.shape[1] - size[0]) // 2, (pictures.shape[2] - size[1]) // 2
     return pictures[:, top : top + size[0], left : left + size[1]]
 

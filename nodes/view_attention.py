@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .host.attention_maps import word_maps
+from .host.heat_maps import word_maps
 from .host.images import to_image
 from .host.patch import cross_attention_layers
 from .host.progress import TimedProgress, blocked
@@ -17,7 +17,7 @@ NO_MASKS = "View Attention has no training set, but its masks output needs one: 
 
 class ViewAttention(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="MACE_ViewAttention",
             display_name="View Attention",
@@ -64,7 +64,9 @@ class ViewAttention(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, before, clip, vae, latent, prompt, seed, steps, cfg=7.5, after=None, training_set=None):
+    def execute(
+        cls, before, clip, vae, latent, prompt, seed, steps, cfg=7.5, after=None, training_set=None
+    ) -> io.NodeOutput:
         models = {"before": before} if after is None else {"before": before, "after": after}
         for model in models.values():
             cross_attention_layers(model)

@@ -40,7 +40,7 @@ def _peak(comfy, model, family: Family, side: int, mode: str) -> float:
     with torch.inference_mode():
         conditioning = [[torch.randn(1, 77, family.d), {"pooled_output": torch.randn(1, 1280)}]]
         latents = torch.randn(1, 4, side, side)
-    attention_model = comfy.module("nodes.host.network").attention_model
+    attention_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
         sample = samples.Sample(
             torch.randn(n, 4, side, side),

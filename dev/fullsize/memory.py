@@ -61,7 +61,7 @@ def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
     prompts = training_set.TrainingPrompts(text.EncodedPrompts(tokens, embeddings), (slice(5, 6),), "random")
     images = training_set.TrainingImages(latents, torch.ones(1, side * 8, side * 8))
     concept = comfy.module("mace_core.concepts.concepts").Concept("ship", "sea")
-    attention_model = comfy.module("nodes.host.network").attention_model
+    attention_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, low_memory=low_memory) as unet:
         peak = peak_allocated(
             lambda: train.train_concept_lora(unet, prompts, images, concept, train.TrainSettings(steps=1))

@@ -94,7 +94,7 @@ class Bench:
         prompt = core("mace_core.concepts.prompts").plain_prompt(concept).target
         xi, generator = samples.timesteps_of(self.settings), torch.Generator().manual_seed(SEED)
         sample = samples.draw(examples, xi, UNSEEN, generator)
-        with core("nodes.host.network").attention_model(
+        with core("nodes.host.attention").attention_model(
             model, self.encoder.conditioning(prompt), images.latents, training=False
         ) as unet:
             x_t = unet.noise(unet.scaled(sample.x_0), sample.t, sample.eps)

@@ -115,7 +115,7 @@ class Comparison:
         training_set = self.host.module("mace_core.training.training_set")
         prompts = training_set.training_prompts(self.bench.encoder, concept)
         conditioning = self.bench.encoder.conditioning("")
-        attention_model = self.host.module("nodes.host.network").attention_model
+        attention_model = self.host.module("nodes.host.attention").attention_model
         with attention_model(model, conditioning, images.latents, training=False) as unet:
             training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
             settings = self.host.module("mace_core.training.settings").TrainSettings()

@@ -90,7 +90,7 @@ class Trial:
         alone, (concept,) = self.module("mace_core.training.alone"), self.concepts
         prompt = self.module("mace_core.concepts.prompts").plain_prompt(concept)
         conditioning = self.bench.encoder.conditioning(prompt.target)
-        heat = self.module("nodes.host.attention_maps").concept_heat(
+        heat = self.module("nodes.host.heat_maps").concept_heat(
             self.bench.model,
             self.bench.encoder,
             conditioning,
@@ -101,7 +101,7 @@ class Trial:
         masks = self.module("mace_core.training.masks").heat_to_mask(heat)
         text = alone.refined_text(self.bench.encoder, concept)
         settings = self.module("mace_core.training.settings").TrainSettings()
-        attention_model = self.module("nodes.host.network").attention_model
+        attention_model = self.module("nodes.host.attention").attention_model
         with attention_model(self.bench.model, conditioning, self.images.latents, training=False) as unet:
             images = self.module("mace_core.training.training_set").TrainingImages(
                 unet.scaled(self.images.latents), masks

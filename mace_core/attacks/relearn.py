@@ -15,9 +15,8 @@ from torch import Tensor
 from ..files.records import Record
 from ..training.factors import LowRank
 from ..training.lora import initial_factors
-from ..training.network import NoiseModel
+from ..training.network import TIMESTEPS, NoiseModel
 
-TIMESTEPS = 1000
 OnStep = Callable[[int, int, float], None]  # step, steps, loss; can raise to cancel
 
 

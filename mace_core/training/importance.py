@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .network import TIMESTEPS
+
 
 def timestep_probabilities(
-    t1: float = 200, t2: float = 400, gamma: float = 0.05, steps: int = 1000
+    t1: float = 200, t2: float = 400, gamma: float = 0.05, steps: int = TIMESTEPS
 ) -> Tensor:
     """xi(t) for t = 0 .. steps - 1, ``[steps]`` float64, sum 1.
 
@@ -28,6 +30,6 @@ def timestep_probabilities(
     return xi / xi.sum()
 
 
-def uniform_probabilities(steps: int = 1000) -> Tensor:
+def uniform_probabilities(steps: int = TIMESTEPS) -> Tensor:
     """The same probability for each timestep, ``[steps]`` float64: stage 2 without importance sampling."""
     return torch.full((steps,), 1 / steps, dtype=torch.float64)

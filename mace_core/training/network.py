@@ -1,4 +1,4 @@
-"""What stage 2 and the attacks need from a U-Net; nodes/host/network.py provides it."""
+"""What stage 2 and the attacks need from a U-Net; nodes/host/attention.py provides it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .factors import LowRank
 from .training_set import TrainingPrompts
 
 Result = TypeVar("Result")
+TIMESTEPS = 1000  # of the schedule that Stable Diffusion was trained with
 
 
 class AttentionModel(Protocol):

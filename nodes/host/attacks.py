@@ -1,13 +1,17 @@
 """Attacks that learn, inside the host. Each returns the MODEL and CONDITIONING to generate images with."""
 
+from typing import Any
+
 from ...mace_core.attacks.relearn import Budget, learn_embedding, retrain_lora
 from ...mace_core.concepts.prompts import plain_prompt
 from ...mace_core.encoder.alignment import locate
+from .attention import attention_model
 from .memory import may_be_tried_with_less, told_in_a_sentence
-from .network import attention_model
 
 
-def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_step):
+def with_learned_embedding(
+    model, encoder, concept, latents, budget: Budget, on_step
+) -> tuple[Any, list, list[float]]:
     """The model, the concept's CONDITIONING with learned vectors in place of its words, loss per step."""
     pair = plain_prompt(concept)
     tokens = encoder.encode([pair.target]).tokens[0]
@@ -24,7 +28,9 @@ def with_learned_embedding(model, encoder, concept, latents, budget: Budget, on_
     return model, [[learned.to(context), settings]], losses
 
 
-def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_step):
+def with_retrained_lora(
+    model, encoder, concept, latents, budget: Budget, on_step
+) -> tuple[Any, list, list[float]]:
     """A clone of the model with a LoRA on top of its patches, the concept's CONDITIONING, loss per step."""
     conditioning = encoder.conditioning(plain_prompt(concept).target)
     lora, losses = _learned(
@@ -39,7 +45,7 @@ def with_retrained_lora(model, encoder, concept, latents, budget: Budget, on_ste
     return clone, conditioning, losses
 
 
-def _learned(model, conditioning, latents, budget: Budget, learn):
+def _learned(model, conditioning, latents, budget: Budget, learn) -> Any:
     """The result of `learn` on the U-Net. If memory runs out, a second attempt recomputes activations.
 
     Raises ValueError if memory runs out again.

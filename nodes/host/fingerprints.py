@@ -49,7 +49,7 @@ def vae_fingerprint(vae) -> str | None:
     if type(vae) is not comfy.sd.VAE:
         return None
 
-    def compute():
+    def compute() -> str:
         digest = hashlib.sha256()
         for key, weight in sorted(vae.get_sd().items()):
             _add(digest, key, weight)

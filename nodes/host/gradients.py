@@ -7,6 +7,7 @@ therefore has other Parameters, which share the storage of resident weights and 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import comfy.float
 import comfy.ldm.modules.attention as host_attention
@@ -114,11 +115,11 @@ def differentiable(transformer_options: dict) -> dict:
     return options
 
 
-def _attention_with_gradient(_, *args, **named):
+def _attention_with_gradient(_, *args, **named) -> torch.Tensor:
     return host_attention.attention_pytorch(*args, **named)
 
 
-def _kept_apart(name: str, patch):
+def _kept_apart(name: str, patch) -> Any:
     if name == FORWARD_PATCH:
         kind, handler = patch
         return kind, _apart(handler)
@@ -129,14 +130,14 @@ def _apart(patch: Callable) -> Callable:
     """Patches of other nodes can write into their inputs, which autograd can still need. They get copies, and
     autograd saves copies while they run."""
 
-    def run(*inputs):
+    def run(*inputs) -> Any:
         with saved_tensors_hooks(torch.clone, lambda saved: saved):
             return patch(*map(_copied, inputs))
 
     return run
 
 
-def _copied(value):
+def _copied(value) -> Any:
     if torch.is_tensor(value):
         return value.clone()
     if isinstance(value, dict) and "h" in value:  # the inputs of a middle_block_after_patch

@@ -76,7 +76,7 @@ class HostJudge:
     def verdict(self, prompt_set: PromptSet, images: torch.Tensor) -> Verdict:
         """The verdict on the images [n, H, W, 3] in 0..1 of one prompt set."""
 
-        def look(start, number):
+        def look(start, number) -> torch.Tensor:
             check_interrupted()
             return self._judge.image_features(images[start : start + number])
 

@@ -1,8 +1,9 @@
 """Memory of a pass: how much it needs, how to use less, and the error when there is not enough."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import comfy.model_management
 import torch
@@ -68,7 +69,7 @@ def may_be_tried_with_less(error: Exception) -> bool:
 
 
 @contextmanager
-def told_in_a_sentence(what: str):
+def told_in_a_sentence(what: str) -> Iterator[None]:
     """Turn an out-of-memory error into a ValueError that says what to do, and unload all models.
 
     what: completes "There is not enough memory ...", such as "to train 'ship'".
@@ -137,7 +138,7 @@ def is_short_of_memory(patcher, layers, shape) -> bool:
 
 
 @contextmanager
-def checkpointed_blocks(network, layers):
+def checkpointed_blocks(network, layers) -> Iterator[None]:
     """Inside the context, blocks save only their inputs and run again in the backward pass.
 
     The block of the last map is excluded, because the U-Net stops inside it.
@@ -157,8 +158,8 @@ def checkpointed_blocks(network, layers):
             block.__dict__.pop("forward", None)
 
 
-def _computed_again(forward):
-    def run(*inputs, **named):
+def _computed_again(forward) -> Callable:
+    def run(*inputs, **named) -> Any:
         # the U-Net keeps writing into its options, but a block that runs again must see its own
         inputs = [_own(value) for value in inputs]
         named = {name: _own(value) for name, value in named.items()}
@@ -167,5 +168,5 @@ def _computed_again(forward):
     return run
 
 
-def _own(value):
+def _own(value) -> Any:
     return dict(value) if isinstance(value, dict) else value

@@ -5,6 +5,7 @@ Its licence is AGPL-3.0, so nothing else needs it, and it is imported only here,
 
 import importlib
 from importlib import metadata
+from typing import Any
 
 from ...mace_core.evaluation.exposed import Part
 from .checks import require_finite
@@ -40,7 +41,7 @@ def find_parts(images) -> tuple[list[list[Part]], str]:
     return found, metadata.version(PACKAGE)
 
 
-def _detector():
+def _detector() -> Any:
     try:
         return importlib.import_module(PACKAGE).NudeDetector()
     except ImportError as error:

@@ -4,6 +4,7 @@ Bypassing the node undoes it. LoRAs before the node stay in effect.
 """
 
 import re
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -56,7 +57,7 @@ class ErasurePatch(WeightAdapterBase):
         function,
         intermediate_dtype=torch.float32,
         original_weight=None,
-    ):
+    ) -> torch.Tensor:
         erasure, layer, U, D = self.weights
         check_fits(weight, layer, erasure)
         factors = None if U is None else (U, D)
@@ -89,7 +90,7 @@ def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
     return layers
 
 
-def apply_erasure(model, erasure: Erasure, strength: float = 1.0):
+def apply_erasure(model, erasure: Erasure, strength: float = 1.0) -> Any:
     """A clone of `model` with the erasure applied. With strength 0, the clone is bit-identical to `model`.
 
     Raises ValueError if the erasure does not fit the MODEL or one of its concepts is already erased.

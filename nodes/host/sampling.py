@@ -28,7 +28,7 @@ def draw_latents(model, positive, negative, count, size, steps, cfg, seed, on_st
     """
     width, height = size
 
-    def draw(start, number):
+    def draw(start, number) -> torch.Tensor:
         seeds = [(seed + i) % 2**64 for i in range(start, start + number)]
         empty = torch.zeros(number, CHANNELS, height // PIXELS, width // PIXELS)
         empty = comfy.sample.fix_empty_latent_channels(model, empty)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import comfy.model_management
 import torch
@@ -164,7 +165,7 @@ def _words(processor, phrase: str) -> list[list[int]]:
 
 
 @contextmanager
-def _loaded(family: Family, folder: Path):
+def _loaded(family: Family, folder: Path) -> Iterator[tuple[Any, torch.nn.Module, torch.device]]:
     """(processor, model, device), with the model on the host's device. Frees its memory afterwards."""
     processor, model = _read(family, folder)
     device = comfy.model_management.get_torch_device()
@@ -177,7 +178,7 @@ def _loaded(family: Family, folder: Path):
         comfy.model_management.soft_empty_cache()
 
 
-def _read(family: Family, folder: Path):
+def _read(family: Family, folder: Path) -> tuple[Any, torch.nn.Module]:
     import transformers
 
     # otherwise loading can compile or download kernels

@@ -5,6 +5,7 @@ Users can delete them at any time. A run computes what is missing.
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -23,7 +24,7 @@ def store_of(what: str) -> Store:
     return Store(Path(folder_paths.get_folder_paths(FOLDER)[0]) / what, BOUNDS[what])
 
 
-def without_refinement(model, concepts):
+def without_refinement(model, concepts) -> Any:
     """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
     targets = {canonical(concept.target) for concept in concepts}
     clone = model.clone()

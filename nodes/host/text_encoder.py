@@ -45,7 +45,7 @@ class HostTextEncoder:
         return self._words[phrase]
 
     def encode(self, prompts) -> EncodedPrompts:
-        def encode(start, number):
+        def encode(start, number) -> list[tuple[torch.Tensor, torch.Tensor]]:
             batch = self._tokenize_batch(prompts[start : start + number])
             tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
             return list(zip(tokens, self._encode_batch(batch), strict=True))

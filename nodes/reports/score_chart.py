@@ -46,13 +46,13 @@ class _Scaled:
     def __init__(self, pen):
         self._pen = pen
 
-    def text(self, place, text, colour, size, anchor="la"):
+    def text(self, place, text, colour, size, anchor="la") -> None:
         self._pen.text([FINE * each for each in place], text, colour, font(FINE * size), anchor=anchor)
 
-    def line(self, places, colour, width=1):
+    def line(self, places, colour, width=1) -> None:
         self._pen.line([FINE * each for each in places], colour, FINE * width)
 
-    def dot(self, x, y, colour, filled):
+    def dot(self, x, y, colour, filled) -> None:
         box = [FINE * each for each in (x - DOT, y - DOT, x + DOT, y + DOT)]
         self._pen.ellipse(box, colour if filled else "#ffffff", colour, 0 if filled else 2 * FINE)
 

@@ -26,7 +26,7 @@ def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
 def _measured(encoder, captions: list[str], progress: Progress) -> Prior:
     done = 0
 
-    def on_batch(count, total):
+    def on_batch(count, total) -> None:
         nonlocal done
         progress.step(f"caption {count} of {total}", count - done)
         done = count

@@ -14,8 +14,8 @@ from ...mace_core.training.exact import TrainingJob, train_concept_loras
 from ...mace_core.training.lora import ConceptLoRA
 from ...mace_core.training.settings import TrainSettings
 from ...mace_core.training.training_set import TrainingImages
+from ..host.attention import attention_model
 from ..host.memory import concepts_at_once, may_be_tried_with_less, told_in_a_sentence
-from ..host.network import attention_model
 from ..host.progress import TimedProgress
 from .training_set import ConceptImages, TrainingSet, images_of
 
@@ -70,7 +70,7 @@ def train_all(
         label = _label(group, total)
         progress.say(label)
 
-        def on_step(step, steps, *_):
+        def on_step(step, steps, *_) -> None:
             progress.step(label, len(group), f"step {step} of {steps}")
 
         return _group(model, encoder, group, settings, method, text_of, on_step)

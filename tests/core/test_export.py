@@ -94,13 +94,13 @@ def test_float16_rounds_and_loses_nothing(erasure, weights):
     assert 0 < delta.error < 1e-6 * delta.change
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_cancelled_export_leaves_nothing(erasure, weights, tmp_path, format):
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_cancelled_export_leaves_nothing(erasure, weights, tmp_path, form):
     def cancel(module):
         raise InterruptedError(module)
 
     with pytest.raises(InterruptedError, match="down_blocks"):
-        export_erasure(erasure, listed(weights), ExportSettings(format), tmp_path / "out", cancel)
+        export_erasure(erasure, listed(weights), ExportSettings(form), tmp_path / "out", cancel)
     assert os.listdir(tmp_path) == []
 
 
@@ -141,9 +141,9 @@ def test_the_report_adds_up(erasure, weights, tmp_path):
 
 def test_rank_0_after_stage_1_alone_is_refused(erasure, weights, tmp_path):
     refined = Erasure(erasure.T, LowRank(), erasure.concepts)
-    for format in (LORA, PEFT):
+    for form in (LORA, PEFT):
         with pytest.raises(ValueError, match="nothing to export: raise the rank"):
-            export_erasure(refined, listed(weights), ExportSettings(format, rank=0), tmp_path / "x")
+            export_erasure(refined, listed(weights), ExportSettings(form, rank=0), tmp_path / "x")
     assert "exact" not in export_erasure(refined, listed(weights), ExportSettings(FULL, 0), tmp_path / "x")
 
 

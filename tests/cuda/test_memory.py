@@ -18,7 +18,7 @@ def trained(comfy, loaded, low_memory):
     """The loss, all gradients on the CPU, and MiB that torch held at most."""
     side = loaded.side // 8
     generator = torch.Generator().manual_seed(0)
-    attention = comfy.module("nodes.host.network")
+    attention = comfy.module("nodes.host.attention")
     layers = comfy.module("nodes.host.patch").cross_attention_layers(loaded.model)
     d = next(iter(layers.values()))[1]
     context, x_t = (torch.randn(shape, generator=generator) for shape in ((1, 77, d), (1, 4, side, side)))

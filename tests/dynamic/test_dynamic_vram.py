@@ -85,7 +85,7 @@ def attention(comfy, loaded, model, training):
     (ship,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
     with torch.inference_mode():
         latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    open_model = comfy.module("nodes.host.network").attention_model
+    open_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), open_model(model, ship, latents, training) as unet:
         yield unet, ship[0][0].clone(), latents.clone()
 

@@ -40,13 +40,13 @@ class Exporting:
             "MACE_ApplyErasedModel", model=model or self.model, erasure=self.erasure, strength=strength
         )[0]
 
-    def export(self, format: str, rank: int = 0, model=None, precision: str = "float32") -> tuple[Path, str]:
+    def export(self, form: str, rank: int = 0, model=None, precision: str = "float32") -> tuple[Path, str]:
         """The file or folder written, and the report."""
         (report,) = self.comfy.call(
             "MACE_ExportErasure",
             model=model or self.model,
             erasure=self.erasure,
-            format=format,
+            format=form,
             rank=rank,
             name="ship",
             precision=precision,

@@ -89,7 +89,7 @@ def loss_of(maps):
 @contextmanager
 def in_the_host(comfy, family, training=True):
     model, conditioning, latents = family
-    module = comfy.module("nodes.host.network")
+    module = comfy.module("nodes.host.attention")
     with torch.inference_mode(), module.attention_model(model, conditioning, latents, training) as unet:
         yield unet, conditioning[0][0].clone(), latents.clone()
 

@@ -57,8 +57,8 @@ def test_a_lora_comes_closer_with_its_rank_and_a_full_rank_is_exact(exporting, e
 
 
 def test_the_host_reads_every_key(exporting, caplog):
-    for format, rank in (("full difference", 0), ("LoRA", 4)):
-        file, _ = exporting.export(format, rank)
+    for form, rank in (("full difference", 0), ("LoRA", 4)):
+        file, _ = exporting.export(form, rank)
         patched = exporting.with_stock_lora(file)
         assert {f"{layer}.weight" for layer in exporting.layers} == set(patched.patches)
     assert "not loaded" not in caplog.text and "lora key" not in caplog.text
@@ -147,12 +147,12 @@ def export(name: str = "ship", **inputs) -> dict:
     )
 
 
-@pytest.mark.parametrize("format, ending", [("LoRA", ".safetensors"), ("PEFT adapter", "")])
-def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(client, host, format, ending):
-    first = client.run(export(f"for_you/{format}", format=format))["export"]["text"][0].splitlines()
-    again = client.run(export(f"for_you/{format}", format=format, rank=5))["export"]["text"][0].splitlines()
-    assert first[0] == f"output/mace/for_you/{format}_00001{ending}"
-    assert again[0] == f"output/mace/for_you/{format}_00002{ending}"
+@pytest.mark.parametrize("form, ending", [("LoRA", ".safetensors"), ("PEFT adapter", "")])
+def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(client, host, form, ending):
+    first = client.run(export(f"for_you/{form}", format=form))["export"]["text"][0].splitlines()
+    again = client.run(export(f"for_you/{form}", format=form, rank=5))["export"]["text"][0].splitlines()
+    assert first[0] == f"output/mace/for_you/{form}_00001{ending}"
+    assert again[0] == f"output/mace/for_you/{form}_00002{ending}"
     assert first[1].startswith("Rank 4 in") and again[1].startswith("Rank 5 in")
     assert all((host.base / lines[0]).exists() for lines in (first, again))
 

@@ -154,7 +154,7 @@ def test_noised_inputs_and_timesteps_are_the_hosts_own(comfy, name):
         lambda module, inputs: read.append((inputs[0].clone(), inputs[1].clone()))
     )
     try:
-        attention_model = comfy.module("nodes.host.network").attention_model
+        attention_model = comfy.module("nodes.host.attention").attention_model
         with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
             x_t = unet.noise(unet.scaled(latents.clone()), torch.tensor([t]), eps.clone())
             unet.attention(x_t, torch.tensor([t]), conditioning[0][0].clone(), {})
@@ -186,7 +186,7 @@ def test_another_schedule_on_the_model_is_the_one_trained_with(comfy):
     with torch.inference_mode():
         conditioning = [[torch.zeros(1, 77, 128), {"pooled_output": torch.zeros(1, 64)}]]
         latents = torch.randn(1, 4, 8, 8)
-    attention_model = comfy.module("nodes.host.network").attention_model
+    attention_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, latents, training=False) as unet:
         plain, shifted = (
             each.get_model_object("model_sampling").sigmas[999] for each in (tiny_model("sdxl"), model)

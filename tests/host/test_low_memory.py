@@ -19,7 +19,7 @@ def in_training(comfy, model, low_memory, size=8):
     with torch.inference_mode():
         conditioning = [[torch.randn(1, 77, d, generator=generator), {"pooled_output": torch.ones(1, 64)}]]
         x_t = torch.randn(2, 4, size, size, generator=generator)
-    attention_model = comfy.module("nodes.host.network").attention_model
+    attention_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), attention_model(model, conditioning, x_t, low_memory=low_memory) as unet:
         yield unet, x_t.clone(), conditioning[0][0].clone()
 

@@ -74,8 +74,8 @@ def test_a_latent(comfy, graph):
         view(comfy, graph, graph.model, latent={"samples": torch.full((1, 4, 8, 8), NAN)})
 
 
-@pytest.mark.parametrize("format", ["LoRA", "full difference"])
-def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
+@pytest.mark.parametrize("form", ["LoRA", "full difference"])
+def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, form):
     options = {each.lower(): each for each in comfy.module("mace_core.erasure.export").FORMATS}
     _, erasure = comfy.call(
         "MACE_CrossAttnRefine", model=graph.model, clip=graph.clip, concepts=graph.concepts
@@ -88,7 +88,7 @@ def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, format):
             erasure=erasure,
             rank=4,
             name="x",
-            format=options[format.lower()],
+            format=options[form.lower()],
         )
     assert {path for path in set(comfy.base.rglob("*")) - kept if path.is_file()} == set()
 

@@ -22,7 +22,7 @@ def graph(comfy):
 def gradients(comfy, graph, model, whole=False, low_memory=False):
     """Of the maps or, through the whole network, of the predicted noise."""
     *_, conditioning, latents = graph
-    open_model = comfy.module("nodes.host.network").attention_model
+    open_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), open_model(model, conditioning, latents, low_memory=low_memory) as unet:
         lora = factors(unet.layers)
         x_t, context = latents.clone(), conditioning[0][0].clone()

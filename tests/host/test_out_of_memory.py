@@ -116,7 +116,7 @@ def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
 
 def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):
     monkeypatch.setattr(
-        comfy.module("nodes.host.network").HostAttentionModel,
+        comfy.module("nodes.host.attention").HostAttentionModel,
         "attention",
         lambda *_: (_ for _ in ()).throw(error()),
     )

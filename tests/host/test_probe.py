@@ -103,7 +103,7 @@ def test_what_an_attack_cannot_try_is_said(comfy, graph):
 
 def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
     """What they learned makes the erased network predict the noise of the concept's pictures better."""
-    module, attention = comfy.module("nodes.host.attacks"), comfy.module("nodes.host.network")
+    module, attention = comfy.module("nodes.host.attacks"), comfy.module("nodes.host.attention")
     sampling, relearn = comfy.module("nodes.host.sampling"), comfy.module("mace_core.attacks.relearn")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     (concept,) = graph.concepts
@@ -133,7 +133,7 @@ def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
 
 def test_the_noise_is_the_hosts_own(comfy, graph):
     """With a LoRA on activations as with the same LoRA as a patch on the weights."""
-    attention = comfy.module("nodes.host.network")
+    attention = comfy.module("nodes.host.attention")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     g = torch.Generator().manual_seed(3)
     with torch.inference_mode():

@@ -58,7 +58,7 @@ def sigmas_used(comfy, model, t):
     """What `noise` adds at each timestep: x_t of a picture of zeros and noise of ones."""
     with torch.inference_mode():
         conditioning, latents = [[torch.zeros(1, 77, 128), {}]], torch.zeros(len(t), 4, 8, 8)
-    open_model = comfy.module("nodes.host.network").attention_model
+    open_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), open_model(model, conditioning, latents[:1], training=False) as unet:
         return unet.noise(latents.clone(), t, torch.ones(len(t), 4, 8, 8))[:, 0, 0, 0]
 

@@ -54,7 +54,7 @@ def train(comfy, stage_2, items=None, method="exact") -> list:
 
 def batches_seen(comfy, monkeypatch):
     """The batch sizes the network is called with from now on."""
-    seen, model = [], comfy.module("nodes.host.network").HostAttentionModel
+    seen, model = [], comfy.module("nodes.host.attention").HostAttentionModel
     attention = model.attention
     monkeypatch.setattr(
         model, "attention", lambda self, x_t, *rest: seen.append(len(x_t)) or attention(self, x_t, *rest)
@@ -78,7 +78,7 @@ def test_concepts_in_one_batch_are_trained_as_alone(comfy, stage_2, monkeypatch)
 
 def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monkeypatch):
     """Of the first step, where the factors are the same to the bit."""
-    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.attention").HostAttentionModel, []
     attention = model.attention
 
     def recording(self, x_t, t, context, lora):
@@ -102,7 +102,7 @@ def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monk
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(comfy, stage_2, monkeypatch):
     expected = train(comfy, stage_2)
-    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.attention").HostAttentionModel, []
     attention = model.attention
 
     def small_device(self, x_t, *rest):
@@ -133,7 +133,7 @@ def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
 
 
 def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypatch):
-    model, seen = comfy.module("nodes.host.network").HostAttentionModel, []
+    model, seen = comfy.module("nodes.host.attention").HostAttentionModel, []
     queries = model.queries
     monkeypatch.setattr(
         model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(self, x_t, *rest)
@@ -153,7 +153,7 @@ def test_queries_are_those_behind_the_maps(comfy, stage_2):
     weights = model.model.state_dict()
     with torch.inference_mode():
         context = encoder.encode(["a photo of a ship"]).embeddings
-        attention_model = comfy.module("nodes.host.network").attention_model
+        attention_model = comfy.module("nodes.host.attention").attention_model
         with attention_model(model, encoder.conditioning(""), images.latents, training=False) as unet:
             x_t, t = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([300])
             queries = unet.queries(x_t, t, context.clone(), lambda q: q)

@@ -55,7 +55,7 @@ def test_a_second_model_adds_a_row_and_equal_models_look_alike(comfy, graph):
 
 
 def test_every_word_has_its_share(comfy, graph):
-    words = comfy.module("nodes.host.attention_maps")
+    words = comfy.module("nodes.host.heat_maps")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     with torch.inference_mode():
         names, heat = words.word_maps(graph.model, encoder, "a photo of a ship", torch.randn(2, 4, 8, 8))

@@ -24,9 +24,9 @@ def test_the_files_are_as_small_as_promised():
 @pytest.mark.parametrize("package", [re.sub(r"@[\d.]+$", "", package) for package in PACKAGES])
 def test_every_source_of_artwork_is_credited(package):
     notice = (REPOSITORY / "NOTICE").read_text()
-    credits = [line for line in notice.splitlines() if package in line]
-    assert credits, f"name {package} and its licence in NOTICE"
-    assert all(re.search(r"Apache|MIT|CC-BY 4\.0|OFL", line) for line in credits)
+    lines = [line for line in notice.splitlines() if package in line]
+    assert lines, f"name {package} and its licence in NOTICE"
+    assert all(re.search(r"Apache|MIT|CC-BY 4\.0|OFL", line) for line in lines)
 
 
 def test_the_world_is_as_large_as_promised():

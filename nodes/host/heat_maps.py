@@ -7,9 +7,9 @@ import torch
 from ...mace_core.encoder.alignment import locate
 from ...mace_core.training.attention_maps import attention_heat, word_heat, words_of
 from ...mace_core.training.factors import LowRank
+from .attention import attention_model
 from .checks import require_finite
 from .memory import told_in_a_sentence
-from .network import attention_model
 from .progress import check_interrupted
 from .sampling import NAN_DRAWN
 

@@ -5,6 +5,7 @@ on the U-Net as the host manages it, a pass with gradients on ordinary weights (
 """
 
 import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import comfy.model_management
@@ -15,11 +16,11 @@ import torch
 from comfy.model_patcher import set_model_options_patch_replace
 
 from ...mace_core.training.factors import KEY, LowRank, keys_of
+from ...mace_core.training.network import TIMESTEPS
 from .gradients import differentiable, is_dynamic, ordinary_weights
 from .memory import checkpointed_blocks, is_short_of_memory, maps_memory, training_memory
 from .patch import cross_attention_layers
 
-TIMESTEPS = 1000  # of Stable Diffusion's training schedule; mace_core uses the same numbers
 BLOCK = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2")
 
 
@@ -44,7 +45,7 @@ class HostAttentionModel:
         """Samples of a LATENT, scaled as the U-Net expects them."""
         return self._patcher.model.process_latent_in(latents.float())
 
-    def noise(self, x_0, t, eps):
+    def noise(self, x_0, t, eps) -> torch.Tensor:
         sampling = self._patcher.get_model_object("model_sampling")
         x_0 = x_0.to(self.device)
         return sampling.noise_scaling(self._sigma(t, len(x_0)), eps.to(x_0), x_0)
@@ -110,11 +111,11 @@ class _Pass:
         self._lora = lora
         self._context = None
 
-    def remember(self, n, context, value, extra_options):
+    def remember(self, n, context, value, extra_options) -> tuple:
         self._context = context
         return n, context, value
 
-    def record(self, name, last, q, k, v, heads):
+    def record(self, name, last, q, k, v, heads) -> torch.Tensor:
         batch, places, width = q.shape
         dtype = v.dtype
         k, v = self._with_lora(k, f"{name}.to_k"), self._with_lora(v, f"{name}.to_v")
@@ -126,7 +127,7 @@ class _Pass:
             raise _LastMap
         return (probabilities @ v).transpose(1, 2).reshape(batch, places, width).to(dtype)
 
-    def _with_lora(self, projected, layer):
+    def _with_lora(self, projected, layer) -> torch.Tensor:
         if layer not in self._lora:
             return projected
         U, D = self._lora[layer]
@@ -135,7 +136,9 @@ class _Pass:
 
 
 @contextmanager
-def attention_model(model, conditioning, latents, training=True, low_memory=None):
+def attention_model(
+    model, conditioning, latents, training=True, low_memory=None
+) -> Iterator[HostAttentionModel]:
     """A HostAttentionModel on `model`, outside inference mode, for inputs of the latents' shape.
 
     conditioning: one entry for all samples, or one per concept, with the samples grouped by concept.
@@ -163,7 +166,7 @@ def attention_model(model, conditioning, latents, training=True, low_memory=None
 def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> dict:
     """Transformer options for one pass: those of the MODEL, and patches that record the maps."""
 
-    def replacement(name, last):
+    def replacement(name, last) -> Callable:
         return lambda q, k, v, extra_options: recorded.record(name, last, q, k, v, extra_options["n_heads"])
 
     options = model_options["transformer_options"]
