@@ -1,7 +1,7 @@
 """`make hosts HOSTS="/path/to/ComfyUI ..."`: runs the tests that need a host on each of these ComfyUIs.
 
-Writes docs/results/hosts.json and, from its numbers, hosts.md. The row of a version stays until that version
-runs again. Exits with 1 if a test fails.
+Writes docs/results/hosts.json and its page, hosts.md. A version keeps its row until you run it again. Exits
+with 1 if a test fails.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from mace_core.files.atomic import written_whole
 RESULTS = REPOSITORY / "docs" / "results"
 ROOMS = {name: arguments for name, arguments in rooms().items() if name in APART}
 COLUMNS = {"front_end": "front end", "python": "Python", "torch": "torch", "date": "date"}
-PAGE = """# Hosts the tests were run on
+PAGE = """# Tested versions of ComfyUI
 
-Written by `make hosts` from `hosts.json`: for each ComfyUI its own requirements and its own front end, on a
-processor, all tests that need a host. Tests are skipped where a host does not have what they are about.
+`make hosts` writes this page from `hosts.json`. It runs all tests that need ComfyUI, on a CPU, with each
+version's own requirements and front end. A test is skipped if the version lacks the feature it tests.
 
 """
 ASK = """
@@ -38,7 +38,7 @@ print(json.dumps({"front_end": version("comfyui-frontend-package"), "python": pl
 
 
 def measure(folder: Path, rooms: Mapping[str, list[str]] = ROOMS) -> tuple[str, dict]:
-    """Run the rooms on one host; returns the host's version and its row."""
+    """Run the rooms (groups of tests) on one host. Returns the host's version and its row."""
     os.environ["COMFYUI_PATH"] = str(folder)
     python = host_python(folder)
     asked = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=True).stdout
@@ -52,7 +52,7 @@ def passed(row: Mapping) -> bool:
 
 
 def page(rows: Mapping[str, Mapping]) -> str:
-    """The page: one line per host, the oldest version first."""
+    """The page: one row per host, oldest version first."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row["rooms"]))
     head = ["ComfyUI", *COLUMNS.values(), *names]
     lines = [head, ["---"] * len(head)]
@@ -76,7 +76,7 @@ def in_order(version: str) -> tuple[int, ...]:
 
 
 def keep(version: str, row: Mapping, folder: Path = RESULTS) -> None:
-    """Write a row at once, so that it survives if a later host is interrupted."""
+    """Write a row immediately, so that it is not lost if a later host is interrupted."""
     path = folder / "hosts.json"
     rows = (json.loads(path.read_text()) if path.exists() else {}) | {version: row}
     rows = {each: rows[each] for each in sorted(rows, key=in_order)}

@@ -1,7 +1,7 @@
-"""The bundled miniature in the real host, asked in batches: what every table of docs/results is made with.
+"""The bundled miniature in a real host, generating in batches: the basis of the tables about erasures.
 
-Many prompts share a batch, through the host's own sampler. Picture i of a prompt depends on the seed and on
-i alone, so that two models are compared on the same noise.
+Prompts share a batch in the host's own sampler. Image i of a prompt depends only on the seed and on i, so two
+models are compared on the same noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,16 @@ from mini.checkpoint import CHECKPOINT, FILES
 from mini.vocabulary import JUDGE, choices, load_world
 
 SIZE, CFG, SEED = 64, 4.0, 7
-SAMPLER, SCHEDULER, STEPS = "dpmpp_2m", "karras", 10  # fewer than euler needs: thousands of pictures a table
+SAMPLER, SCHEDULER, STEPS = "dpmpp_2m", "karras", 10  # fewer than euler needs: thousands of images per table
 BATCH = 64
 
 
 class Bench:
-    """`model`, `clip`, `vae`: the miniature; `concepts`: name -> its entry in mini/world.json."""
+    """The loaded miniature and its judge.
+
+    `model`, `clip`, `vae`: the miniature's objects; `concepts`: name -> its entry in mini/world.json;
+    `images`: images per prompt.
+    """
 
     def __init__(self, host: InProcess | None = None, images: int = 16):
         self.host, self.images, self.judge = host or load_host(), images, Judge.load(JUDGE)
@@ -33,14 +37,14 @@ class Bench:
         self._embeddings: dict[str, Tensor] = {}
 
     def run(self, node_id: str, **inputs) -> tuple:
-        """A node with the defaults of its other inputs."""
+        """Run a node; inputs that are not given have their defaults."""
         schema = self.host.nodes[node_id].define_schema()
         defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
         defaults = {name: value for name, value in defaults.items() if value is not None}
         return self.host.call(node_id, **{**defaults, **inputs})
 
     def drawn(self, model, prompts: Sequence[str]) -> Tensor:
-        """`images` pictures of each prompt in a row: [len(prompts) * images, 64, 64, 3] in 0..1."""
+        """`images` images per prompt, prompt by prompt: [len(prompts) * images, 64, 64, 3] in 0..1."""
         asked = [prompt for prompt in prompts for _ in range(self.images)]
         parts = [asked[start : start + BATCH] for start in range(0, len(asked), BATCH)]
         return torch.cat([self._batch(model, part, start * BATCH) for start, part in enumerate(parts)])
@@ -75,8 +79,8 @@ class Bench:
         return self._embeddings[prompt]
 
     def shares(self, model, asked: Sequence[tuple[str, str]]) -> list[float]:
-        """For each (concept, phrase): the share of its pictures, drawn as `phrase`, that the judge names as
-        the concept (0..1), top-1 among all that the picture may show."""
+        """For each (concept, phrase): the share of images generated from `phrase` that the judge classifies
+        as the concept (0..1), top-1 among everything an image can show."""
         prompts = [self.prompt(name, phrase) for name, phrase in asked]
         pictures = self.drawn(model, prompts).split(self.images)
         return [self.share(each, name) for each, (name, _) in zip(pictures, asked, strict=True)]
@@ -90,16 +94,17 @@ class Bench:
         return KINDS[self.concepts[name]["kind"]].plain.format(phrase)
 
     def names(self, model, names: Sequence[str]) -> dict[str, float]:
-        """Concept -> how often it is drawn under its own name."""
+        """Concept -> the share of images (0..1) that show it when the prompt has its name."""
         return dict(zip(names, self.shares(model, [(name, name) for name in names]), strict=True))
 
     def synonyms(self, model, name: str) -> float:
-        """How often a concept's synonyms draw it, on average; 0 without synonyms."""
+        """The share of images (0..1) that show the concept when the prompt has a synonym: the mean over its
+        synonyms, 0 without synonyms."""
         asked = [(name, phrase) for phrase in self.concepts[name]["synonyms"]]
         return mean(self.shares(model, asked)) if asked else 0.0
 
     def lines(self, names: Sequence[str]) -> str:
-        """Lines for Erase Concepts, each concept with its usual surrogate."""
+        """Lines for Erase Concepts: each concept with its default surrogate."""
         told: Mapping[str, Mapping] = self.concepts
         return "\n".join(f"{told[name]['kind']}: {name} -> {told[name]['surrogate']}" for name in names)
 
@@ -110,6 +115,6 @@ def mean(values: Sequence[float]) -> float:
 
 
 def fingerprints() -> dict[str, str]:
-    """sha256 of the files the figures belong to."""
+    """SHA-256 of the measured files, by name: figures are valid for these files only."""
     paths = FILES / CHECKPOINT, JUDGE / WEIGHTS
     return {path.name: file_hash(path) for path in paths}

@@ -25,8 +25,10 @@ def others(world: Mapping, concept: Mapping) -> list[str]:
 
 
 def without(concept: Mapping, captions: str) -> str:
-    """The captions, one per line, that name neither the concept nor a synonym: the prior must not preserve
-    what is erased."""
+    """The captions, one per line, without those that name the concept or a synonym.
+
+    A prior must not preserve what is erased.
+    """
     phrases = "|".join(map(re.escape, (concept["name"], *concept["synonyms"])))
     named = re.compile(rf"\b(?:{phrases})s?\b", re.IGNORECASE)
     return "\n".join(line for line in captions.splitlines() if not named.search(line))

@@ -1,4 +1,4 @@
-"""The erasures that the tables compare, made by the pack's nodes with their default settings."""
+"""The erasures that the tables compare, made with the pack's nodes and their default settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ FULL, REFINED, AVERAGED, UNFOCUSED, EXACT, UCE = (
 
 @dataclass(frozen=True)
 class Material:
-    """Stages 1 and 2 of a list: what fusion works on."""
+    """The results of stages 1 and 2 for a list of concepts: the inputs of fusion."""
 
     prior: object
     refined: object  # MODEL
@@ -30,7 +30,10 @@ class Material:
 
 
 def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]):
-    """The MODEL without the concepts `erase`; the prior names those to `keep`. All of mini/world.json."""
+    """The erased MODEL: `erase` lists the concepts to erase, `keep` those that the prior preserves.
+
+    All names are from mini/world.json.
+    """
     if method == UNEDITED:
         return bench.model
     if method == UCE:
@@ -44,7 +47,7 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
 
 
 def training_of(method: str) -> dict | None:
-    """What differs from the defaults of Train Concept LoRA; None: stage 2 is left out."""
+    """The inputs of Train Concept LoRA that differ from their defaults; None skips stage 2."""
     return {REFINED: None, UNFOCUSED: {"focal_sampling": False}, EXACT: {"method": "exact"}}.get(method, {})
 
 
@@ -61,8 +64,10 @@ def stages_1_and_2(
 
 
 def pictures(bench: Bench, concepts):
-    """A masked training set. The host's folder keeps it, as it keeps LoRAs, for lists with the same
-    concepts."""
+    """A masked training set.
+
+    The host's folder caches it by concept, like LoRAs: later lists with the same concepts reuse it.
+    """
     drawn, _ = bench.run(
         "MACE_DrawConcepts",
         model=bench.model,
@@ -98,14 +103,14 @@ def fuse(bench: Bench, material: Material):
 
 
 def average(bench: Bench, material: Material):
-    """The paper's naive integration (table 4): W T1 and the mean of all U_i D_i."""
+    """The paper's naive integration (table 4): W T1 plus the mean of all U_i D_i."""
     factors = bench.host.module("mace_core.training.factors")
     edits = [lora.low_rank.scaled(1 / len(material.loras)) for lora in material.loras]
     return replace(material.stage_1, low_rank=factors.cat(edits))
 
 
 def uce_erasure(bench: Bench, erase: Sequence[str], keep: Sequence[str]):
-    """UCE's matrix in the shape of an erasure, so that it is applied by the same node."""
+    """UCE's matrix as an erasure, so that the same node applies it."""
     (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
     _, shape = bench.run("MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=concepts)
     pairs = [(concept.target, concept.surrogate) for concept in concepts]
@@ -115,6 +120,6 @@ def uce_erasure(bench: Bench, erase: Sequence[str], keep: Sequence[str]):
 
 
 def preserved(bench: Bench, keep: Sequence[str]):
-    """The prior of the names to keep, None for none."""
+    """The prior of the concepts to preserve; None if there are none."""
     names = "\n".join(f"{bench.concepts[name]['kind']}: {name}" for name in keep)
     return bench.run("MACE_PreservePrior", clip=bench.clip, captions="", names=names)[0] if keep else None

@@ -1,4 +1,4 @@
-"""Line plots of the results, with matplotlib (dev/bench/requirements.txt)."""
+"""Line plots of results. Needs matplotlib (dev/bench/requirements.txt)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ class Line:
 
 
 def lines(path: Path, across: str, up: str, told: Sequence[Line]) -> None:
-    """One panel, x on a logarithmic scale, ticks where there are points."""
+    """Write one panel to `path`: x on a logarithmic scale, with a tick at each point.
+
+    across, up: the labels of the axes; told: the lines.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""README's table of what `make results` and `make mass` found."""
+"""README's table of the results of `make results` and `make mass`."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ END = "<!-- end of the results -->"
 
 
 def write() -> None:
-    """Rewrite the table when all numbers are there."""
+    """Rewrite the table in README, if both commands have been run."""
     if all(path.exists() for path in _paths()):
         README.write_text(with_marked(README.read_text(), BEGIN, END, summary()))
 
@@ -22,9 +22,9 @@ def summary() -> str:
     objects, mass = (json.loads(path.read_text()) for path in _paths())
     average = {method: objects["objects"][method]["average"] for method in (FULL, REFINED, UCE)}
     rows = [
-        "| in % | MACE | refinement only | UCE's closed form |",
+        "| percent | MACE | refinement only | UCE's closed form |",
         "|---|---|---|---|",
-        "| [ten classes](docs/results/objects.md), one at a time: H_o relative, average | "
+        "| [ten classes](docs/results/objects.md), one at a time: average H_o relative | "
         + " | ".join(f"{each['h_o_relative']:.1f}" for each in average.values())
         + " |",
     ]

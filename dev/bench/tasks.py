@@ -1,5 +1,7 @@
-"""Two cores, many measurements: each is a task of its own, done by one of two processes and kept as JSON as
-soon as it is finished, so that an interrupted run goes on where it was."""
+"""Measurements as tasks: a pool of processes runs them and saves each result as JSON when it is finished.
+
+An interrupted run therefore resumes where it stopped.
+"""
 
 import importlib
 import json
@@ -20,7 +22,10 @@ KEPT = REPOSITORY / ".cache" / "bench"
 
 @dataclass(frozen=True)
 class Task:
-    """`module:function` is called with the process's Bench and `given`, and returns what JSON can hold."""
+    """One measurement: `function`, as "module:function", is called with the process's Bench and `given`.
+
+    It must return a value that JSON can represent.
+    """
 
     name: str
     function: str
@@ -28,7 +33,7 @@ class Task:
 
 
 def kept_folder(name: str) -> Path:
-    """Where a run keeps what it has: another one when the model or the judge is another."""
+    """The folder for a run's finished results. It depends on the hashes of the model and of the judge."""
     from dev.bench.bench import fingerprints
 
     folder = KEPT / "-".join([name, *(each[:8] for each in fingerprints().values())])
@@ -37,7 +42,7 @@ def kept_folder(name: str) -> Path:
 
 
 def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
-    """Every task's result by its name. Results of earlier runs in `folder` are taken as they are."""
+    """Task name -> result. Results of earlier runs in `folder` are reused."""
     if waiting := [(task, folder, images) for task in tasks if not _file(folder, task).exists()]:
         spawn = multiprocessing.get_context("spawn")
         with spawn.Pool(processes) as pool:
@@ -48,7 +53,7 @@ def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dic
 
 @cache
 def _bench(host: Path, images: int):
-    """One Bench per process: the host stays loaded."""
+    """One Bench per process, so that the host stays loaded."""
     import torch
 
     from dev.bench.bench import Bench

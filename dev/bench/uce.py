@@ -1,11 +1,11 @@
 """UCE's closed form (Gandikota et al., "Unified Concept Editing in Diffusion Models", WACV 2024), for
-comparison: our own implementation of its equation 7, at the settings its authors publish.
+comparison: our own implementation of its equation 7, with the settings that its authors publish.
 
     W* = (sum_E W v c^T + a sum_P W c c^T + b W) (sum_E c c^T + a sum_P c c^T + b I)^-1
 
-c: embeddings of the name to erase, from its last token to the end of the context; v: those of the surrogate,
-from its last token on; P: all tokens of the names to keep and of the empty prompt. W factors out on the left
-as it does in MACE, so that W* = W T and the result is an erasure without low-rank factors.
+c: embeddings of the target, from its last token to the end of the context; v: those of the surrogate, from
+its last token on; P: all tokens of the names to preserve and of the empty prompt. W factors out on the left,
+as in MACE: W* = W T, so the result is an erasure without low-rank factors.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from mace_core.encoder.text_encoder import TextEncoder
 from mace_core.refinement.refine import right_divide
 
 IDENTITY = 0.5  # b, the authors' "lamb"
-LEAST_PRESERVED = 0.1  # a = max(0.1, 1 / number of prompts to keep)
+LEAST_PRESERVED = 0.1  # a = max(0.1, 1 / number of prompts to preserve)
 
 
 def uce(encoder: TextEncoder, pairs: Sequence[tuple[str, str]], keep: Sequence[str]) -> Tensor:
-    """T ``[d, d]`` float64 for (name, surrogate) pairs and the names to keep."""
+    """T ``[d, d]`` float64 for (target, surrogate) pairs; keep: the names to preserve."""
     kept = _encode(encoder, ["", *keep])
     d = kept.shape[-1]
     preserve = max(LEAST_PRESERVED, 1 / len(kept))
@@ -37,7 +37,7 @@ def uce(encoder: TextEncoder, pairs: Sequence[tuple[str, str]], keep: Sequence[s
 
 
 def from_last_token(encoder: TextEncoder, name: str) -> Tensor:
-    """Embeddings from the last of a name's tokens to the end of the context, ``[n, d]``."""
+    """Embeddings ``[n, d]``, from the last token of a name to the end of the context."""
     return _encode(encoder, [name])[0, len(encoder.word_tokens(name)) :]
 
 

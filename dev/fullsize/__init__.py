@@ -1,1 +1,1 @@
-"""Models of real size through the whole pack, on random weights: shapes, memory, seconds, file formats."""
+"""Full-size models with random weights through the whole pack: shapes, memory, time, file formats."""

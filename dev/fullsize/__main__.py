@@ -1,9 +1,9 @@
 """`make fullsize`, or `python -m dev.fullsize [sd15 sd21 sdxl] [stages memory ...]`.
 
-Measures, and writes docs/results/fullsize.json, the tables of it (fullsize.md), README's table of families.
+Measures, then writes docs/results/fullsize.json, its tables (fullsize.md), and README's table of families.
 
-Every measurement has a process of its own, so that its memory is its own. What is not named keeps what was
-measured before.
+Each measurement runs in a separate process, so that its peak memory is its own. Measurements that you do not
+name keep their previous results.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dev.fullsize.summary import write as write_summary
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "fullsize.json"
 KINDS = ("stages", "memory", "fast_memory", "closed_form", "once")
-RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # what is freed leaves the process, so that peaks are true
+RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # freed memory leaves the process: peaks are correct
 
 
 def main(*names: str) -> None:
     if unknown := set(names) - {*FAMILIES, *KINDS}:
         known = ", ".join([*FAMILIES, *KINDS])
-        raise SystemExit(f"There is no {min(unknown)}: name some of {known}, or none.")
+        raise SystemExit(f"Unknown name '{min(unknown)}': use any of {known}, or none for all.")
     results = {kind: {} for kind in KINDS}
     results |= json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in [name for name in FAMILIES if name in names] or FAMILIES:
@@ -41,7 +41,7 @@ def main(*names: str) -> None:
 
 
 def measure(kind: str, name: str, path: str) -> None:
-    """What runs in a process of its own."""
+    """Run one measurement in this process and write its result to `path` as JSON."""
     result = importlib.import_module(f"dev.fullsize.{kind}").run(FAMILIES[name])
     Path(path).write_text(json.dumps(result))
 

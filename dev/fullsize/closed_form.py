@@ -1,4 +1,4 @@
-"""Stage 1 for a hundred concepts of 30 prompt pairs and more, everything but the text encoder's own work."""
+"""Stage 1 for 100 concepts with 30 or more prompt pairs each, without the time of the text encoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONCEPTS = 100
 
 
 class RandomEmbeddings:
-    """The family's own tokens, and random numbers for embeddings. `seconds`: of the process, to make them."""
+    """A text encoder with the family's tokens and random embeddings; `seconds`: CPU time spent in it."""
 
     fingerprint = "random"
 
@@ -44,7 +44,7 @@ class RandomEmbeddings:
 
 
 def run(family: Family) -> dict:
-    """Seconds of CPU after text encoding, per core, and the memory that comes on top, in MiB."""
+    """CPU seconds, those of text encoding, the rest per thread, and the extra peak memory in MiB."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as base:
@@ -67,7 +67,7 @@ def run(family: Family) -> dict:
 
 
 def _tokenizing(pack, family: Family):
-    """The pack's text encoder on a CLIP that has the family's tokenizers and no weights."""
+    """The pack's text encoder on a CLIP with the family's tokenizers and without weights."""
     import comfy.sd
     import comfy.supported_models
 
@@ -78,7 +78,7 @@ def _tokenizing(pack, family: Family):
 
 
 def _refined(comfy, encoder) -> dict:
-    """As the node 'Cross-Attention Refinement' does it."""
+    """Does the same as the node Cross-Attention Refinement."""
     moments, refine = (comfy.module(f"mace_core.refinement.{name}") for name in ("moments", "refine"))
     Concept = comfy.module("mace_core.concepts.concepts").Concept
     prompt_pairs = comfy.module("mace_core.concepts.prompts").prompt_pairs

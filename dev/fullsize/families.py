@@ -1,4 +1,4 @@
-"""The families MACE edits, as the host describes them: its own classes with random weights."""
+"""The model families that MACE edits, built from the host's own classes with random weights."""
 
 from __future__ import annotations
 
@@ -49,13 +49,15 @@ _VAE = {
     "attn_resolutions": [],
     "dropout": 0.0,
 }
-_V_MARK = "output_blocks.11.1.transformer_blocks.0.norm1.bias"  # the host knows SD2.1 by its spread
+# the host detects v-prediction in SD2 by the standard deviation of this tensor
+_V_MARK = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 
 
 @dataclass(frozen=True)
 class Family:
-    """config: name of the class in comfy.supported_models; pixels: the image side of the family;
-    tested: the side the stages run at on a CPU; widths: attn2 projections by output width."""
+    """config: name of the class in comfy.supported_models; d: width of the text embeddings; pixels: the
+    family's image size; tested: the image size at which the stages run on a CPU; widths: number of attn2
+    projections by output width."""
 
     name: str
     config: str
@@ -76,9 +78,9 @@ FAMILIES = {
 
 
 def network(family: Family, dtype, compute=None, device="cpu", **changes):
-    """The host's model object of a family: `dtype` is stored, `compute` is calculated with.
+    """The host's model object for a family. dtype: of the stored weights; compute: for computing.
 
-    changes: of the U-Net's description (in_channels=9 is the inpainting variant).
+    changes: overrides of the U-Net's configuration (in_channels=9 is the inpainting variant).
     """
     import comfy.supported_models
     import torch
@@ -90,14 +92,18 @@ def network(family: Family, dtype, compute=None, device="cpu", **changes):
 
 
 def randomise(module, seed: int = 0) -> None:
-    """Weights that keep activations of order one, in place: a fan-in spread, norms at one, small biases.
+    """Fill a module with random weights in place: scaled by fan-in, norms at 1, small biases.
 
-    They are cut from one long row of random numbers: seconds, where billions of draws take minutes.
+    Activations stay of order 1. The weights are slices of one long row of random numbers: this takes seconds,
+    whereas sampling billions of numbers takes minutes.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    row, start = torch.rand(4_194_301, generator=generator) * 2 - 1, 0  # a prime: no two weights alike
+    row, start = (
+        torch.rand(4_194_301, generator=generator) * 2 - 1,
+        0,
+    )  # a prime, so that no two weights are equal
     for name, parameter in module.named_parameters():
         if parameter.ndim == 1 and name.endswith("weight"):
             spread, mean = 0.0, 1.0
@@ -111,7 +117,7 @@ def randomise(module, seed: int = 0) -> None:
 
 
 def random_model(family: Family, dtype, compute=None, **changes):
-    """MODEL with random weights, as the host's loaders make it: with dynamic VRAM where it is started."""
+    """A MODEL with random weights, built as in the host's loaders: with dynamic VRAM if that is active."""
     import comfy.model_management as management
     import comfy.model_patcher
 
@@ -124,7 +130,7 @@ def random_model(family: Family, dtype, compute=None, **changes):
 
 
 def random_clip(family: Family):
-    """CLIP with random weights, of full size."""
+    """A full-size CLIP with random weights."""
     import comfy.sd
     import comfy.supported_models
 
@@ -135,7 +141,7 @@ def random_clip(family: Family):
 
 
 def random_vae():
-    """VAE with random weights, of full size: the host recognises it by its tensors."""
+    """A full-size VAE with random weights; the host recognises it by its tensors."""
     import comfy.sd
     from comfy.ldm.models.autoencoder import AutoencoderKL
 

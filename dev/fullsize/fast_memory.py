@@ -1,7 +1,7 @@
-"""What the fast trainer holds beside the weights: its samples one by one, as it runs, and all at once.
+"""Memory of the fast trainer beyond the weights, with its samples one by one (as in the pack) or all at once.
 
-Computed in float32, as some processors take minutes for one pass in half precision; a card that computes in
-half precision holds less. The weights are counted in half precision.
+Computed in float32, because some CPUs take minutes for one pass in half precision; a GPU that computes in
+half precision needs less. The weights are counted in half precision.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AT_ONCE, ONE_BY_ONE = "all at once", "one by one"
 
 
 def run(family: Family) -> dict:
-    """Peaks in MiB, measured and extrapolated as those of a training step (dev/fullsize/memory.py)."""
+    """Peaks in MiB, measured and extrapolated as for a training step (dev/fullsize/memory.py)."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as base:
@@ -61,5 +61,5 @@ def _peak(comfy, model, family: Family, side: int, mode: str) -> float:
             fast.sample_moments(unet, sample, x_t, (side, side))
 
         peak = peak_allocated(at_once if mode == AT_ONCE else one_by_one)
-    print(f"  {side} x {side} latent, {mode}: {peak:.0f} MiB", flush=True)
+    print(f"  latent {side} x {side}, {mode}: {peak:.0f} MiB", flush=True)
     return peak

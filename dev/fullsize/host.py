@@ -1,4 +1,4 @@
-"""The host as it runs on a card: with torch's own attention, whose memory does not grow with its square."""
+"""The host with PyTorch attention, as on a GPU: its memory does not grow quadratically."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def hosted(base: Path, on_cpu: bool = True) -> InProcess:
     import_from_host()
     from comfy.cli_args import args
 
-    args.use_pytorch_cross_attention = True  # before comfy.ldm.modules.attention chooses
+    args.use_pytorch_cross_attention = True  # must be set before comfy.ldm.modules.attention is imported
     return load_host(base, on_cpu)

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of a piece of work in this process."""
+"""Time and peak memory of a function call in this process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MIB = 2**20
 
 
 def stage(work: Callable):
-    """`work()` and what it took: seconds, seconds of CPU, and the process's peak of resident memory in MiB.
+    """The result of `work()`, and its seconds, CPU seconds and peak resident memory in MiB.
 
-    The kernel's high-water mark is set back before, so that the peak is this piece's own.
+    The kernel's high-water mark is reset first, so that the peak belongs to this call.
     """
     Path("/proc/self/clear_refs").write_text("5")
     before, wall, cpu = _status("VmRSS"), time.perf_counter(), time.process_time()
@@ -27,7 +27,8 @@ def stage(work: Callable):
 
 
 def peak_allocated(work: Callable) -> float:
-    """MiB that torch held at most beyond what it held before, by every allocation its profiler saw."""
+    """The peak memory in MiB that torch allocates during `work()`, from its profiler; raises RuntimeError if
+    the profiler records none."""
     import torch
 
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as run:
@@ -42,7 +43,9 @@ def peak_allocated(work: Callable) -> float:
         held += size
         peak = max(peak, held)
     if not peak:
-        raise RuntimeError("torch's profiler saw no allocation: this build does not record memory.")
+        raise RuntimeError(
+            "torch's profiler recorded no allocation: use a build of torch that profiles memory."
+        )
     return peak / MIB
 
 

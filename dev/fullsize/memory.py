@@ -1,4 +1,4 @@
-"""What a training step holds beside the weights, counted by every allocation of torch."""
+"""Memory of a training step beyond the weights, counted from torch's allocations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dev.fullsize.families import Family, random_model
 from dev.fullsize.host import hosted
 from dev.fullsize.measure import MIB, peak_allocated
 
-SIDES = (32, 48)  # of the latent; what is held grows with its area
+SIDES = (32, 48)  # of the latent; memory grows with its area
 
 
 def run(family: Family) -> dict:
-    """Peaks in MiB, measured at SIDES and extrapolated on a line to the family's own size.
+    """Peaks in MiB, measured at SIDES and extrapolated linearly to the family's own size.
 
-    bfloat16 is stored and calculated with, as many bytes as float16 on a card.
+    Weights are stored and computed in bfloat16, which takes as many bytes as float16 on a GPU.
     """
     import torch
 
@@ -36,7 +36,7 @@ def run(family: Family) -> dict:
 
 
 def extrapolated(family: Family, peak: Callable[[int], float]) -> dict:
-    """`peak` in MiB at SIDES of the latent, and on a line in its area at the family's own side."""
+    """`peak` in MiB at SIDES, and extrapolated linearly in the latent's area to the family's own side."""
     own, peaks = family.pixels // 8, [peak(side) for side in SIDES]
     slope = (peaks[1] - peaks[0]) / (SIDES[1] ** 2 - SIDES[0] ** 2)
     return {
@@ -47,7 +47,7 @@ def extrapolated(family: Family, peak: Callable[[int], float]) -> dict:
 
 
 def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
-    """One step of the pack's own training, on one random image."""
+    """Peak in MiB of one step of the exact trainer, with one random image."""
     import torch
 
     training_set = comfy.module("mace_core.training.training_set")
@@ -66,5 +66,5 @@ def _peak(comfy, model, family: Family, side: int, low_memory: bool) -> float:
         peak = peak_allocated(
             lambda: train.train_concept_lora(unet, prompts, images, concept, train.TrainSettings(steps=1))
         )
-    print(f"  {side} x {side} latent, {'low memory' if low_memory else 'kept'}: {peak:.0f} MiB", flush=True)
+    print(f"  latent {side} x {side}, {'low memory' if low_memory else 'kept'}: {peak:.0f} MiB", flush=True)
     return peak

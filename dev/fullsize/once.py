@@ -1,6 +1,6 @@
-"""Work that is done once: T brought to a device, a network hashed. And a prior in two precisions.
+"""Work that is done only once: copying T to a device, hashing a U-Net. Also a prior in two precisions.
 
-Before and after are measured in one run; 'before' is the straight way, written out here.
+Both ways are measured in the same run; the straightforward way is implemented here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dev.fullsize.families import Family, random_model
 from dev.fullsize.host import hosted
 from dev.fullsize.measure import MIB
 
-NODES = 3  # of a graph that ask for the MODEL's fingerprint: Draw Concepts, Train Concept LoRA, a second draw
+NODES = 3  # of a workflow that need the MODEL's fingerprint: Draw Concepts (twice), Train Concept LoRA
 CAPTIONS = 256
 
 
@@ -32,7 +32,7 @@ def run(family: Family) -> dict:
 
 
 def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
-    """MiB of T that all projections of a MODEL bring to a device; 'meta' stands in for one."""
+    """MiB of T that all projections of a MODEL copy to a device; the meta device stands in for it."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -41,7 +41,7 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
 
         def __torch_dispatch__(self, function, types, given=(), named=None):
             result = function(*given, **(named or {}))
-            # in inference mode `to` arrives as it is, otherwise as a copy
+            # in inference mode `to` is dispatched as it is, otherwise as `_to_copy`
             copies = function.overloadpacket in (torch.ops.aten.to, torch.ops.aten._to_copy)
             if copies and result is not given[0] and result.shape == (family.d, family.d):
                 self.mib += result.numel() * result.element_size() / MIB
@@ -64,7 +64,7 @@ def _copies_of_T(comfy, model, family: Family) -> dict[str, float]:
 
 
 def _fingerprints(comfy, model) -> dict[str, float]:
-    """Seconds for all nodes of a graph together."""
+    """Seconds for all NODES together."""
     fingerprints = comfy.module("nodes.host.fingerprints")
     ways = {"each node": fingerprints._network_hash, "once": fingerprints.model_fingerprint}
     seconds = {}
@@ -73,12 +73,12 @@ def _fingerprints(comfy, model) -> dict[str, float]:
         found = {fingerprint(model) for _ in range(NODES)}
         seconds[name] = round(time.perf_counter() - started, 2)
         if len(found) != 1:
-            raise RuntimeError("One network has two fingerprints.")
+            raise RuntimeError("The same U-Net has two fingerprints: make the hash deterministic.")
     return seconds
 
 
 def _products(comfy, family: Family) -> dict[str, float]:
-    """Seconds for the products of CAPTIONS captions, and how far the two sums are apart."""
+    """CPU seconds for the products of CAPTIONS captions, and the relative difference of the two sums."""
     import torch
 
     block_moment = comfy.module("mace_core.refinement.moments").block_moment

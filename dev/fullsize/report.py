@@ -1,4 +1,4 @@
-"""The tables of `make fullsize`, written from what was measured."""
+"""docs/results/fullsize.md: the tables of `make fullsize`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from dev.fullsize.families import FAMILIES
 
-HEAD = """# Models of full size
+HEAD = """# Full-size models
 
-Written by `make fullsize` from `fullsize.json`. The weights are random: this is about shapes, memory, seconds
-and file formats, never about quality. The models are built by the host's own classes at their full size, text
-encoders and VAE included, and go through the pack's nodes. U-Nets are stored and calculated in bfloat16, as
-many bytes as float16 on a card; processors of this kind calculate it much faster than float16.
+`make fullsize` writes this page from `fullsize.json`. The weights are random: this page is about shapes,
+memory, time and file formats, never about quality. ComfyUI's own classes build the models at full size, text
+encoders and VAE included, and the pack's nodes edit them. U-Nets are stored and computed in bfloat16, which
+takes as many bytes as float16 on a GPU; CPUs of this kind compute it much faster than float16.
 """
 CARD = 8 * 1024  # MiB
 
@@ -38,17 +38,17 @@ def _stages(family, measured: dict) -> str:
         f"| {row['rss_peak']:,.0f} |"
         for row in measured["stages"]
     ]
-    smaller = "" if measured["side"] == family.pixels else f", smaller than the family's own {family.pixels}"
+    smaller = "" if measured["side"] == family.pixels else f", smaller than the family's {family.pixels}"
     files = [f"| {name} | {size:,.2f} |" for name, size in measured["files"].items()]
     return "\n".join(
         [
-            f"## {family.name}: every stage and every file",
+            f"## {family.name}: stages and files",
             "",
-            f"Pictures of {measured['side']} x {measured['side']} pixels{smaller}; U-Net of "
+            f"Images of {measured['side']} x {measured['side']} pixels{smaller}; U-Net of "
             f"{measured['model_mib']:,} MiB.",
             f"{_where(measured)}.",
             "",
-            "| stage | seconds | seconds of CPU | resident before, MiB | resident at most, MiB |",
+            "| stage | seconds | CPU seconds | resident memory before, MiB | peak resident memory, MiB |",
             "|---|---|---|---|---|",
             *rows,
             "",
@@ -66,14 +66,14 @@ def _memory(measured: dict) -> str:
         [
             "## Memory of a training step",
             "",
-            "Allocated by torch at most, beside the weights, counted on the CPU by torch's profiler for one",
-            "image at two sizes of the latent, and **extrapolated on a line** to the "
-            "family's own size; no card",
-            "was used. 'kept' keeps activations for the backward pass, 'low memory' "
-            "calculates them again; the",
-            "pack chooses by its estimate. The last column: whether both fit into 90 % of 8 GiB.",
+            "Peak that torch allocates beyond the weights for one image, measured on a CPU with torch's",
+            "profiler at two sizes of the latent, then **extrapolated linearly** in the latent's area to the",
+            "family's own size; no GPU was used. Activations are kept for the backward pass, or recomputed\n"
+            "(low memory); the pack chooses by its estimate. Total: extrapolated peak plus weights. The last",
+            "column says whether the total fits into 90 % of 8 GiB.",
             "",
-            "| family | activations | measured, MiB | extrapolated | estimate | weights | together | 8 GiB |",
+            "| family | activations | latent side: measured MiB | extrapolated | estimate | weights | total "
+            "| fits 8 GiB |",
             "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
@@ -87,11 +87,10 @@ def _fast_memory(measured: dict) -> str:
         [
             "## Memory of the fast trainer",
             "",
-            "Measured as above, but computed in float32, so a card in half precision holds "
-            "less: its samples one",
-            "by one, as the pack runs them, and all of them in one pass of the network, as it did before.",
+            "Measured in the same way, but in float32: a GPU in half precision needs less. The samples go",
+            "through the U-Net one by one, as in the pack, or all at once, as in an earlier version.",
             "",
-            "| family | samples | measured, MiB | extrapolated | weights | together | 8 GiB |",
+            "| family | samples | latent side: measured MiB | extrapolated | weights | total | fits 8 GiB |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
@@ -100,7 +99,7 @@ def _fast_memory(measured: dict) -> str:
 
 
 def _peaks(measured: dict) -> Iterator[tuple[str, dict, str]]:
-    """The cells of a row up to the extrapolated peak, what was measured, and the cells about a card."""
+    """Per row: the cells up to the extrapolated peak, the measured values, the cells about a GPU."""
     for name, family in _in_order(measured):
         for mode, peaks in family["modes"].items():
             sizes = ", ".join(f"{side}: {peak:,}" for side, peak in peaks["measured"].items())
@@ -125,18 +124,18 @@ def _once(measured: dict) -> str:
         )
     return "\n".join(
         [
-            "## Work that is done once",
+            "## Work that is done only once",
             "",
-            "T brought to a device, in MiB, at each load of an erased MODEL (and at each step where weights",
-            "are offloaded): for each layer, as before, and once. Seconds to fingerprint the U-Net for three",
-            "nodes of a graph: each time, as before, and once. Seconds of CPU for the "
-            "products of 256 captions",
-            "of a prior, in float64 (what a processor does) and in float32 blocks with "
-            "float64 sums (what a card",
-            "does), and how far the sums are apart.",
+            "- **T**: MiB copied to a device each time an erased MODEL is loaded (at each step, if weights",
+            "  are offloaded): per layer, as in an earlier version, or once.",
+            "- **Hash**: seconds to fingerprint the U-Net for three nodes of a workflow: each time, as in\n"
+            "  an earlier version, or once.",
+            "- **Products**: CPU seconds for the products of 256 captions of a prior, in float64 (used on",
+            "  a CPU) or in float32 blocks with float64 sums (used on a GPU), and the relative difference\n"
+            "  of the sums.",
             "",
-            "| family | T, each layer | T, once | hashed each time | hashed once | float64 | "
-            "float32 | apart |",
+            "| family | T, per layer | T, once | hash, each time | hash, once "
+            "| products, float64 | products, float32 | difference |",
             "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
@@ -153,13 +152,12 @@ def _closed_form(measured: dict) -> str:
     ]
     return "\n".join(
         [
-            "## The closed form of a hundred concepts",
+            "## Closed form of 100 concepts",
             "",
-            "Stage 1 with real tokens and random embeddings: what comes after the text "
-            "encoder. People with one",
-            "surrogate, whose prompts are encoded once.",
+            "Stage 1 with real tokens and random embeddings, without the time of the text encoder. The",
+            "concepts are people with the same surrogate, whose prompts are encoded only once.",
             "",
-            "| family | d | concepts | pairs | prompts | seconds of CPU | threads | per thread | extra MiB |",
+            "| family | d | concepts | pairs | prompts | CPU seconds | threads | per thread | extra MiB |",
             "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",

@@ -1,4 +1,4 @@
-"""A family of full size through the nodes: all three stages, saving, applying, and every export format."""
+"""A full-size family through the nodes: all three stages, saving, applying, and every export format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RANK = 8
 
 
 def run(family: Family) -> dict:
-    """Seconds and peak resident memory of every step, and the sizes of the files, in MiB."""
+    """Seconds and peak resident memory of each step, and the file sizes in MiB."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as base:
@@ -86,7 +86,7 @@ def all_stages(comfy, step, side: int, model, clip, vae):
         lambda: comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip),
     )
     if not (images.isfinite().all() and torch.tensor(loss["loss"]).isfinite().all()):
-        raise RuntimeError("The drawn pictures or the losses are not finite.")
+        raise RuntimeError("The generated images or the losses are not finite.")
     return erased, fused
 
 
@@ -98,7 +98,7 @@ def exports(comfy, step, model, erased, fused, clip, vae):
     (loaded,) = step("Load Erasure", lambda: comfy.call("MACE_LoadErasure", name=_saved(comfy)))
     pairs = zip(loaded.low_rank.tensors, fused.low_rank.tensors, strict=True)
     if not all(torch.allclose(ours, theirs, atol=1e-2) for ours, theirs in pairs):
-        raise RuntimeError("The saved erasure is another one.")
+        raise RuntimeError("The loaded erasure differs from the saved one.")
     for kind in comfy.module("mace_core.erasure.export").FORMATS:
         step(
             f"Export Erasure, {kind}",

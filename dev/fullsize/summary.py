@@ -1,4 +1,4 @@
-"""README's table of families, of what `make fullsize` measured."""
+"""README's table of families, from the results of `make fullsize`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ TRAIN, FUSE = "Train Concept LoRA", "Fuse Concept LoRAs"
 
 
 def summary(results: dict) -> str:
-    """One line a family: seconds of one CPU core, GiB on a card (extrapolated)."""
+    """One row per family: seconds of one CPU core, extrapolated GiB of GPU memory."""
     rows = [_row(name, results) for name in FAMILIES if all(name in results[kind] for kind in results)]
     return "\n".join(
         [
-            "| family | width d | closed form of 100 concepts, s | extra MiB | a training "
+            "| family | width d | closed form of 100 concepts, s | extra MiB | one training "
             "step, s | fusion, s | "
-            "card for training, GiB | with low memory, GiB |",
+            "GPU memory for training, GiB | in low memory mode, GiB |",
             "|---|---|---|---|---|---|---|---|",
             *rows,
             "",

@@ -1,6 +1,6 @@
-"""`make mass`: docs/results/mass.md, mass.json and mass.png. An interrupted run goes on where it was.
+"""`make mass`: docs/results/mass.md, mass.json and mass.png. An interrupted run resumes where it stopped.
 
-python -m dev.mass [images a concept]
+python -m dev.mass [images per concept]
 """
 
 import json

@@ -1,9 +1,9 @@
 """`python -m dev.mass.compare_alone`: what it costs to train a LoRA on its own concept's refinement.
 
-Stage 2 of a few concepts of the bundled miniature, on the model refined for all of them (the paper), for each
-alone (the pack), and not refined at all; then the same fusion for each, under a weak and a strong prior.
-"attention": equation 3 after fusion on noise that no training saw, summed over the concepts. "kept": how much
-the keys and values of prompts that must stay change, relative to themselves. Lower is better in both.
+Runs stage 2 for a few concepts of the bundled miniature on the model refined for all of them (the paper), for
+each concept alone (the pack), and without refinement; then fuses each result with a weak and a strong prior.
+"attention": equation 3 after fusion, on noise that no training used, summed over the concepts. "change": the
+relative change of keys and values for prompts to preserve. Lower is better for both.
 """
 
 import argparse
@@ -22,7 +22,7 @@ TRAINED_ON = ("the joint refinement", "its own refinement", "no refinement")
 
 
 class Bench:
-    """The loaded miniature, its pictures of the concepts, and the LoRAs of each way to train."""
+    """The loaded miniature, the training images of the concepts, and the LoRAs of each way to train."""
 
     def __init__(self, host: InProcess, names: list[str], steps: int, learning_rate: float):
         self.host = host
@@ -56,7 +56,7 @@ class Bench:
         )
 
     def loras(self, trained_on: str, refined) -> tuple:
-        """Trained one by one, so that all three ways differ in nothing else."""
+        """LoRAs trained one at a time, so that the three ways differ in nothing else."""
         training = self.host.module("nodes.work.training")
         model = refined if trained_on == TRAINED_ON[0] else self.model
         items = training.checked_items(self.concepts, self.training_set)
@@ -75,7 +75,7 @@ class Bench:
             )
 
     def plain_text(self, encoder, concept):
-        """The text as the encoder gives it, so that only the refinement of the MODEL itself has an effect."""
+        """The text embeddings without refinement, so that only the refinement of the MODEL has an effect."""
         alone = self.host.module("mace_core.training.alone")
         prompts = self.host.module("mace_core.training.training_set").training_prompts(encoder, concept)
         C = self.host.module("mace_core.refinement.moments").concept_moments(encoder, concept).C
@@ -125,7 +125,7 @@ def main() -> None:
     bench = Bench(load_host(), given.concepts.split(","), given.steps, given.learning_rate)
     _, refined, _ = bench.stage_1(WEIGHTS[0])
     loras = {name: bench.loras(name, refined) for name in TRAINED_ON}
-    print(f"{'prior':>6}  {'trained on':<22}{'attention':>10}{'kept':>8}")
+    print(f"{'prior':>6}  {'trained on':<22}{'attention':>10}{'change':>8}")
     for weight in WEIGHTS:
         prior, refined, stage_1 = bench.stage_1(weight)
         print(f"{weight:>6}  {'stage 1 alone':<22}{bench.attention(refined):>10.1f}")

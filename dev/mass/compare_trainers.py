@@ -1,9 +1,9 @@
 """`python -m dev.mass.compare_trainers`: what stage 2 adds to refinement, exact and fast side by side.
 
-Each concept is erased alone from the bundled miniature, as template 2 does, in this process. Acc_e, Acc_g and
-Acc_s are those of the demo. "attention" is equation 3 on noise that no training saw, in % of the refined
-model's. "CPU s" is processor time of training one concept, its prompts' encoding included and nothing kept
-from earlier runs: it does not depend on what else the machine does.
+Each concept is erased alone from the bundled miniature, as in template 2, in this process. Acc_e, Acc_g and
+Acc_s are defined as in the demo. "attention" is equation 3 on noise that no training used, in percent of the
+refined model's. "CPU s" is the CPU time to train one concept, including text encoding and without the cache;
+it does not depend on the load of the machine.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
         Bench(images=arguments.images), {"steps": arguments.steps, "learning_rate": arguments.learning_rate}
     )
     rows: dict[str, list[Row]] = {}
-    print(f"{'in %':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
+    print(f"{'percent':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
     for name in map(str.strip, arguments.concepts.split(",")):
         for method, row in comparison.rows(entry(comparison.bench.world, name)):
             rows.setdefault(method, []).append(row)
@@ -42,10 +42,14 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
-    parser.add_argument("--concepts", default=",".join(CONCEPTS), help="of mini/world.json, with commas")
-    parser.add_argument("--images", type=int, default=8, help="pictures per prompt set")
-    parser.add_argument("--steps", type=int, default=50, help="of the exact training")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="of the exact training")
+    parser.add_argument(
+        "--concepts", default=",".join(CONCEPTS), help="concepts of mini/world.json, separated by commas"
+    )
+    parser.add_argument("--images", type=int, default=8, help="images per prompt")
+    parser.add_argument("--steps", type=int, default=50, help="steps of the exact trainer")
+    parser.add_argument(
+        "--learning-rate", type=float, default=2e-3, help="learning rate of the exact trainer"
+    )
     return parser.parse_args()
 
 
@@ -61,8 +65,10 @@ class Comparison:
         self.run, self.model, self.clip = bench.run, bench.model, bench.clip
 
     def rows(self, concept: Mapping):
-        """Yield (method, Row): the original model, refinement only, exact, fast. concept: the world's
-        entry."""
+        """Yield (method, Row) for the original model, refinement only, exact and fast.
+
+        concept: an entry of mini/world.json.
+        """
         (concepts,) = self.run("MACE_EraseConcepts", concepts=self.bench.lines([concept["name"]]))
         (prior,) = self.run(
             "MACE_PreservePrior", clip=self.clip, captions=without(concept, template_captions())
@@ -92,7 +98,7 @@ class Comparison:
 
     @torch.inference_mode()
     def train(self, concepts, training_set, method: str):
-        """What Train Concept LoRA does for a concept that it has not kept from before."""
+        """The LoRA that Train Concept LoRA makes for a concept, without the cache."""
         training = self.host.module("nodes.work.training")
         settings = self.host.module("mace_core.training.settings").TrainSettings(**self.training)
         progress = self.host.module("nodes.host.progress").TimedProgress("Compare", 1)
@@ -103,14 +109,14 @@ class Comparison:
         return lora
 
     def accuracies(self, model, concept: Mapping) -> tuple[float, float, float]:
-        """Acc_e, Acc_g and Acc_s (0..1), the last over the first concepts of the same kind."""
+        """Acc_e, Acc_g and Acc_s (0..1); Acc_s is the mean over the first concepts of the same kind."""
         erased = self.bench.names(model, [concept["name"]])[concept["name"]]
         preserved = self.bench.names(model, others(self.bench.world, concept))
         return erased, self.bench.synonyms(model, concept["name"]), mean(preserved.values())
 
     @torch.inference_mode()
     def attention_loss(self, model, concept, images) -> float:
-        """Equation 3 on images, prompts, timesteps and noise drawn with a seed that no training uses."""
+        """Equation 3 with images, prompts, timesteps and noise sampled with a seed that no training uses."""
         samples = self.host.module("mace_core.training.samples")
         training_set = self.host.module("mace_core.training.training_set")
         prompts = training_set.training_prompts(self.bench.encoder, concept)

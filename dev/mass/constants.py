@@ -1,5 +1,4 @@
-"""`python -m dev.mass.constants`: the constants of masks and of the fast trainer, each tried beside its
-neighbours.
+"""`python -m dev.mass.constants`: tries other values for the constants of masks and of the fast trainer.
 
 Each object of the tuning split (mini/splits.json) is erased alone from the miniature, as in template 2, with
 one constant changed at a time. Writes docs/results/constants.md.
@@ -23,10 +22,11 @@ DROPS, RIDGES, SAMPLES = (4.0, 8.0, 16.0, 32.0), (1e-4, 1e-3, 1e-2), (2, 8, 32)
 TIMESTEPS = ((300, 500, 700), (100, 300, 500), (500, 700, 900), (500,))
 HEAD = f"""# Constants of masks and of the fast trainer
 
-Written by `python -m dev.mass.constants`: objects of the tuning split, erased one at a time from the bundled
-miniature with the prior of template 2, {IMAGES} images per prompt, top-1 of the judge in percent. Acc_e:
-erased concepts recognized; Acc_g: by their synonyms; Acc_s: preserved concepts recognized. One constant is
-changed per row; **bold** rows are the pack's values.
+`python -m dev.mass.constants` writes this page. The objects of the tuning split are erased one at a time from
+the bundled miniature, with the prior of template 2; {IMAGES} images per prompt, top-1 of the judge in
+percent. Acc_e: images that still show the erased concept. Acc_g: images that show it when the prompt has a
+synonym. Acc_s: images of preserved concepts that show their concept. Each row changes one constant; **bold**
+rows have the pack's values.
 
 | constant | value | Acc_e | Acc_g | Acc_s |
 |---|---|---|---|---|
@@ -35,14 +35,14 @@ changed per row; **bold** rows are the pack's values.
 
 @dataclass(frozen=True)
 class Setting:
-    """The constants of one row: of the fast trainer, and the timesteps of the heat that masks are made of."""
+    """The constants of one row: of the fast trainer, and the timesteps of the heat maps behind masks."""
 
     closed_form: object
     timesteps: tuple[int, ...] = TIMESTEPS[0]
 
 
 def rows(default) -> list[tuple[str, str, Setting]]:
-    """(constant, value, setting); default: the pack's ClosedForm."""
+    """(constant, value, setting) per row; default: the pack's ClosedForm."""
     pack = Setting(default)
     return [
         *(("drop", f"{value:g}", Setting(replace(default, drop=value))) for value in DROPS),
@@ -53,7 +53,7 @@ def rows(default) -> list[tuple[str, str, Setting]]:
 
 
 class Trial:
-    """One concept of the miniature, ready to be erased with any constants."""
+    """One concept of the miniature, prepared for an erasure with any constants."""
 
     def __init__(self, bench: Bench, concept: Mapping):
         self.bench, self.module, self.concept = bench, bench.host.module, concept
@@ -86,7 +86,7 @@ class Trial:
 
     @torch.inference_mode()
     def lora(self, setting: Setting):
-        """What Train Concept LoRA makes of the concept, without the cache."""
+        """The LoRA that Train Concept LoRA makes with these constants, without the cache."""
         alone, (concept,) = self.module("mace_core.training.alone"), self.concepts
         prompt = self.module("mace_core.concepts.prompts").plain_prompt(concept)
         conditioning = self.bench.encoder.conditioning(prompt.target)

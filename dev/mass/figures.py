@@ -1,4 +1,4 @@
-"""From how often each concept is drawn to the figures of docs/results/mass.md (percent)."""
+"""Computes the figures of docs/results/mass.md (percent) from the share of images that show each concept."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,10 @@ Shares = Mapping[str, float]
 
 
 def scores(shares: Shares, before: Shares, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
-    """Relative: Acc_s divided by what the unedited model scores on the kept concepts, at most 1."""
+    """Acc_e, Acc_s and H_c in percent.
+
+    "relative" divides Acc_s by the original model's Acc_s on the same preserved concepts, and caps it at 1.
+    """
     acc_e, acc_s, acc_s_before = (
         mean(side[name] for name in names)
         for side, names in ((shares, erase), (shares, keep), (before, keep))
@@ -31,7 +34,7 @@ def scores(shares: Shares, before: Shares, erase: Sequence[str], keep: Sequence[
 
 
 def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
-    """All tables from the tasks' results (dev/mass/plan.py)."""
+    """The figures of all tables, from the results of the tasks in dev/mass/plan.py."""
     told, before = splits(), results[f"{UNEDITED}, all"]
 
     def of(method: str, name: str, split: Mapping) -> dict[str, float]:
@@ -57,7 +60,7 @@ def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
 
 
 def _namesakes(results: Mapping, before: Shares, count: str, split: Mapping) -> dict[str, float]:
-    """How often people are drawn who share a name with an erased one, before and after."""
+    """Percentage of images that show people who share a name with an erased person, before and after."""
     after, names = results[f"{FULL}, persons {count}"], split["namesakes"]
     if not names:
         return {}
@@ -68,7 +71,7 @@ def _namesakes(results: Mapping, before: Shares, count: str, split: Mapping) -> 
 
 
 def _mixed(results: Mapping, split: Mapping, kind: str) -> dict[str, float]:
-    """H_c of a group in the mixed run, and when it is erased alone."""
+    """H_c relative of a kind in the mixed run ("together") and when it is erased alone ("alone")."""
     names = [of_kind(split[side], kind) for side in ("erase", "keep")]
     before, *after = (results[name] for name in of_mixed(kind))
     together, alone = (scores(shares, before, *names) for shares in after)

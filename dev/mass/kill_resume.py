@@ -1,7 +1,7 @@
 """`python -m dev.mass.kill_resume`: kill -9 a mass erasure at random moments, resume it, compare the files.
 
-A real server erases concepts of the miniature undisturbed; another, with a folder of its own, is killed again
-and again and started anew with the same prompt. Both files must be equal to the bit.
+One real server erases concepts of the miniature without interruption. Another, with its own folder, is killed
+repeatedly and restarted with the same prompt. Both erasure files must be bit-identical.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from dev.host.server import Host
 
 WORLD = REPOSITORY / "mini" / "world.json"
 NAME = "mass"
-SECONDS_AFTER_A_STEP = 0.3  # at most: so that files are being written at some of the moments
+SECONDS_AFTER_A_STEP = 0.3  # upper limit; some kills then hit while a file is written
 AFTER = {"draw": ("mask", "train"), "train": ("fuse", "save")}
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is erased, and how much work a concept is."""
+    """How many concepts are erased, and how much work each is."""
 
     concepts: int = 20
     images: int = 8
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Moment:
-    """After this share of all steps of a node, and so many seconds."""
+    """When to kill: after this share of a node's steps, plus `delay` seconds."""
 
     node: str
     share: float
@@ -47,11 +47,11 @@ class Moment:
 
 
 class Kill(Exception):
-    """Raised between two events of a run."""
+    """Ends a run between two of its events."""
 
 
 def concept_lines(count: int) -> str:
-    """Mixed kinds: people and styles among the first objects of the miniature's world."""
+    """Lines of mixed kinds: objects, persons and styles of the miniature's world."""
     world = json.loads(WORLD.read_text())["concepts"]
     kinds = [[each for each in world if each["kind"] == kind] for kind in ("object", "person", "style")]
     mixed = [each for row in zip(kinds[0], kinds[0][100:], kinds[1], kinds[2] * 4) for each in row]
@@ -59,7 +59,7 @@ def concept_lines(count: int) -> str:
 
 
 def graph(run: Run) -> dict:
-    """All stages, in the host's API form."""
+    """A prompt with all three stages, in the host's API format."""
 
     def node(class_type: str, **inputs) -> dict:
         return {"class_type": class_type, "inputs": inputs}
@@ -112,7 +112,7 @@ def graph(run: Run) -> dict:
 
 
 def undisturbed(run: Run, base: Path) -> tuple[bytes, Counter]:
-    """The erasure file, and how many steps of progress each node makes."""
+    """The erasure file of an uninterrupted run, and the number of progress steps of each node."""
     steps: Counter = Counter()
 
     def count(event: Event) -> None:
@@ -124,7 +124,7 @@ def undisturbed(run: Run, base: Path) -> tuple[bytes, Counter]:
 
 
 def disturbed(run: Run, base: Path, moments: list[Moment], steps: Counter) -> tuple[bytes, list[str]]:
-    """The file of a run killed at each moment, and the node that was at work each time."""
+    """The erasure file of a run killed at each moment, and the node that was running each time."""
     killed: list[str] = []
     with Host(base) as host:
         for moment in moments:
@@ -140,7 +140,7 @@ def disturbed(run: Run, base: Path, moments: list[Moment], steps: Counter) -> tu
 
 
 def killer(moment: Moment, steps: Counter, killed: list[str]):
-    """Raises Kill at the moment, or when a later node starts because less was left to do."""
+    """A callback that raises Kill at the moment, or when a later node starts because few steps were left."""
     later = AFTER[moment.node]
     seen = 0
 
@@ -156,12 +156,12 @@ def killer(moment: Moment, steps: Counter, killed: list[str]):
 
 
 def result(host: Host) -> bytes:
-    """The newest erasure: a run killed after saving saves once more."""
+    """The newest erasure file: a run killed after saving saves again."""
     return max((host.base / "models" / "mace").glob(f"{NAME}_*.safetensors")).read_bytes()
 
 
 def random_moments(kills: int, seed: int) -> list[Moment]:
-    """The first half while drawing, each a little further; the others anywhere in training and after it."""
+    """The first half during Draw Concepts, each a little further; the rest during training or after it."""
     generator, drawing = random.Random(seed), (kills + 1) // 2
     shares = [("draw", 2 / drawing)] * drawing + [("train", 1.0)] * (kills - drawing)
     return [
@@ -182,17 +182,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mace-kill-") as folder:
         expected, steps = undisturbed(run, Path(folder, "undisturbed"))
         print(
-            f"{run.concepts} concepts undisturbed: {hashlib.sha256(expected).hexdigest()[:16]}, "
+            f"{run.concepts} concepts, uninterrupted: {hashlib.sha256(expected).hexdigest()[:16]}, "
             f"{time.monotonic() - started:.0f} s",
             flush=True,
         )
         moments = random_moments(given.kills, given.seed)
         found, killed = disturbed(run, Path(folder, "disturbed"), moments, steps)
     print(
-        f"killed {len(killed)} times, at {', '.join(killed)}: {hashlib.sha256(found).hexdigest()[:16]}, "
+        f"killed {len(killed)} times, during {', '.join(killed)}: {hashlib.sha256(found).hexdigest()[:16]}, "
         f"{time.monotonic() - started:.0f} s"
     )
-    print("equal to the bit" if found == expected else "DIFFERENT")
+    print("bit-identical" if found == expected else "DIFFERENT")
     return int(found != expected)
 
 

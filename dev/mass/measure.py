@@ -1,5 +1,7 @@
-"""What `make mass` measures, one function for each kind of task (dev/bench/tasks.py); all return what JSON
-holds."""
+"""The measurements of `make mass`: one function per kind of task (dev/bench/tasks.py).
+
+All results can be represented in JSON.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,19 +12,25 @@ from dev.bench.bench import Bench
 from dev.bench.erasures import REFINED, erased, fuse, pictures, stages_1_and_2, training_of
 from dev.fullsize.measure import stage
 
-BATCH = 16  # concepts trained together for the seconds
-ALONE = 4  # concepts trained one by one
+BATCH = 16  # concepts trained together for the timing
+ALONE = 4  # concepts trained one at a time for the timing
 
 
 def prepare(bench: Bench, method: str, erase: Sequence[str]) -> int:
-    """Pictures, masks and LoRAs of the concepts into the host's folder, where later tasks find them."""
+    """Fill the host's cache with training images, masks and LoRAs of the concepts, for later tasks.
+
+    Returns the number of LoRAs.
+    """
     return len(stages_1_and_2(bench, erase, [], training_of(method)).loras)
 
 
 def shares(
     bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], asked: Sequence[str], times: int
 ) -> dict[str, float]:
-    """How often each of the concepts `asked` is drawn under its own name (0..1), in `times` the pictures."""
+    """For each concept of `asked`: the share of images (0..1) that show it when the prompt has its name.
+
+    times: multiplies the number of images.
+    """
     model, images = erased(bench, method, erase, keep), bench.images
     bench.images = times * images
     try:
@@ -32,7 +40,7 @@ def shares(
 
 
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
-    """CPU seconds a concept of each way to train, and of drawing its pictures; nothing kept is used."""
+    """CPU seconds per concept of each way to train, without cached LoRAs."""
     training = bench.host.module("nodes.work.training")
     settings = bench.host.module("mace_core.training.settings").TrainSettings(learning_rate=2e-3)
     (told,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(concepts[:BATCH]))
@@ -60,7 +68,7 @@ def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
 
 
 def memory(bench: Bench, erase: Sequence[str], keep: Sequence[str], counts: Sequence[int]) -> dict[str, dict]:
-    """Peak resident MiB of stages 1 and 3 for the first of the concepts, by their number."""
+    """Peak resident memory, in MiB, of stages 1 and 3 for the first concepts of `erase`, by their number."""
     found = {}
     for count in counts:
         material = stages_1_and_2(bench, erase[:count], keep, {})

@@ -1,4 +1,4 @@
-"""The tasks of `make mass` on the frozen split (mini/splits.json), in the order in which they may be done."""
+"""The tasks of `make mass` on the frozen split (mini/splits.json), in the order in which they can be run."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ COUNTS, PERSONS = ("1", "5", "10", "50", "100"), ("1", "5", "10", "20")
 ABLATION = (REFINED, AVERAGED, UNFOCUSED, EXACT)
 BESIDE_UCE = ("1", "50", "100")
 KINDS = ("object", "person", "style")
-MANY = 4  # times as many pictures of the two styles of the mixed run: at 16 each, one picture is 3 points
+MANY = 4  # times as many images of the two styles of the mixed run: with 16 each, one image is 3 points
 WORK = "dev.mass.measure"
 
 
@@ -27,7 +27,7 @@ def kinds() -> dict[str, str]:
 
 
 def training_tasks() -> list[Task]:
-    """Everything that is ever erased, trained once: the folder of the host keeps it."""
+    """Train each concept that any task erases once; the host's folder caches the LoRAs."""
     told = splits()
     names = dict.fromkeys(
         [*told["mass"]["100"]["erase"], *told["persons"]["20"]["erase"], *told["mixed"]["all"]["erase"]]
@@ -78,7 +78,7 @@ def of_kind(names: Sequence[str], kind: str) -> list[str]:
 
 
 def of_mixed(kind: str) -> tuple[str, str, str]:
-    """The tasks that tell of a group of the mixed run: unedited, in the mixed run, erased alone."""
+    """The tasks about one kind of the mixed run: original model, mixed run, erased alone."""
     before, together = ("styles", "mixed, styles") if kind == "style" else ("all", "mixed")
     return f"{UNEDITED}, {before}", f"{FULL}, {together}", f"{FULL}, mixed, {kind}s alone"
 

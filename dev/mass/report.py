@@ -1,4 +1,4 @@
-"""docs/results/mass.md: the tables of `make mass`, and whether they are what the project set out to show."""
+"""docs/results/mass.md: the tables of `make mass`, and whether they meet the project's requirements."""
 
 from collections.abc import Mapping
 
@@ -8,23 +8,26 @@ from dev.mass.plan import MANY, splits
 
 HEAD = """# Mass erasure on the miniature
 
-Written by `make mass` from `mass.json`: the bundled miniature Stable Diffusion and its judge, the frozen
-split of `mini/splits.json`, the nodes' default settings, {images} pictures a concept ({steps} steps of
-{sampler}, CFG {cfg}), top-1 of the judge in percent. The prior names the concepts that are kept, for UCE as
-for MACE.
+`make mass` writes this page from `mass.json`. It erases concepts of the frozen split in `mini/splits.json`
+from the bundled miniature Stable Diffusion with the nodes' default settings, and generates {images} images
+per concept ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled judge's top-1 in percent. The
+prior names the preserved concepts, for UCE as for MACE.
 
-Acc_e: erased concepts that are still drawn. Acc_s: kept concepts that are drawn. H_c: harmonic mean of
-1 - Acc_e and Acc_s; relative: Acc_s divided by what the unedited model scores on the same kept concepts.
+- **Acc_e** (lower is better): images of erased concepts that still show their concept.
+- **Acc_s** (higher is better): images of preserved concepts that show their concept. Before: with the
+  original model.
+- **H_c**: harmonic mean of 1 - Acc_e and Acc_s. **Relative**: with Acc_s divided by the Acc_s of the
+  original model on the same preserved concepts.
 """
 PAPER_REFINED = 46.7  # H_c of refinement only, table 4 at 100 celebrities
-ORDER = (REFINED, AVERAGED, UNFOCUSED, FULL)  # of the paper's table 4, upwards
+ORDER = (REFINED, AVERAGED, UNFOCUSED, FULL)  # by H_c in the paper's table 4, lowest first
 
 
 def tables(found: Mapping, setting: Mapping) -> str:
     parts = (
         HEAD.format(**setting),
         _mass(found),
-        "![H_c by the number of concepts](mass.png)\n",
+        "![H_c relative by the number of erased concepts](mass.png)\n",
         _persons(found),
         _ablation(found, setting["images"]),
         _mixed(found, setting["images"]),
@@ -42,8 +45,8 @@ def _mass(found: Mapping) -> str:
     rows = [
         "## Objects, 1 to 100 at once",
         "",
-        "| erased | Acc_e | Acc_s | before | H_c | H_c relative | wanted | "
-        "| UCE: Acc_e | Acc_s | H_c relative | lead wanted | |",
+        "| erased | Acc_e | Acc_s | Acc_s before | H_c | H_c relative | required | met "
+        "| UCE: Acc_e | UCE: Acc_s | UCE: H_c relative | required lead in H_c over UCE | met |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for count, each in found["mass"].items():
@@ -70,9 +73,11 @@ def _mass(found: Mapping) -> str:
 
 def _persons(found: Mapping) -> str:
     rows = [
-        "## People who share names",
+        "## People who share names\n\n"
+        "The last two columns are about preserved people who share a first or last name with an erased\n"
+        "person: images of them that show them, before and after.",
         "",
-        "| erased | Acc_e | Acc_s | H_c relative | wanted | | namesakes before | after |",
+        "| erased | Acc_e | Acc_s | H_c relative | required | met | namesakes before | namesakes after |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for count, each in found["persons"].items():
@@ -93,9 +98,9 @@ def _persons(found: Mapping) -> str:
 
 def _ablation(found: Mapping, images: int) -> str:
     rows = [
-        "## What each part does, at 100 concepts",
+        "## Ablation with 100 concepts",
         "",
-        "| | Acc_e | Acc_s | H_c | H_c relative |",
+        "| method | Acc_e | Acc_s | H_c | H_c relative |",
         "|---|---|---|---|---|",
     ]
     rows += [
@@ -104,21 +109,21 @@ def _ablation(found: Mapping, images: int) -> str:
     ]
     values = [found["ablation"][name]["h_c"] for name in ORDER]
     kept = all(low < high for low, high in zip(values, values[1:]))
-    said = "as here" if kept else "which is **not** the order found here"
-    order = f"The paper's order, upwards: {', '.join(ORDER)}; {said}."
+    said = "and here too" if kept else "but **not** here"
+    order = f"In the paper, H_c rises in the order {', '.join(ORDER)}, {said}."
     return "\n".join([*rows, "", order, "", _why(found, images), ""])
 
 
 def _why(found: Mapping, images: int) -> str:
-    """What the rows of the ablation can differ in, and how far apart they must be to differ."""
+    """In what the rows of the ablation can differ, and how large a difference must be to count."""
     alone, whole = found["ablation"][REFINED], found["ablation"][FULL]
     pictures = images * len(splits()["mass"]["100"]["keep"])
     error = (whole["acc_s"] * (100 - whole["acc_s"]) / pictures) ** 0.5
     return (
-        f"In the paper stage 1 alone has an H_c of {PAPER_REFINED}. Here it has {alone['h_c']:.1f} and\n"
-        f"leaves {alone['acc_e']:.1f} % of the erased concepts: the later stages can only add to what is\n"
-        f"kept, judged on {pictures} pictures. One standard error of Acc_s is at least {error:.1f} points;\n"
-        "rows nearer than two of them are not told apart."
+        f"In the paper, stage 1 alone has an H_c of {PAPER_REFINED}. Here it has {alone['h_c']:.1f},\n"
+        f"with an Acc_e of {alone['acc_e']:.1f} %: the later stages can improve little but Acc_s. It is\n"
+        f"measured on {pictures} images, and its standard error is at least {error:.1f} points:\n"
+        "rows less than two standard errors apart cannot be distinguished."
     )
 
 
@@ -126,7 +131,7 @@ def _mixed(found: Mapping, images: int) -> str:
     rows = [
         "## Three kinds in one run",
         "",
-        f"| group | erased | Acc_e | Acc_s | H_c relative | alone | difference | at most {WANTED_MIXED} |",
+        f"| kind | erased | Acc_e | Acc_s | H_c relative | alone | difference | loss <= {WANTED_MIXED} |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for kind, each in found["mixed"].items():
@@ -143,16 +148,16 @@ def _mixed(found: Mapping, images: int) -> str:
                 met(difference, -WANTED_MIXED),
             )
         )
-    return "\n".join([*rows, "", f"Each style is judged on {MANY * images} pictures.", ""])
+    return "\n".join([*rows, "", f"The judge classifies {MANY * images} images per style.", ""])
 
 
 def _costs(found: Mapping) -> str:
     took, memory = found["seconds"], found["memory"]
     first = next(iter(took.values()))
     rows = [
-        "## Seconds and memory",
+        "## Time and memory",
         "",
-        "| training a concept | seconds of CPU | times faster |",
+        "| trainer | CPU seconds per concept | speedup |",
         "|---|---|---|",
     ]
     rows += [f"| {way} | {each:.2f} | {first / each:.1f} |" for way, each in took.items()]
@@ -165,7 +170,7 @@ def _costs(found: Mapping) -> str:
         [
             *rows,
             "",
-            f"Resident memory of the whole process; the fusion's peaks differ by "
+            f"Peak resident memory of the whole process. The peaks of fusion differ by at most "
             f"{100 * (max(peaks) / min(peaks) - 1):.1f} %.",
             "",
         ]

@@ -1,5 +1,6 @@
-"""`make results`: docs/results/{objects,styles,robustness}.{md,json} and the figures in them. An interrupted
-run goes on where it was.
+"""`make results`: docs/results/{objects,styles,robustness}.{md,json} and the figures in them.
+
+An interrupted run resumes where it stopped.
 
     python -m dev.results [objects styles robustness]
 """

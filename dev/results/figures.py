@@ -1,4 +1,4 @@
-"""From how often each concept is drawn to the figures of the tables in docs/results (percent)."""
+"""Computes the figures of `make results` (percent) from the share of images that show each concept."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ COLUMNS = ("acc_e", "acc_s", "acc_g", "h_o", "acc_s_before", "h_o_relative")
 
 
 def objects(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
-    """Method -> class and "average" -> the paper's table 1."""
+    """Method -> class, or "average" -> its row, as in the paper's table 1."""
     before = results[f"objects, {UNEDITED}, all"]["names"]
     found = {}
     for method in METHODS:
@@ -34,7 +34,7 @@ def _object(result: Mapping, before: Mapping[str, float], name: str) -> dict[str
 
 
 def styles(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
-    """Method -> erased style -> how often it, other styles and objects are drawn, before and after."""
+    """Method -> erased style -> images that show it, objects and other styles, before and after."""
     before, split = results[f"styles, {UNEDITED}, all"], splits()["styles"]
     return {
         method: {
@@ -55,7 +55,7 @@ def _style(style: str, before: Mapping, after: Mapping, keep: Sequence[str]) -> 
 
 
 def robustness(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
-    """Attack -> method -> how often it shows the probed concepts after; "unedited": before."""
+    """Attack -> method -> images that show the probed concepts after erasure; "unedited": before."""
     found: dict[str, dict] = {}
     for method in METHODS:
         runs = [results[f"robustness, {method}, {name}"] for name in PROBED]

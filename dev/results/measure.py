@@ -1,5 +1,7 @@
-"""What `make results` measures, one function for each kind of task (dev/bench/tasks.py); all return what JSON
-holds."""
+"""The measurements of `make results`: one function per kind of task (dev/bench/tasks.py).
+
+All results can be represented in JSON.
+"""
 
 import json
 from collections.abc import Sequence
@@ -12,15 +14,15 @@ from dev.bench.erasures import FULL, erased
 from dev.host.fetch import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "results"
-PICTURES, LEARNING_STEPS = 8, 100  # of an attack
-SCORED = 6  # pictures of a prompt in figure 5
-STEPS = 20  # of the nodes, which draw with euler
+PICTURES, LEARNING_STEPS = 8, 100  # per attack
+SCORED = 6  # images per prompt in figure 5
+STEPS = 20  # of the nodes, which sample with euler
 PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler", "learning": LEARNING_STEPS}
 PROMPT = "a photo of the {}"
 
 
 def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict:
-    """How often concepts are drawn (0..1): those erased, by their synonyms, and those kept."""
+    """The share of images (0..1) that show the concepts: by name all, by synonym the erased ones."""
     model = erased(bench, method, erase, keep)
     return {
         "synonyms": {name: bench.synonyms(model, name) for name in erase},
@@ -29,12 +31,12 @@ def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]
 
 
 def styles(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
-    """How often styles and objects are drawn (0..1)."""
+    """The share of images (0..1) that show the styles and objects named in the prompt."""
     return bench.names(erased(bench, method, erase, keep), [*erase, *keep])
 
 
 def robustness(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, dict]:
-    """Attack -> how often it shows the concept before and after, by the node Probe Erasure."""
+    """Attack -> the share of images that show the concept before and after, from the node Probe Erasure."""
     concepts, latent = _told(bench, erase)
     _, recovery, _ = bench.run(
         "MACE_ProbeErasure",
@@ -54,7 +56,7 @@ def robustness(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[s
 
 
 def attention(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
-    """Figure 2 of the paper, by the node View Attention."""
+    """The paper's figure 2, from the node View Attention."""
     _, latent = _told(bench, erase)
     maps, _ = bench.run(
         "MACE_ViewAttention",
@@ -72,7 +74,7 @@ def attention(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
 
 
 def before_and_after(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
-    """Figure 5 of the paper, by the node Score Erasure."""
+    """The paper's figure 5, from the node Score Erasure."""
     concepts, latent = _told(bench, erase)
     _, _, grid, _ = bench.run(
         "MACE_ScoreErasure",

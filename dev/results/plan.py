@@ -14,7 +14,7 @@ WORK = "dev.results.measure"
 
 
 def tasks(table: str) -> list[Task]:
-    """What one of the TABLES is made of."""
+    """The tasks behind one of the TABLES."""
     told = splits()
     classes = told["objects"]
     if table == "objects":

@@ -26,7 +26,7 @@ def write(artist: Artist, figures: dict, details: dict) -> None:
     names = details["names"]
     least = sorted(names, key=names.get)[:LISTED]
     worst = ", ".join(f"{name} {names[name]:.0f}" for name in least)
-    measured = f"{table(figures)}\n\nDrawn least, percent: {worst}.\n"
+    measured = f"{table(figures)}\n\nLowest concepts by name, percent: {worst}.\n"
     CARD.write_text(with_marked(CARD.read_text(), BEGIN, END, measured))
     draw_curves(CURVES)
     things = artist.nameable
@@ -37,7 +37,7 @@ def write(artist: Artist, figures: dict, details: dict) -> None:
 def table(figures: dict) -> str:
     """The figures as a markdown table."""
     rows = [
-        f"| {STEPS} steps, CFG {CFG:g} | measured | judge's ceiling | wanted | |",
+        f"| {STEPS} steps, CFG {CFG:g} | measured | judge's ceiling | required | met |",
         "|---|---|---|---|---|",
     ]
     for each in figures.values():

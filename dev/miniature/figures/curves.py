@@ -1,4 +1,4 @@
-"""mini/curves.png: the training curves of the miniature's four parts, drawn from the committed logs."""
+"""mini/curves.png: the training curves of the miniature's four parts, plotted from the committed logs."""
 
 from __future__ import annotations
 
