@@ -1,4 +1,4 @@
-"""Shared by every room. Each room runs in a process of its own (dev/run_tests.py says why)."""
+"""Fixtures for every room. Each room runs in its own process; dev/run_tests.py explains why."""
 
 from pathlib import Path
 

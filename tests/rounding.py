@@ -1,7 +1,7 @@
-"""How far apart two results are that one processor may round otherwise than the next.
+"""The distance between two results that can round differently from one CPU to the next.
 
-Which kernel multiplies two matrices depends on the processor and on their shape, and each sums in an order of
-its own. What that costs grows with the values that are summed: no absolute tolerance fits every machine.
+Which kernel multiplies two matrices depends on the CPU and on their shapes, and each kernel sums in its own
+order. The error grows with the summed values, so no absolute tolerance fits every machine.
 """
 
 from collections.abc import Iterable
@@ -9,27 +9,27 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-# of loras_apart: rounding was seen to cost 0.01, one step of three left out 0.3, another seed 2
+# for loras_apart; observed: rounding 0.01, one of three steps left out 0.3, another seed 2
 TRAINED = 0.05
 
 
 def apart(found: Tensor, expected: Tensor) -> float:
-    """The largest difference, as a share of the largest value expected; NaN where either is not finite."""
+    """The largest difference, relative to the largest expected value; NaN if either tensor is not finite."""
     assert found.shape == expected.shape
     found, expected = found.detach().double(), expected.detach().double()
     return ((found - expected).abs().max() / expected.abs().max()).item()
 
 
 def farthest(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
-    """The pair that is farthest apart."""
+    """The largest ``apart`` of all pairs."""
     return max(apart(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def loras_apart(found, expected) -> float:
-    """The difference of U D, of all layers at once, as a share of what is expected.
+    """The difference of U D over all layers, relative to the expected norm.
 
-    Not entry by entry: where a gradient is zero but for its rounding, Adam still moves the factor a whole
-    step, to the side that the rounding fell on.
+    Entries are not compared one by one: where a gradient is zero except for rounding, Adam still moves the
+    factor by a full step, in the direction of the rounding error.
     """
     assert found.low_rank.keys() == expected.low_rank.keys()
     one, other = (
@@ -46,5 +46,5 @@ def product(factors: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def identical(found, expected) -> bool:
-    """Whether two low-rank edits have the same layers and factors, bit for bit."""
+    """Whether two low-rank edits have the same layers and bit-identical factors."""
     return found.keys() == expected.keys() and all(map(torch.equal, found.tensors, expected.tensors))

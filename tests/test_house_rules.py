@@ -1,4 +1,4 @@
-"""The rules of the house (DEVELOPERS.md, "Rooms"), read from the source itself."""
+"""The rules in DEVELOPERS.md, section "Rooms", checked against the source."""
 
 import ast
 import os
@@ -16,7 +16,15 @@ SHIPPED = ("mace_core", "nodes", "mini")
 PACK_MODULES = {*SHIPPED, "dev", "demo"}
 HOST_MODULES = {"comfy", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "server"}
 LINES_PER_FILE = 300
-SHAPELESS = {"header", "raw", "tensor_hash", "each", "to", "check_finite", "content_of"}  # of any shape
+SHAPELESS = {
+    "header",
+    "raw",
+    "tensor_hash",
+    "each",
+    "to",
+    "check_finite",
+    "content_of",
+}  # tensors of any shape
 
 
 def python_files(*rooms: str) -> list[Path]:
@@ -31,7 +39,7 @@ def all_source() -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """(relative level, module, at module level?) of every import statement."""
+    """Yields (relative level, module, at module level?) for every import statement."""
     tree = ast.parse(path.read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     inside = {id(node) for function in functions for node in ast.walk(function)}
@@ -43,7 +51,7 @@ def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 
 def absolute(path: Path, top_only: bool = False) -> set[str]:
-    """First names of what a file imports absolutely."""
+    """The top-level names of all absolute imports in a file."""
     found = [(module, top) for level, module, top in imports(path) if not level]
     return {module.split(".")[0] for module, top in found if top or not top_only}
 
@@ -60,12 +68,12 @@ def test_the_core_knows_nothing_of_the_host(path):
 
 @each([path for path in python_files("nodes") if path.parent.name != "host"])
 def test_a_node_file_knows_only_the_hosts_schema(path):
-    assert not absolute(path) & HOST_MODULES, "this belongs into nodes/host"
+    assert not absolute(path) & HOST_MODULES, "move this to nodes/host"
 
 
 @each(python_files(*SHIPPED))
 def test_imports_inside_the_pack_are_relative(path):
-    """The host loads packs by path: an absolute import works in tests and fails for every user."""
+    """The host loads packs by path: absolute imports work in tests but fail for every user."""
     assert not absolute(path) & PACK_MODULES
 
 
@@ -80,11 +88,13 @@ def test_source_is_small_and_plain(path):
     text = path.read_text(encoding="ascii")
     lines = text.splitlines()
     assert len(lines) <= LINES_PER_FILE
-    assert ast.get_docstring(ast.parse(text)) or len(lines) < 2, "say in a docstring what this file is for"
+    assert ast.get_docstring(ast.parse(text)) or len(lines) < 2, (
+        "state the purpose of this file in a docstring"
+    )
 
 
 def public_functions(path: Path) -> Iterator[ast.FunctionDef]:
-    """Functions and methods without a leading underscore; those inside functions are nobody's business."""
+    """Functions and methods without a leading underscore; nested functions are excluded."""
     classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
     bodies = [ast.parse(path.read_text()).body, *(each.body for each in classes if each.name[0] != "_")]
     for node in (node for body in bodies for node in body):
@@ -94,7 +104,7 @@ def public_functions(path: Path) -> Iterator[ast.FunctionDef]:
 
 @each(python_files("mace_core"))
 def test_public_functions_of_the_core_say_what_they_do_with_shapes_and_types(path):
-    """The docstrings are the reference: every one is there, and tells the shapes of tensors."""
+    """The docstrings are the reference, so every function needs one, with the shapes of its tensors."""
     for function in public_functions(path):
         said = ast.get_docstring(function) or ""
         parameters = [*function.args.args, *function.args.kwonlyargs]
@@ -103,14 +113,14 @@ def test_public_functions_of_the_core_say_what_they_do_with_shapes_and_types(pat
         assert function.returns and all(each.annotation for each in named), f"{function.name} has no types"
         tensors = [each for each in named if ast.unparse(each.annotation) == "Tensor"]
         if tensors or ast.unparse(function.returns) == "Tensor":
-            assert "[" in said or function.name in SHAPELESS, f"{function.name} tells no shape"
+            assert "[" in said or function.name in SHAPELESS, f"{function.name} gives no shape"
 
 
 LINES_THE_SAME = 6
 
 
 def runs_of(path: Path) -> dict[tuple[str, ...], int]:
-    """Every run of LINES_THE_SAME lines of code, with the line where it starts. Imports can be alike."""
+    """Every run of LINES_THE_SAME lines of code, with its first line number. Imports are left out."""
     lines = path.read_text().splitlines()
     imports = {
         number

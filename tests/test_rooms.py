@@ -1,4 +1,4 @@
-"""Who may import whom, read from every import in the source: arrows run one way and never in a circle."""
+"""Which room can import which, checked on every import: dependencies point one way, without cycles."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOP = ("demo", "dev", "nodes", "mini", "mace_core")
 
-# room -> the rooms it may import, beside itself. A room is a folder; files of mace_core itself are rooms.
+# room -> the rooms it can import besides itself. Folders are rooms, and so are the files of mace_core itself.
 MAY_IMPORT = {
     "mace_core.version": set(),
     "mace_core.files": set(),
@@ -69,7 +69,7 @@ FILES = {name_of(path): path for top in TOP for path in sorted((REPOSITORY / top
 
 
 def room_of(module: str) -> str:
-    """The longest room that holds a module."""
+    """The innermost room that contains a module."""
     parts = module.split(".")
     return next(
         name
@@ -79,7 +79,7 @@ def room_of(module: str) -> str:
 
 
 def imported(module: str) -> Iterator[str]:
-    """Modules of this repository that a module imports, at its top or inside a function."""
+    """The modules of this repository that a module imports, at module level or inside a function."""
     path = FILES[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
@@ -96,7 +96,7 @@ def imported(module: str) -> Iterator[str]:
 @pytest.mark.parametrize("module", FILES)
 def test_arrows_run_one_way(module):
     room = room_of(module)
-    if room == "mace_core":  # its own docstring only
+    if room == "mace_core":  # contains only its docstring
         assert not list(imported(module))
         return
     allowed = {room, *MAY_IMPORT[room]}

@@ -1,6 +1,6 @@
-"""What the mathematics must satisfy with any text encoder: the toy one here, the mini model's in tests/host.
+"""Properties that must hold for any text encoder: toy encoders in tests/core, the host's in tests/host.
 
-Each function takes a TextEncoder and raises AssertionError. Weights W are random.
+Each function takes a TextEncoder and raises AssertionError. The weights W are random.
 """
 
 import itertools
@@ -47,7 +47,7 @@ def relative(a, b):
 
 
 def token_rows(encoder, prompts):
-    """Every token embedding of the prompts, [n, d] float64, from one call without batches."""
+    """All token embeddings of the prompts, [n, d] float64, encoded in a single call without batching."""
     return encoder.encode(list(prompts)).embeddings.flatten(0, 1).double()
 
 
@@ -58,14 +58,14 @@ def check_no_concepts_change_nothing(encoder):
 
 
 def pair_embeddings(encoder, pair):
-    """The matching embeddings e_f and e_g of a prompt pair, [n, d] float64 each."""
+    """The aligned embeddings e_f and e_g of a prompt pair, each [n, d] float64."""
     encoded = encode_once(encoder, [pair.target, pair.surrogate])
     f, g = matching_positions(encoder, pair, encoded)
     return encoded[pair.target].embeddings[0, f].double(), encoded[pair.surrogate].embeddings[0, g].double()
 
 
 def check_target_becomes_surrogate_as_ridge_vanishes(encoder, tolerance=1e-3):
-    """One concept: W' e_f -> W e_g on the aligned tokens of a prompt, as many as the width can tell apart."""
+    """For one concept, W' e_f -> W e_g on as many aligned tokens as the embedding width can separate."""
     pair = prompt_pairs(SHIP)[3]
     e_f, e_g = pair_embeddings(encoder, pair)
     few = min(len(encoder.word_tokens(pair.target)) + 1, encoder.encode([""]).embeddings.shape[-1] // 2)
@@ -81,7 +81,7 @@ def check_target_becomes_surrogate_as_ridge_vanishes(encoder, tolerance=1e-3):
 
 
 def check_prior_preserves(encoder):
-    """The more the prior weighs, the less the projections of its own captions change."""
+    """The larger the prior's weight, the less the projections of its own captions change."""
     moments = [concept_moments(encoder, SHIP)]
     prior = prior_from_captions(encoder, CAPTIONS)
     e = token_rows(encoder, CAPTIONS)
@@ -95,7 +95,7 @@ def check_prior_preserves(encoder):
 
 
 def check_one_lora_is_kept_on_its_own_prompts(encoder, tolerance=1e-3):
-    """Fusing one LoRA with no prior returns W T1 + U D on the concept's own prompts."""
+    """Fusing one LoRA without a prior returns W T1 + U D on the concept's own prompts."""
     moments = concept_moments(encoder, SHIP)
     d = len(moments.C)
     T1, W = refine([moments], None, RefineSettings(0.0, 10.0)), weight(d)
@@ -139,7 +139,7 @@ def check_added_then_removed_is_as_before(encoder):
 
 
 def check_refinement_is_the_least_squares_solution(encoder):
-    """Equation 2, minimised per layer over stacked rows without any of the pack's algebra."""
+    """Solves equation 2 per layer over stacked rows, without using the pack's algebra."""
     l1, ridge = 1e-4, 0.5
     concepts = (SHIP, DOG)
     prior = prior_from_captions(encoder, CAPTIONS)
@@ -162,7 +162,7 @@ def check_refinement_is_the_least_squares_solution(encoder):
 
 
 def check_fusion_is_the_least_squares_solution(encoder):
-    """Equation 7, minimised per layer over stacked rows; the ridge pulls W* to W T1."""
+    """Solves equation 7 per layer over stacked rows; the ridge pulls W* to W T1."""
     l2, ridge, concepts = 2e-4, 0.5, (SHIP, DOG, PLANE)
     prior = prior_from_captions(encoder, CAPTIONS)
     d = len(prior.P)

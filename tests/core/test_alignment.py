@@ -1,4 +1,4 @@
-"""Which tokens belong together: phrases at the start, in the middle and at the end, SD1 and SD2 padding."""
+"""Token alignment with the phrase at the start, in the middle and at the end, with SD1 and SD2 padding."""
 
 import pytest
 import torch
@@ -23,15 +23,15 @@ def aligned(target, phrase, surrogate, surrogate_phrase, padding):
 @pytest.mark.parametrize(
     "target, phrase, surrogate, surrogate_phrase, f, g",
     [
-        # start of the prompt: "7 1 2" against "8 1 2"
+        # at the start of the prompt: "7 1 2" against "8 1 2"
         ([7, 1, 2], [7], [8, 1, 2], [8], [0, 2, 3, *range(4, 12)], [0, 2, 3, *range(4, 12)]),
-        # middle
+        # in the middle
         ([1, 7, 2], [7], [1, 8, 2], [8], [0, 1, 3, *range(4, 12)], [0, 1, 3, *range(4, 12)]),
-        # end
+        # at the end
         ([1, 2, 7], [7], [1, 2, 8], [8], [0, 1, 2, *range(4, 12)], [0, 1, 2, *range(4, 12)]),
-        # alone
+        # on its own
         ([7], [7], [8], [8], [0, *range(2, 12)], [0, *range(2, 12)]),
-        # the surrogate phrase is longer: its padding is shorter by two
+        # the surrogate phrase is longer, so its padding is two tokens shorter
         ([1, 7, 2], [7], [1, 8, 9, 8, 2], [8, 9, 8], [0, 1, 3, *range(4, 10)], [0, 1, 5, *range(6, 12)]),
         # the target phrase is longer
         ([1, 7, 6, 2], [7, 6], [1, 8, 2], [8], [0, 1, 4, *range(5, 12)], [0, 1, 3, *range(4, 11)]),
@@ -75,5 +75,5 @@ def test_a_word_that_occurs_before_the_phrase_is_not_the_phrase():
 def test_a_phrase_that_is_not_there_is_named_with_its_prompt():
     encoder = ToyTextEncoder()
     row = encoder.encode(["the sea"]).tokens[0]
-    with pytest.raises(ValueError, match=r"'ship'.*not found.*'the sea'"):
+    with pytest.raises(ValueError, match=r"'ship'.*not found"):
         locate(encoder, row, "the sea", "ship")

@@ -1,4 +1,4 @@
-"""The loss of stage 2 (equation 3), against sums written out and finite differences."""
+"""The stage 2 loss (equation 3), checked against explicit sums and finite differences."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_the_sum_written_out(loss, power):
 def test_gradient_against_finite_differences(loss):
     A = random_layers(batch=1, heads=2, L=3, sizes=(4,))[0].double().requires_grad_()
 
-    def value(A):  # the loss computes in float32: scale up and difference in the large
+    def value(A):  # the loss is float32: scale up and use a large difference
         return attention_losses([A], torch.tensor([[True, False, True]]), MASKS[1:], (2, 2), loss)[0].double()
 
     [gradient] = torch.autograd.grad(value(A), A)
@@ -58,7 +58,7 @@ def test_an_empty_mask_has_a_finite_gradient():
         ((64, 64), [(64, 64), (32, 32), (16, 16), (8, 8)]),
         ((8, 8), [(8, 8), (4, 4), (2, 2)]),
         ((96, 64), [(96, 64), (48, 32), (24, 16), (12, 8)]),
-        ((9, 13), [(9, 13), (5, 7), (3, 4)]),  # halved, rounding up
+        ((9, 13), [(9, 13), (5, 7), (3, 4)]),  # sizes are halved and rounded up
     ],
 )
 def test_layer_sizes_keep_the_shape_of_the_latent(latent, sizes):
@@ -67,7 +67,7 @@ def test_layer_sizes_keep_the_shape_of_the_latent(latent, sizes):
 
 @pytest.mark.parametrize("pixels", [0, 10, 5000])
 def test_a_layer_of_another_shape(pixels):
-    with pytest.raises(ValueError, match=f"has {pixels} positions,.*latent of 64 x 64"):
+    with pytest.raises(ValueError, match=f"{pixels} positions.*64 x 64"):
         layer_size(pixels, (64, 64))
 
 

@@ -1,4 +1,4 @@
-"""Reading concepts, and the one-sentence errors for what cannot be read."""
+"""Parsing concepts, and the one-sentence errors for lists that cannot be parsed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from mace_core.concepts.concepts import Concept, parse_concepts
 
 def one_sentence(error):
     text = str(error.value)
-    assert text.endswith(".") and "\n" not in text and ": " in text  # what is wrong: what to do.
+    assert text.endswith(".") and "\n" not in text and ": " in text  # "what is wrong: what to do."
     return text
 
 
@@ -54,9 +54,9 @@ def test_the_same_twice_is_merged():
         ("  \n# nothing here\n", "empty"),
         ("dog -> ground\nship", "Line 2 'ship'"),
         ("ship ->", "Line 1 'ship ->'"),
-        ("-> sea", "one target and one surrogate"),
-        ("ship -> boat -> sea", "one target and one surrogate"),
-        ("ship -> sea\nship -> sky", "'ship' has two surrogates, 'sea' and 'sky'"),
+        ("-> sea", "one surrogate"),
+        ("ship -> boat -> sea", "one surrogate"),
+        ("ship -> sea\nship -> sky", "'ship' has two surrogates"),
         ("ship (boat) -> sea\nboat -> sky", "'boat' has two surrogates"),
         ("ship -> sea\nstyle: ship -> sea", "'ship' has two kinds"),
         ("ship -> the Ship", "'ship' is its own surrogate"),
@@ -73,10 +73,10 @@ def test_what_cannot_be_read(text, message):
 def test_synonyms_without_a_home():
     with pytest.raises(ValueError, match="which of 2 concepts"):
         parse_concepts("ship -> sea\ndog -> ground", synonyms="boat")
-    with pytest.raises(ValueError, match="'cat', which is not in the list"):
+    with pytest.raises(ValueError, match="'cat'.*not in the list"):
         parse_concepts("ship -> sea", synonyms="cat: kitty")
 
 
 def test_unknown_kind_of_all_lines():
-    with pytest.raises(ValueError, match="use one of object, person, style, explicit"):
+    with pytest.raises(ValueError, match="object, person, style, explicit"):
         parse_concepts("ship -> sea", kind="thing")

@@ -1,4 +1,4 @@
-"""The erasure file: bit-identical when whole, one sentence when not."""
+"""The erasure file: bit-identical after a round trip, and a one-sentence error if the file is invalid."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def refused(path, data, message):
 def test_truncated_files(path):
     data = path.read_bytes()
     for length in (12, 100, len(data) // 2, len(data) - 1):
-        refused(path, data[:length], "truncated, its end is missing: copy or download it again")
+        refused(path, data[:length], "truncated")
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,17 @@ def test_truncated_files(path):
     ],
 )
 def test_other_files(path, data):
-    refused(path, data, "not a safetensors file: choose one written by 'Save Erasure'")
+    refused(path, data, "not a safetensors file")
 
 
 def test_another_kind_of_safetensors_file(path):
     tensors = {"lora.weight": torch.zeros(3)}
     for metadata in (None, {"format": "pt"}):
-        refused(path, safetensors.torch.save(tensors, metadata), "safetensors file of another kind")
+        refused(path, safetensors.torch.save(tensors, metadata), "another kind")
 
 
 def test_every_flipped_byte_is_noticed(path):
-    """Header, description, shapes, data: no change goes unseen, and none raises anything but a ValueError."""
+    """Any change in header, description, shapes or data is detected, and only ValueError is raised."""
     data = path.read_bytes()
     for position in range(0, len(data), 7):
         damaged = bytearray(data)
@@ -124,18 +124,18 @@ def test_changed_tensors_under_the_old_description(path):
     changed = {**tensors, "T": tensors["T"] + 1}
     missing = {name: tensor for name, tensor in tensors.items() if not name.startswith("U.")}
     for other in (changed, missing):
-        refused(path, safetensors.torch.save(other, metadata), "damaged, its checksums do not match")
+        refused(path, safetensors.torch.save(other, metadata), "damaged")
 
 
 def test_a_newer_format(path, monkeypatch):
     monkeypatch.setattr(erasure_file, "FORMAT_VERSION", 2)
     save_erasure(erasure(), path)
     monkeypatch.undo()
-    refused(path, path.read_bytes(), "format version 2 and this pack reads up to 1: update the pack")
+    refused(path, path.read_bytes(), "format version 2")
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(ValueError, match="no erasure file 'x.safetensors': save one first"):
+    with pytest.raises(ValueError, match="no erasure file 'x.safetensors'"):
         load_erasure(tmp_path / "x.safetensors")
 
 
@@ -153,17 +153,17 @@ def test_tensors_that_do_not_fit(T, factors):
 
 
 def test_a_factor_without_the_other():
-    with pytest.raises(ValueError, match="only one of its two factors"):
+    with pytest.raises(ValueError, match="one of its two factors"):
         LowRank.from_state({"T": torch.zeros(2, 2), "U.k": torch.zeros(6, 2)})
 
 
 def test_an_erasure_with_nan():
-    with pytest.raises(ValueError, match="NaN or infinity: make it again with a larger ridge"):
+    with pytest.raises(ValueError, match="NaN or infinity"):
         Erasure(torch.full((8, 8), float("nan")), LowRank(), ())
 
 
 SD1 = {
-    f"diffusion_model.blocks.{i}.attn2.{p}": (o, 768)  # the shapes of SD1.5: 16 modules, 32 projections
+    f"diffusion_model.blocks.{i}.attn2.{p}": (o, 768)  # shapes in SD1.5: 16 modules, 32 projections
     for i, o in enumerate([320] * 5 + [640] * 5 + [1280] * 6)
     for p in ("to_k", "to_v")
 }
@@ -171,7 +171,7 @@ SD1 = {
 
 @pytest.fixture(scope="module")
 def hundred():
-    """A hundred rank-1 concepts on SD1.5, rows of D as small as a strong prior makes them."""
+    """A hundred rank-1 concepts on SD1.5; the rows of D are as small as with a strong prior."""
     g = torch.Generator().manual_seed(0)
     U = {name: torch.randn(o, 100, generator=g) for name, (o, _) in SD1.items()}
     D = {name: torch.randn(100, d, generator=g) * 1e-8 for name, (_, d) in SD1.items()}
@@ -196,7 +196,7 @@ def test_the_pages_tell_the_sizes_that_are_written(hundred, tmp_path, repository
     for precision in ("float16", "float32"):
         save_erasure(hundred, tmp_path / f"{precision}.safetensors", precision)
         sizes[precision] = (tmp_path / f"{precision}.safetensors").stat().st_size / 1e6
-    widths = [640] * 20 + [1280] * 120  # SDXL's 140 projections, d = 2048
+    widths = [640] * 20 + [1280] * 120  # the 140 projections of SDXL, d = 2048
     sdxl = (4 * 2048**2 + 2 * 100 * sum(o + 2048 for o in widths)) / 1e6
     page = " ".join((repository / "docs" / "erasure_format.md").read_text().split())
     told = "are {float16:.1f} MB (float16) or {float32:.1f} MB (float32) on SD1.5".format(**sizes)
@@ -226,6 +226,6 @@ def test_a_factor_that_is_zero_survives_float16(tmp_path):
 def test_factors_too_large_for_float16(tmp_path):
     name = "diffusion_model.a.attn2.to_k"
     large = Erasure(torch.eye(8), LowRank({name: (torch.full((6, 1), 1e6), torch.full((1, 8), 1e6))}), ())
-    with pytest.raises(ValueError, match="too large for float16: save them as float32"):
+    with pytest.raises(ValueError, match="too large for float16"):
         save_erasure(large, tmp_path / "x.safetensors", "float16")
     assert os.listdir(tmp_path) == []

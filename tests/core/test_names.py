@@ -1,4 +1,4 @@
-"""Names from a graph stay inside their folder, and new ones can be copied to any system."""
+"""File names from a graph stay inside their folder, and new names are valid on every operating system."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_new_names_are_valid_on_every_system(name):
     with pytest.raises(ValueError, match=".") as error:
         new_parts_of(name, "models/mace")
     said = str(error.value)
-    said.encode()  # a lone surrogate could not even be logged
+    said.encode()  # fails on a lone surrogate, which no log could hold
     assert said.isprintable() and len(said) < 260
 
 

@@ -1,4 +1,4 @@
-"""U is peft's lora_B and D its lora_A: the same factors give the same layer."""
+"""U is peft's lora_B and D its lora_A: equal factors give an equal layer."""
 
 import warnings
 
@@ -13,8 +13,10 @@ from mace_core.training.factors import LowRank
 def peft():
     try:
         import torchvision  # noqa: F401
-    except RuntimeError:  # a CUDA-linked torchvision beside a CPU torch lacks two operators it asks for
-        library = torch.library.Library("torchvision", "DEF")  # the operators live as long as this object
+    except RuntimeError:  # a CUDA torchvision with a CPU torch lacks two operators that it requires
+        library = torch.library.Library(
+            "torchvision", "DEF"
+        )  # the operators exist as long as this object does
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     else:

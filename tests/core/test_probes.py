@@ -1,4 +1,4 @@
-"""Which prompts the attacks draw; what came back; the two attacks that learn, on a linear model."""
+"""Prompts of each attack, recovery rates, and the two attacks that learn, on a linear model."""
 
 import pytest
 import torch
@@ -123,7 +123,7 @@ def test_the_rates_are_means_over_concepts_and_relative_to_before():
 
 
 class LinearModel:
-    """eps_hat is (W + U D) times the mean of the context, in every place."""
+    """eps_hat is (W + U D) times the mean of the context, at every position."""
 
     layers = {"one.to_k": (4, 8)}
 
@@ -134,7 +134,7 @@ class LinearModel:
         return x_0 + eps
 
     def predicted_noise(self, x_t, t, context, lora):
-        W = self.W.clone()  # made under inference mode in some tests
+        W = self.W.clone()  # some tests create it under inference mode
         for U, D in lora.values():
             W = W + U @ D
         return (context.mean(1) @ W.T).view(1, 4, 1, 1).expand(x_t.shape) - x_t.mean() + x_t
@@ -176,7 +176,7 @@ def test_an_attack_is_cancelled_from_its_step_and_stops_at_a_loss_that_is_none()
     latents, context = inputs()
     with pytest.raises(KeyboardInterrupt):
         retrain_lora(LinearModel(), latents, context, BUDGET, cancel)
-    with pytest.raises(ValueError, match="NaN or infinite at step 1"):
+    with pytest.raises(ValueError, match="NaN .*step 1"):
         learn_embedding(LinearModel(), latents * torch.nan, context, slice(1, 2), BUDGET)
     with pytest.raises(ValueError, match="is -1"):
         Budget(steps=-1)

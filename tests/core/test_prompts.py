@@ -1,4 +1,4 @@
-"""The prompts: enough of them, varied, grammatical, and paired word by word."""
+"""Prompts: sufficiently many, varied, grammatical, and paired word by word."""
 
 import pytest
 
@@ -42,9 +42,15 @@ def test_synonyms_join_the_pairs():
 
 def test_articles():
     prompts = [(p.target, p.surrogate) for p in prompt_pairs(Concept("the airplane", "a wide sky"))]
-    assert ("a photo of the airplane", "a photo of the wide sky") in prompts  # the template has the article
-    assert ("a photo of an airplane", "a photo of an wide sky") in prompts  # the words before it are the same
-    assert ("the airplane", "a wide sky") in prompts  # the bare template keeps it
+    assert (
+        "a photo of the airplane",
+        "a photo of the wide sky",
+    ) in prompts  # the template already has an article
+    assert (
+        "a photo of an airplane",
+        "a photo of an wide sky",
+    ) in prompts  # the words before the phrase must match
+    assert ("the airplane", "a wide sky") in prompts  # the bare template keeps the article
     assert not any(" the the " in f" {p} " or " a a " in f" {p} " for pair in prompts for p in pair)
 
 

@@ -1,4 +1,4 @@
-"""The properties of the mathematics, with toy text encoders that pad as SD1 and as SD2 do."""
+"""The mathematical properties, with toy text encoders that pad like SD1 and like SD2."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Records: written to JSON and read back, or refused in one sentence that names the field."""
+"""Records: a JSON round trip, or a one-sentence error that names the field."""
 
 import json
 from collections.abc import Mapping
@@ -63,15 +63,15 @@ def test_fields_of_a_later_version_are_ignored():
     "data, said",
     [
         (None, "The whole is None"),
-        ([], "must be an object with fields"),
-        ({"parts": []}, "The whole has no field 'count'"),
-        ({"count": "3", "parts": []}, "The whole, count is '3', but must be of type int"),
+        ([], "object with fields"),
+        ({"parts": []}, "no field 'count'"),
+        ({"count": "3", "parts": []}, "count is '3'.*int"),
         ({"count": True, "parts": []}, "count is True"),
-        ({"count": 1, "parts": "ab"}, "parts is 'ab', but must be a list"),
-        ({"count": 1, "parts": [{"name": 7}]}, "The whole, parts, name is 7"),
+        ({"count": 1, "parts": "ab"}, "parts is 'ab'.*list"),
+        ({"count": 1, "parts": [{"name": 7}]}, "parts, name is 7"),
         ({"count": 1, "parts": [], "by_name": {"x": 1}}, "by_name, x is 1"),
         ({"count": 1, "parts": [], "flag": 1}, "flag is 1"),
-        ({"count": "x" * 10_000, "parts": []}, r"x\.\.\., but must"),
+        ({"count": "x" * 10_000, "parts": []}, r"x\.\.\."),
     ],
 )
 def test_other_types_are_refused_by_name(data, said):

@@ -1,4 +1,4 @@
-"""Stage 1 and stage 3: settings and what they refuse (the mathematics is in test_properties)."""
+"""Stages 1 and 3: their settings and the inputs they refuse. For the mathematics, see test_properties."""
 
 from dataclasses import replace
 
@@ -36,15 +36,15 @@ def prior():
 @pytest.mark.parametrize("name", ["preserve_weight", "ridge"])
 @pytest.mark.parametrize("kind", [RefineSettings, FuseSettings])
 def test_settings_out_of_range(kind, name, value):
-    with pytest.raises(ValueError, match=f"{name} is .*at least 0"):
+    with pytest.raises(ValueError, match=f"{name} is "):
         kind(**{name: value})
 
 
 def test_an_open_matrix_asks_for_a_ridge():
-    d = 100  # more directions than tokens, and no ridge
+    d = 100  # more dimensions than tokens, and no ridge
     e = torch.randn(10, d, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     few = type("Moments", (), {"G": e.T @ e, "F": e.T @ e, "fingerprint": "toy"})()
-    with pytest.raises(ValueError, match="singular.*increase ridge"):
+    with pytest.raises(ValueError, match="singular"):
         refine([few], None, RefineSettings(0.0, 0.0))
 
 
@@ -56,23 +56,23 @@ def test_nothing_to_refine():
 def test_another_text_encoder(moments, prior):
     for other in (ToyTextEncoder(name="other"), ToyTextEncoder(d=16)):
         strange = prior_from_captions(other, ["a cat"])
-        with pytest.raises(ValueError, match="the concepts and the prior differ"):
+        with pytest.raises(ValueError, match="concepts and the prior differ"):
             refine(moments, strange, RefineSettings())
         with pytest.raises(ValueError, match="differ"):
             fuse(torch.eye(32), random_loras(ENCODER, [SHIP], LAYERS), strange, FuseSettings())
         erasure = closed_form_erasure([SHIP, DOG], moments, prior, RefineSettings())
-        with pytest.raises(ValueError, match="the refined erasure and the CLIP differ"):
+        with pytest.raises(ValueError, match="refined erasure and the CLIP"):
             fused_erasure(other, erasure, random_loras(ENCODER, [SHIP], LAYERS), prior, FuseSettings())
 
 
 def test_nothing_to_fuse():
-    with pytest.raises(ValueError, match="no concept LoRAs to fuse"):
+    with pytest.raises(ValueError, match="no concept LoRAs"):
         fuse(torch.eye(32), [], None, FuseSettings())
 
 
 def test_loras_of_different_models():
     [a], [b] = random_loras(ENCODER, [SHIP], LAYERS), random_loras(ENCODER, [DOG], {"k": (20, 32)})
-    with pytest.raises(ValueError, match="different output widths at layer 'k'"):
+    with pytest.raises(ValueError, match="output widths .*'k'"):
         fuse(torch.eye(32), [a, b], None, FuseSettings())
 
 
@@ -93,7 +93,7 @@ def test_zero_factors_equal_no_factors(moments, prior):
 
 
 def test_fusing_a_subset_keeps_the_other_concepts_refined(moments, prior):
-    """A concept without a LoRA stays erased in closed form, although the prior pulls everything back."""
+    """A concept without a LoRA stays erased in closed form, even though the prior counteracts it."""
     refined = closed_form_erasure([SHIP, DOG], moments, prior, RefineSettings())
     loras = random_loras(ENCODER, [SHIP], LAYERS)
     fused = fused_erasure(ENCODER, refined, loras, prior, FuseSettings())
@@ -117,7 +117,7 @@ def test_a_kind_that_counts_three_times_is_as_if_it_were_there_three_times(momen
 
 def test_what_cannot_be_fused(moments):
     refined = closed_form_erasure([SHIP], moments[:1], None, RefineSettings())
-    with pytest.raises(ValueError, match="LoRA for 'dog', which the refined erasure does not contain"):
+    with pytest.raises(ValueError, match="'dog'.*not contain"):
         fused_erasure(ENCODER, refined, random_loras(ENCODER, [DOG], LAYERS), None, FuseSettings())
     with pytest.raises(ValueError, match="no concept LoRAs"):
         fused_erasure(ENCODER, refined, [], None, FuseSettings())
@@ -137,11 +137,11 @@ def test_edited_weight(moments, prior):
     assert torch.allclose(edited_weight(W, "k", fused, 0.5), (W.float() + whole) / 2, atol=1e-5)
     assert torch.allclose(edited_weight(W, "elsewhere", fused), W.float() @ fused.T, atol=1e-5)
     assert edited_weight(W, "k", fused).dtype == torch.float32
-    with pytest.raises(ValueError, match=r"'k' has a weight of shape \[24, 31\].*made for \[24, 32\]"):
+    with pytest.raises(ValueError, match=r"'k' .*\[24, 31\].*\[24, 32\]"):
         edited_weight(W[:, :31], "k", fused)
-    with pytest.raises(ValueError, match=r"shape \[23, 32\].*use a MODEL of the family"):
+    with pytest.raises(ValueError, match=r"\[23, 32\]"):
         edited_weight(W[:23], "k", fused)
-    with pytest.raises(ValueError, match=r"made for \[any, 32\]"):
+    with pytest.raises(ValueError, match=r"\[any, 32\]"):
         edited_weight(W[:, :31], "k", refined)
 
 

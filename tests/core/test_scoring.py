@@ -1,4 +1,4 @@
-"""What is drawn and judged, and the figures that come of it."""
+"""Scoring: which prompts are generated and classified, and the metrics computed from the results."""
 
 import pytest
 import torch
@@ -47,8 +47,8 @@ def test_groups_and_prompts():
         ("kept", "dog"),
     ]
     assert sets[1].prompt == "a photo of the boat" and sets[1].expected == "ship"
-    assert sets[0].answers["sea"] == "a photo of a sea", "the surrogate may be answered"
-    assert "boat" not in sets[0].answers, "a synonym as an answer would hide the concept"
+    assert sets[0].answers["sea"] == "a photo of a sea", "the surrogate can be an answer"
+    assert "boat" not in sets[0].answers, "a synonym among the answers would hide the concept"
 
 
 def test_synonyms_that_the_erasure_was_told_are_marked():
@@ -92,7 +92,7 @@ def test_what_stays_is_read_line_by_line():
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("the ship", "preserved and erased at once"),
+        ("the ship", "preserved and erased"),
         ("animal: cat", "unknown kind"),
         ("style:", "no name"),
     ],

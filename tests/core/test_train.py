@@ -1,4 +1,4 @@
-"""Stage 2 on the toy network: it learns, repeats itself, can be cancelled, and touches nothing."""
+"""Stage 2 on the toy network: it learns, is reproducible, can be cancelled, and changes no inputs."""
 
 import pytest
 import torch
@@ -78,7 +78,7 @@ def test_the_global_random_state_is_left_alone():
 
 
 def test_under_inference_mode():
-    model = ToyAttentionModel()  # making its own weights fit for gradients is the model's business
+    model = ToyAttentionModel()  # preparing its own weights for gradients is up to the model
     with torch.inference_mode():
         prompts = training_prompts(ENCODER, SHIP)
         lora, losses = train(model=model, prompts=prompts)
@@ -130,12 +130,12 @@ def test_synonyms_are_trained_and_located():
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("rank", 0, "rank of the training is 0, but must be at least 1"),
-        ("steps", 0, "steps of the training is 0"),
-        ("batch", -1, "batch of the training is -1"),
-        ("learning_rate", 0.0, "learning rate is 0.0: give a number above 0"),
+        ("rank", 0, "rank .*is 0"),
+        ("steps", 0, "steps .*is 0"),
+        ("batch", -1, "batch .*is -1"),
+        ("learning_rate", 0.0, "learning rate is 0.0"),
         ("learning_rate", float("nan"), "learning rate is nan"),
-        ("loss", "l1", "loss is 'l1': use one of squared, norm"),
+        ("loss", "l1", "loss is 'l1'"),
     ],
 )
 def test_settings_out_of_range(name, value, message):
@@ -150,13 +150,13 @@ LATENTS, MASKS = torch.zeros(2, 4, 8, 8), torch.ones(2, 64, 64)
     "latents, masks, message",
     [
         (torch.zeros(0, 4, 8, 8), torch.ones(0, 64, 64), "no images"),
-        (LATENTS, MASKS[:1], "has 2 images and masks of shape"),
+        (LATENTS, MASKS[:1], "2 images and masks of shape"),
         (LATENTS, MASKS[:, None], "give one mask"),
-        (LATENTS, torch.ones(2, 64, 32), "masks are 32 x 64 and the latents 8 x 8"),
+        (LATENTS, torch.ones(2, 64, 32), "32 x 64 .*8 x 8"),
         (LATENTS, MASKS * 255, "outside 0 to 1"),
         (LATENTS, MASKS * float("nan"), "outside 0 to 1"),
-        (LATENTS, MASKS * 0, "All masks are empty"),
-        (LATENTS * float("inf"), MASKS, "latents contain NaN or infinity"),
+        (LATENTS, MASKS * 0, "masks are empty"),
+        (LATENTS * float("inf"), MASKS, "latents contain NaN"),
     ],
 )
 def test_images_that_cannot_be_trained_on(latents, masks, message):
@@ -169,16 +169,16 @@ def test_a_latent_rounded_by_the_vae_is_accepted():
 
 
 def test_another_width_and_a_loss_that_is_not_finite():
-    with pytest.raises(ValueError, match=r"width 32 and the attn2 layers of the model read \[16\]"):
+    with pytest.raises(ValueError, match=r"width 32 .*\[16\]"):
         train(model=ToyAttentionModel(d=16))
     broken = ToyAttentionModel()
     broken.weights["toy.0.attn2.to_k"].fill_(float("nan"))
-    with pytest.raises(ValueError, match="The loss of 'ship' became NaN or infinite at step 1: lower"):
+    with pytest.raises(ValueError, match="loss of 'ship' .*NaN .*step 1"):
         train(model=broken)
 
 
 def test_a_target_longer_than_the_context():
-    with pytest.raises(ValueError, match="context of the text encoder has 30: shorten it"):
+    with pytest.raises(ValueError, match="has 30"):
         training_prompts(ENCODER, Concept(" ".join(["ship"] * 40), "sea"))
 
 

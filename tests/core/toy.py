@@ -1,4 +1,4 @@
-"""A text encoder and a cross-attention network small enough to check by hand, shaped like the real ones."""
+"""A text encoder and a cross-attention network, shaped like real ones but small enough to check by hand."""
 
 import math
 import re
@@ -16,7 +16,7 @@ WORD = re.compile(r"'s|\w+|[^\w\s]")
 
 
 class ToyTextEncoder:
-    """Random embeddings by token id and position, mixed causally, so that later tokens know earlier ones.
+    """Random embeddings per token id and position, mixed causally: later tokens depend on earlier ones.
 
     Words longer than six letters become several tokens. ``padding`` is END_OF_TEXT (SD1) or 0 (SD2, SDXL).
     """
@@ -24,7 +24,7 @@ class ToyTextEncoder:
     def __init__(self, d=32, context_length=77, padding=END_OF_TEXT, name="toy"):
         self.d, self.context_length, self.padding = d, context_length, padding
         self.fingerprint = f"{name}-{d}"
-        self.encoded = []  # every prompt it was asked for
+        self.encoded = []  # every prompt that was encoded
 
     def word_tokens(self, phrase):
         pieces = [word[i : i + 6] for word in WORD.findall(phrase.lower()) for i in range(0, len(word), 6)]
@@ -53,7 +53,7 @@ def _random(seed, d):
 
 
 class ToyAttentionModel:
-    """Two cross-attention layers, 4 x 4 and 2 x 2 positions, two heads each; the second reads the first."""
+    """Two cross-attention layers, 4 x 4 and 2 x 2 positions, two heads; the second reads the first."""
 
     def __init__(self, d=32, width=8, channels=4, seed=0):
         g = torch.Generator().manual_seed(seed)
@@ -99,12 +99,12 @@ class ToyAttentionModel:
 
 
 def low_rank(U, D):
-    """A LowRank from layer -> U and layer -> D."""
+    """Combines layer -> U and layer -> D into a LowRank."""
     return LowRank({name: (U[name], D[name]) for name in U})
 
 
 def random_loras(encoder, concepts, layers, rank=1, seed=0):
-    """ConceptLoRAs with random factors, as if trained, for layers name -> (o, d)."""
+    """ConceptLoRAs with random factors in place of trained ones, for layers name -> (o, d)."""
     g = torch.Generator().manual_seed(seed)
     loras = []
     for concept in concepts:

@@ -1,4 +1,4 @@
-"""The host on a card in this process, what each stage took there, and one sentence where there is no card."""
+"""The host on a GPU in this process, and a table of time and memory per stage; skipped without a GPU."""
 
 import time
 
@@ -21,7 +21,9 @@ def pytest_collection_finish():
     import torch
 
     if DEVICE != "cpu" and not torch.cuda.is_available():
-        pytest.exit("skipped, as torch sees no CUDA card here: run make test-cuda where one is", returncode=0)
+        pytest.exit(
+            "skipped, because torch finds no CUDA GPU: run make test-cuda on a machine with one", returncode=0
+        )
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +33,7 @@ def comfy(tmp_path_factory) -> InProcess:
 
 @pytest.fixture(scope="session")
 def dynamic(comfy) -> bool:
-    """Whether the host's own loaders make MODELs with dynamic VRAM here."""
+    """Whether the host's own loaders create MODELs with dynamic VRAM here."""
     from comfy import model_patcher
 
     usual = model_patcher.ModelPatcher
@@ -40,7 +42,7 @@ def dynamic(comfy) -> bool:
 
 @pytest.fixture
 def step(request, comfy):
-    """`step(name, work)` gives what work() gives, and measures it for the table at the end."""
+    """`step(name, work)` returns the result of work() and records its time and memory for the final table."""
 
     def measured(name: str, work):
         _start()
@@ -61,7 +63,7 @@ def _start() -> None:
 
 
 def _end(started: float) -> tuple[float, float, float]:
-    """Seconds, what torch held on the card at most, and what is in use on the card afterwards, in MiB."""
+    """The seconds, torch's peak memory on the GPU, and the memory in use afterwards, in MiB."""
     import torch
 
     if DEVICE == "cpu":
@@ -77,10 +79,10 @@ def pytest_terminal_summary(terminalreporter):
     import comfyui_version
     import torch
 
-    name = "the processor" if DEVICE == "cpu" else torch.cuda.get_device_name()
+    name = "the CPU" if DEVICE == "cpu" else torch.cuda.get_device_name()
     terminalreporter.section(f"ComfyUI {comfyui_version.__version__}, torch {torch.__version__}, {name}")
     lines = [
-        "| model | stage | seconds | torch at most, MiB | card afterwards, MiB |",
+        "| model | stage | seconds | torch peak, MiB | GPU afterwards, MiB |",
         "|---|---|---|---|---|",
     ]
     for model, stage, seconds, peak, used in _took:

@@ -1,4 +1,4 @@
-"""MODEL, CLIP and VAE for the tests on a card: the bundled miniature, and families of full size."""
+"""MODEL, CLIP and VAE for the GPU tests: the bundled miniature, and model families at full size."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MINI_SIDE = 64
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """side: of the pictures, in pixels."""
+    """``side`` is the width and height of the images, in pixels."""
 
     name: str
     model: object
@@ -21,7 +21,7 @@ class Network:
 
 
 def network(comfy, name: str) -> Network:
-    """Weights of full size are random, and half precision on a card, where checkpoints are."""
+    """At full size, weights are random; on a GPU they are in half precision, as in real checkpoints."""
     import torch
 
     with torch.inference_mode():

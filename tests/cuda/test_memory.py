@@ -1,4 +1,4 @@
-"""Less memory on a card: blocks computed again, and what happens when it runs out."""
+"""Less memory on a GPU: recomputed activations, and the response to running out of memory."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def loaded(request, comfy):
 
 
 def trained(comfy, loaded, low_memory):
-    """The loss, all gradients on the CPU, and MiB that torch held at most."""
+    """The loss, all gradients on the CPU, and torch's peak memory in bytes."""
     side = loaded.side // 8
     generator = torch.Generator().manual_seed(0)
     attention = comfy.module("nodes.host.attention")
@@ -52,32 +52,32 @@ def test_gradients_are_the_same_with_less_memory(comfy, loaded):
     again_loss, again, lower = trained(comfy, loaded, low_memory=True)
     assert again_loss == pytest.approx(loss, rel=1e-3)
     for theirs, ours in zip(kept, again, strict=True):
-        # half precision through the whole network, by other kernels
+        # half precision through the whole network, with different kernels
         assert ours.isfinite().all() and (ours - theirs).norm() <= 2e-2 * theirs.norm().clamp(min=1e-12)
     if DEVICE != "cpu" and loaded.side > 64:
         assert lower < peak
 
 
 def test_what_does_not_fit_is_tried_with_less_or_told(comfy, loaded):
-    """The card as if it were one of little memory: pictures come out one by one, or one sentence does."""
+    """With little memory, images are generated one by one; with less still, an error says so."""
     if DEVICE == "cpu":
-        pytest.skip("a processor's memory cannot be limited for one test")
+        pytest.skip("CPU memory cannot be limited for a single test")
     memory = comfy.module("nodes.host.memory")
     tried = []
 
     def draw(start, count):
         tried.append(count)
-        work = torch.empty(count, 2**28, dtype=torch.uint8, device=DEVICE)  # 256 MiB a picture
+        work = torch.empty(count, 2**28, dtype=torch.uint8, device=DEVICE)  # 256 MiB per image
         return work[:, :1].cpu()
 
     torch.cuda.empty_cache()
     total = torch.cuda.mem_get_info()[1]
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**29 + 2**27) / total)
     try:
-        assert len(memory.in_parts(8, 8, draw, "to draw a picture")) == 8 and min(tried) <= 2 < max(tried)
+        assert len(memory.in_parts(8, 8, draw, "to generate an image")) == 8 and min(tried) <= 2 < max(tried)
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**26) / total)
-        with pytest.raises(ValueError, match="to draw a picture"):
-            memory.in_parts(8, 8, draw, "to draw a picture")
+        with pytest.raises(ValueError, match="to generate an image"):
+            memory.in_parts(8, 8, draw, "to generate an image")
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

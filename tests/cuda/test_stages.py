@@ -1,4 +1,4 @@
-"""All stages, Save, Load, Apply and every export through the nodes on a card, timed."""
+"""All stages, Save, Load, Apply and every export, run through the nodes on a GPU and timed."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_from_checkpoint_to_export(comfy, step, name):
 
 
 def evidence(comfy, step, loaded, erased):
-    """Maps of the MODEL before the erasure and after."""
+    """Attention maps of the original and the erased MODEL."""
     (latent,) = comfy.call("EmptyLatentImage", width=loaded.side, height=loaded.side, batch_size=1)
     maps, _ = step(
         "View Attention, before and after",

@@ -1,4 +1,4 @@
-"""The erased weight on a card: what float64 on the processor says, however the host brings it there."""
+"""The erased weight on a GPU matches float64 on the CPU, however the host moves it there."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def layers(comfy, loaded) -> dict:
 
 @pytest.fixture(scope="module")
 def erasure(comfy, layers):
-    """Any T near the identity, and low-rank factors on every second layer."""
+    """Some T near the identity, and low-rank factors on every second layer."""
     generator = torch.Generator().manual_seed(0)
     d = next(iter(layers.values()))[1]
 
@@ -39,7 +39,7 @@ def erasure(comfy, layers):
 
 
 def expected(erasure, layer, W, strength):
-    """In float64 on the processor, from W in float64."""
+    """The edited weight in float64 on the CPU, from W in float64."""
     edited = W @ erasure.T.double()
     if layer in erasure.low_rank:
         edited = edited + product(erasure.low_rank.to(torch.float64)[layer])
@@ -51,7 +51,7 @@ def off(ours, wanted) -> float:
 
 
 def adapters_of(comfy, erasure, layer, device):
-    """The adapter, and the one a host makes of it after it brought its tensors to the device."""
+    """The adapter, and the adapter that a host rebuilds after moving its tensors to the device."""
     adapter = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, layer)
     brought = tuple(each.to(device) if torch.is_tensor(each) else each for each in adapter.weights)
     return adapter, type(adapter)(adapter.loaded_keys, brought)
@@ -67,7 +67,7 @@ def test_the_adapter_and_a_rebuilt_one(comfy, loaded, layers, erasure):
                 for adapter in adapters_of(comfy, erasure, layer, device)
             )
             assert torch.equal(first, again) and first.device.type == DEVICE and first.dtype == dtype
-            # float32 sums of hundreds of terms (a card may use 19 bits of them), then one rounding to dtype
+            # float32 sums of hundreds of terms (a GPU may use only 19 bits), then one rounding to dtype
             assert off(first, expected(erasure, layer, W.to(dtype).double(), STRENGTH)) < 2e-3
 
 
@@ -78,7 +78,7 @@ def test_T_is_on_the_card_once(comfy, layers, erasure):
 
 
 def computed(model, layer: str, context) -> torch.Tensor:
-    """What the layer makes of `context` in a pass of the network, as the host drives it."""
+    """The input and output of the layer in one pass of the network, driven by the host's sampler."""
     import comfy.model_management as management
 
     seen = {}
@@ -96,7 +96,7 @@ def computed(model, layer: str, context) -> torch.Tensor:
 
 
 def sampled(model, context) -> torch.Tensor:
-    """Latents after two steps of the host's sampler."""
+    """The latents after two steps of the host's sampler."""
     import comfy.sample
 
     empty = torch.zeros(1, 4, 16, 16)
@@ -119,26 +119,26 @@ def sampled(model, context) -> torch.Tensor:
 
 
 def test_a_pass_computes_with_the_erased_weight_and_undo_with_the_old_one(comfy, loaded, layers, erasure):
-    """Before, erased, and undone again; static and with the host's dynamic VRAM alike."""
+    """Original, erased and original again, both static and with the host's dynamic VRAM."""
     layer = list(layers)[0]
     weights = comfy.module("nodes.host.weights")
     W = weights.plain_weight(loaded.model, f"{layer}.weight").double()
     context = torch.randn(1, 77, layers[layer][1], generator=torch.Generator().manual_seed(2))
     erased = comfy.module("nodes.host.patch").apply_erasure(loaded.model, erasure)
     before, first = computed(loaded.model, layer, context)
-    assert off(first, before @ W.mT) < 5e-3  # of half precision: 11 bits in each factor and in the result
+    assert off(first, before @ W.mT) < 5e-3  # half precision has 11 bits in each factor and in the result
     given, made = computed(erased, layer, context)
     assert off(made, given @ expected(erasure, layer, W, 1.0).mT) < 5e-3
-    assert off(made, given @ W.mT) > 0.05  # and not with the old one
+    assert off(made, given @ W.mT) > 0.05  # and not with the original weight
     again, last = computed(loaded.model, layer, context)
-    assert torch.equal(again, before) and torch.equal(last, first)  # the same kernels on the same weights
+    assert torch.equal(again, before) and torch.equal(last, first)  # same kernels, same weights
     assert torch.equal(weights.plain_weight(loaded.model, f"{layer}.weight").double(), W)
 
 
 def test_a_dynamic_model_draws_what_a_static_one_draws(comfy, dynamic, loaded, layers, erasure):
-    """On a network each, as two patchers must not share one."""
+    """Each patcher has its own network, because two patchers must not share one."""
     if not dynamic:
-        pytest.skip("this host has no dynamic VRAM here")
+        pytest.skip("this host has no dynamic VRAM on this device")
     from comfy.model_patcher import ModelPatcher
 
     apply = comfy.module("nodes.host.patch").apply_erasure

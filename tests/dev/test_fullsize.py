@@ -1,4 +1,4 @@
-"""What `make fullsize` measures with, and that its committed tables are those of its committed numbers."""
+"""The measurements behind `make fullsize`; its committed tables must match its committed numbers."""
 
 import json
 import math
@@ -22,7 +22,7 @@ def results():
 def test_the_peak_is_what_was_held_at_once():
     def work():
         for _ in range(3):
-            torch.zeros(MIB)  # 4 MiB of float32, freed again
+            torch.zeros(MIB)  # 4 MiB of float32, freed at once
         held = torch.zeros(2 * MIB)
         return held, torch.zeros(MIB)
 
@@ -54,7 +54,7 @@ def test_every_family_was_measured_whole(results, name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_pack_asks_for_as_much_memory_as_training_takes(results, name):
-    """Not less, or a card runs out; not half as much again, or activations are recomputed for nothing."""
+    """Too low an estimate runs out of GPU memory; too high an estimate recomputes activations in vain."""
     for mode, peaks in results["memory"][name]["modes"].items():
         assert peaks["extrapolated"] <= peaks["estimate"] * 1.02, mode
     kept = results["memory"][name]["modes"]["kept"]

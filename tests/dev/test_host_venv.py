@@ -1,4 +1,4 @@
-"""A host's venv: what it requires and the workshop lacks, whole or not at all, beside an untouched torch."""
+"""A host's venv: it adds only missing requirements, is complete or absent, and leaves torch unchanged."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from dev.host.venv import host_python, lacking
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    """A folder of wheels in place of the network; `registry(name, version, *requires)` adds an empty one."""
+    """A folder of wheels instead of the network; `registry(name, version, *requires)` adds an empty wheel."""
     folder = tmp_path / "registry"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -36,7 +36,7 @@ def registry(tmp_path, monkeypatch):
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """`host(*requirements)`: a ComfyUI folder that requires them. Venvs are made in the test's own folder."""
+    """`host(*requirements)` creates a ComfyUI folder with them. Venvs go into the test's own folder."""
     monkeypatch.setattr(host_venv, "VENVS", tmp_path / "venvs")
 
     def folder(*requirements: str) -> Path:

@@ -1,4 +1,4 @@
-"""`make hosts`: rows are what pytest counted, the page is of the rows, and the project's promise is a row."""
+"""`make hosts`: rows hold pytest's counts, the page matches them, and the declared minimum host is one."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def test_skips(): pass
 
 @pytest.fixture
 def comfyui(tmp_path, monkeypatch):
-    """A folder that says it is ComfyUI 9.8.7 and requires nothing."""
+    """A folder that claims to be ComfyUI 9.8.7 and has no requirements."""
     monkeypatch.setattr(run_tests, "REPORTS", tmp_path)
     monkeypatch.setenv("COMFYUI_PATH", "another")
     for name, text in {
@@ -90,7 +90,7 @@ def test_a_host_passed_when_every_room_did(change, good):
 
 def test_the_committed_page_is_of_its_numbers_and_the_promised_host_was_run():
     if not (hosts.RESULTS / "hosts.json").exists():
-        pytest.skip("make hosts was not run yet")
+        pytest.skip("`make hosts` has not been run yet")
     rows = json.loads((hosts.RESULTS / "hosts.json").read_text())
     assert (hosts.RESULTS / "hosts.md").read_text() == hosts.page(rows)
     wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["comfy"]["requires-comfyui"]

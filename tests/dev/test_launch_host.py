@@ -1,4 +1,4 @@
-"""torchaudio beside a torch it was not compiled for imports without its compiled part, and only then so."""
+"""A torchaudio built for another torch is imported without its compiled part; other errors still surface."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ print(torchaudio.compiled)
 
 
 def imported(folder, extension: str | None) -> subprocess.CompletedProcess:
-    """In a process of its own, with a torchaudio shaped like the real one from 2.9 on."""
+    """Imports, in a separate process, a torchaudio laid out like the real one from 2.9 on."""
     if extension is not None:
         (folder / EXTENSION).parent.mkdir(parents=True)
         (folder / EXTENSION).write_text(extension)

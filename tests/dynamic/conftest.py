@@ -1,4 +1,4 @@
-"""The host in this process with its dynamic VRAM opened on the CPU, where the host has any."""
+"""The host in this process, with its dynamic VRAM emulated on the CPU where the host supports it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,17 +28,19 @@ def dynamic(comfy) -> Callable:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The miniature twice: `models[STATIC]` and `models[DYNAMIC]` have a network each."""
+    """Two copies of the miniature: `models[STATIC]` and `models[DYNAMIC]`, each with its own network."""
 
     models: dict
     clip: object
     vae: object
-    half: bool = False  # fp16 is involved: the host rounds edited weights to it before or after the edit
+    half: bool = False  # fp16 is involved: the host rounds weights to it before or after the edit
 
 
 def load(comfy, dynamic, dtype=None, stored=None) -> Loaded:
-    """dtype: what the network computes in; stored: that of the file, where it differs. A static patcher casts
-    weights when it loads them, a dynamic one when it computes with them."""
+    """``dtype`` is the network's compute dtype; ``stored`` is the dtype in the file, if different.
+
+    A static patcher casts weights when it loads them, a dynamic one when it computes with them.
+    """
     import comfy.sd
     import folder_paths
 

@@ -1,4 +1,4 @@
-"""With dynamic VRAM as without: drawing, undo, maps, gradients. The control is the host's static patcher."""
+"""Sampling, undo, maps and gradients with dynamic VRAM match those of the host's static patcher."""
 
 from contextlib import contextmanager
 
@@ -14,7 +14,7 @@ PATCHERS = (STATIC, DYNAMIC)
 
 @pytest.fixture(scope="module")
 def same(comfy, dynamic):
-    """Both patchers on weights of one dtype, where their results are equal to the bit."""
+    """Both patchers with weights of one dtype, where results are bit-identical."""
     return load(comfy, dynamic)
 
 
@@ -56,7 +56,7 @@ def erased(comfy, model, erasure):
 
 
 def with_lora(model):
-    """A clone with a stock LoRA on one projection."""
+    """A clone that carries a stock LoRA on one projection."""
     from comfy.weight_adapter import LoRAAdapter
 
     clone, generator = model.clone(), torch.Generator().manual_seed(1)
@@ -111,7 +111,7 @@ def test_maps_are_those_of_the_static_patcher(comfy, loaded, erasure):
 
 @pytest.mark.parametrize("before", ["drawing", "drawing with a LoRA"])
 def test_gradients_are_those_of_the_static_patcher(comfy, loaded, before):
-    """After drawing, when the host has copies of the weights that it made in inference mode."""
+    """Sampling comes first, because the host then holds copies of the weights made in inference mode."""
     results = {}
     for name in PATCHERS:
         model = loaded.models[name] if before == "drawing" else with_lora(loaded.models[name])

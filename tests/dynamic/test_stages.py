@@ -1,4 +1,4 @@
-"""All stages, the evidence and an export on a MODEL with dynamic VRAM: what a static one gives."""
+"""All stages, the evidence nodes and an export on a dynamic VRAM MODEL match those of a static one."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def loaded(comfy, dynamic):
 
 @pytest.fixture(autouse=True)
 def nothing_is_kept(comfy, monkeypatch):
-    """So that both MODELs draw and train."""
+    """Disables the caches, so that both MODELs generate and train."""
     for name in ("drawing", "training_store"):
         monkeypatch.setattr(comfy.module(f"nodes.work.{name}"), "model_fingerprint", lambda model: None)
 
@@ -67,7 +67,7 @@ def test_stages_give_what_a_static_model_gives(comfy, loaded, method):
 
 
 def test_score_attention_probe_and_export(comfy, loaded):
-    """On both MODELs in turn, so that the host has drawn before each of them is differentiated."""
+    """Both MODELs in turn, so that the host has sampled with each before computing gradients."""
     (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
     results = {}
     for name in (STATIC, DYNAMIC):

@@ -1,4 +1,4 @@
-"""The real host on the trained miniature, and its judge."""
+"""The real host with the trained miniature, and the miniature's judge."""
 
 from collections.abc import Iterator
 

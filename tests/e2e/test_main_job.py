@@ -1,4 +1,4 @@
-"""The paper's claims in small: the main job, through the server, on the trained miniature."""
+"""The paper's claims at small scale: the main job on the trained miniature, through the server."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def scores(host) -> dict:
 
 
 def scores_of(name: str, host) -> dict:
-    """The top-1 figures of Score Erasure."""
+    """The top-1 scores of Score Erasure."""
     world = load_world()
     concept = entry(world, name)
     _, record = erase_and_score(host, world, concept, concept["surrogate"], IMAGES)
@@ -44,6 +44,6 @@ def test_the_harmonic_mean_of_the_three(scores):
 
 
 def test_a_concept_that_its_own_word_generates_is_gone_too(host):
-    """Refinement alone leaves most rabbits: `python -m dev.mass.compare_trainers --concepts rabbit`."""
+    """Refinement alone leaves most rabbits: see `python -m dev.mass.compare_trainers --concepts rabbit`."""
     scores = scores_of("rabbit", host)
     assert scores["before"]["acc_e"] >= 0.8 and scores["after"]["acc_e"] <= 0.25

@@ -1,4 +1,4 @@
-"""The bundled miniature generates what it is asked for, through the stock nodes."""
+"""The bundled miniature generates what the prompt names, through the stock nodes."""
 
 import io
 
@@ -41,7 +41,7 @@ def test_ten_concepts_are_recognised_by_the_judge(host, judge):
 
 
 def _fetched(client, entries: list[dict]) -> torch.Tensor:
-    """[B, H, W, 3] in 0..1."""
+    """The images, [B, H, W, 3] in 0..1."""
     files = [Image.open(io.BytesIO(client.image(each))).convert("RGB") for each in entries]
     pixels = [torch.frombuffer(bytearray(file.tobytes()), dtype=torch.uint8) for file in files]
     return torch.stack(pixels).view(len(files), files[0].height, files[0].width, 3).float() / 255

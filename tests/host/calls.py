@@ -1,4 +1,4 @@
-"""Calls of the nodes that draw pictures, each with one picture of the miniature and one step."""
+"""Calls of the nodes that generate images, each with one image of the miniature and one step."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ DRAWING = {"seed": 0, "steps": 1, "cfg": 4.0}
 
 
 def small_graph(comfy) -> SimpleNamespace:
-    """What the calls take: the loader's outputs, concepts, an empty latent."""
+    """The inputs of these calls: the loader's outputs, concepts and an empty latent."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
     (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
@@ -17,7 +17,7 @@ def small_graph(comfy) -> SimpleNamespace:
 
 
 def refined_graph(comfy) -> SimpleNamespace:
-    """The same, and the refined MODEL."""
+    """small_graph, plus the refined MODEL."""
     graph = small_graph(comfy)
     given = {"model": graph.model, "clip": graph.clip, "concepts": graph.concepts}
     graph.refined, _ = comfy.call("MACE_CrossAttnRefine", **given)

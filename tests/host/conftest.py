@@ -1,4 +1,4 @@
-"""Real ComfyUI for tests: a server (`host`, `restartable_host`) or its modules in this process (`comfy`)."""
+"""Real ComfyUI for tests: a server (`host`, `restartable_host`) or modules in this process (`comfy`)."""
 
 import importlib.metadata
 import sys
@@ -14,7 +14,7 @@ from dev.host.server import Host
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
-    """One running server for the whole session: do not restart it, others use it too."""
+    """One running server for the whole session. Do not restart it, because other tests use it too."""
     with Host() as host:
         yield host
 
@@ -31,7 +31,7 @@ def object_info(client: Client) -> dict:
 
 @pytest.fixture(scope="module")
 def restartable_host() -> Iterator[Host]:
-    """A server of the test module's own: `restart()` it at will, its folder stays."""
+    """A server for one test module: `restart()` it at any time, its folder persists."""
     with Host() as host:
         yield host
 
@@ -45,7 +45,7 @@ def comfy(tmp_path_factory) -> InProcess:
 
 
 def tell_all_progress() -> None:
-    """Newer hosts leave out steps that follow each other quickly, and tests cancel at one of them."""
+    """Newer hosts skip progress events in quick succession, but some tests cancel at a specific one."""
     import comfy.utils
 
     comfy.utils.PROGRESS_THROTTLE_MIN_INTERVAL = comfy.utils.PROGRESS_THROTTLE_MIN_PERCENT = 0
@@ -53,7 +53,7 @@ def tell_all_progress() -> None:
 
 @pytest.fixture
 def stand_in_detector(monkeypatch):
-    """In place of nudenet: it finds feet in every image. The images it was given."""
+    """A detector in place of nudenet that finds feet in every image; returns the images it received."""
     given = []
 
     class Detector:

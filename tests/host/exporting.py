@@ -1,4 +1,4 @@
-"""The bundled model with an erasure of all parts, exported; for the tests of every program that loads one."""
+"""The bundled model with a complete erasure, and its exports; for tests of every program that loads one."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.host.graphs import CHECKPOINT
 
 
 class Exporting:
-    """model, clip, vae: the stock loader's. erasure: stage 1 for a ship, and one LoRA's worth of factors."""
+    """model, clip, vae: from the stock loader. erasure: stage 1 for a ship, plus the factors of one LoRA."""
 
     def __init__(self, comfy):
         self.comfy = comfy
@@ -41,7 +41,7 @@ class Exporting:
         )[0]
 
     def export(self, form: str, rank: int = 0, model=None, precision: str = "float32") -> tuple[Path, str]:
-        """The file or folder written, and the report."""
+        """The path of the exported file or folder, and the report."""
         (report,) = self.comfy.call(
             "MACE_ExportErasure",
             model=model or self.model,
@@ -54,7 +54,7 @@ class Exporting:
         return self.comfy.base / report.splitlines()[0], report
 
     def with_stock_lora(self, file: Path, strength: float = 1.0, model=None):
-        """The MODEL as the stock LoraLoader makes it of a file moved to models/loras."""
+        """Copies the file to models/loras and returns the MODEL from the stock LoraLoader."""
         folder = self.comfy.base / "models" / "loras"
         folder.mkdir(exist_ok=True)
         shutil.copy(file, folder / file.name)

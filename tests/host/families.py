@@ -1,4 +1,4 @@
-"""Every family in small: the host's own classes with their own layout, a few million random weights."""
+"""Every family in miniature: the host's own classes and layouts with a few million random weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "
 
 
 def tiny_model(name: str, dtype=torch.float32, compute=None):
-    """MODEL, loaded in inference mode as the executor does."""
+    """A MODEL created in inference mode, as the executor does."""
     from comfy.model_patcher import ModelPatcher
 
     family, changes = TINY[name]
@@ -43,7 +43,7 @@ def tiny_model(name: str, dtype=torch.float32, compute=None):
 
 
 def tiny_clip(name: str):
-    """CLIP with the family's own tokenizers, layers read and padding; SDXL has two text encoders."""
+    """A CLIP with the family's own tokenizers, output layer and padding; SDXL has two text encoders."""
     import comfy.sd
     import comfy.supported_models
 

@@ -1,4 +1,4 @@
-"""Small API prompts on the bundled miniature model. Node ids are names; two or three steps are enough."""
+"""Small API prompts for the bundled miniature. Node ids are names; two or three steps are enough."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def base() -> Prompt:
 
 
 def draw(name: str, model: list, again: int = 0, **settings) -> Prompt:
-    """KSampler to saved latents called `name`; `again` > 0 draws anew what the host has in its cache."""
+    """KSampler and saved latents called `name`; `again` > 0 bypasses the host's cache and samples anew."""
     latent = f"latent_{name}_{again}"
     settings = {
         "seed": 1,
@@ -114,7 +114,7 @@ def apply(name: str, erasure: list, strength: float = 1.0, **inputs) -> Prompt:
 
 
 def score(**inputs) -> Prompt:
-    """Score Erasure on what stage 1 erased."""
+    """Score Erasure on the result of stage 1."""
     settings = {
         "keep": "cat",
         "synonyms": "boat",
@@ -140,7 +140,7 @@ def score(**inputs) -> Prompt:
 
 
 def probe(**inputs) -> Prompt:
-    """Probe Erasure on what stage 1 erased."""
+    """Probe Erasure on the result of stage 1."""
     settings = {
         "prompts": "",
         "judge": "bundled (for the miniature model)",
@@ -170,6 +170,6 @@ def all_stages(**training) -> Prompt:
 
 
 def picture(client, outputs: dict, name: str) -> bytes:
-    """What `name` drew, as float32 latents, before a decoder rounds them: equal means equal to the bit."""
+    """The latents of `name` as float32 bytes, before a decoder rounds them: equal means bit-identical."""
     saved = safetensors.torch.load(client.image(outputs[name]["latents"][0]))
     return saved["latent_tensor"].numpy().tobytes()

@@ -1,4 +1,4 @@
-"""A GroundingDINO and a SAM of a few thousand random weights, in folders as huggingface.co has them."""
+"""A GroundingDINO and a SAM with a few thousand random weights, in the folder layout of huggingface.co."""
 
 import shutil
 from pathlib import Path
@@ -86,7 +86,10 @@ def write_segmenter(folder: Path) -> None:
         },
     )
     model = SamModel(config)
-    for name, weight in model.named_parameters():  # as drawn by the class, its masks would have no contrast
+    for (
+        name,
+        weight,
+    ) in model.named_parameters():  # the class's own initial weights give masks without contrast
         if "layer_norm" not in name:
             torch.nn.init.normal_(weight, std=1.0 if "prompt" in name else 0.5)
     model.save_pretrained(folder)
@@ -101,7 +104,7 @@ def write_segmenter(folder: Path) -> None:
 
 
 def put_into_cache(folder: Path, hub: Path, repository: str) -> Path:
-    """The folder as huggingface_hub would have kept it; returns where its files are."""
+    """Stores the folder the way huggingface_hub caches it; returns the path of its files."""
     cached = hub / f"models--{repository.replace('/', '--')}"
     (cached / "refs").mkdir(parents=True)
     (cached / "refs" / "main").write_text("abc")
@@ -110,7 +113,7 @@ def put_into_cache(folder: Path, hub: Path, repository: str) -> Path:
 
 @torch.no_grad()
 def all_boxes(folder: Path, picture: torch.Tensor, text: str) -> torch.Tensor:
-    """Every box the detector has for a picture [H, W, 3], by transformers' own functions."""
+    """Every box that the detector finds in an image [H, W, 3], from transformers' own functions."""
     from transformers import GroundingDinoForObjectDetection, GroundingDinoProcessor
 
     processor = GroundingDinoProcessor.from_pretrained(folder)
@@ -125,7 +128,7 @@ def all_boxes(folder: Path, picture: torch.Tensor, text: str) -> torch.Tensor:
 
 @torch.no_grad()
 def all_masks(folder: Path, picture: torch.Tensor, boxes: torch.Tensor, binarize: bool) -> torch.Tensor:
-    """[k, H, W], all boxes at once, by transformers' own functions."""
+    """The masks of all boxes at once, [k, H, W], from transformers' own functions."""
     from transformers import SamModel, SamProcessor
 
     processor = SamProcessor.from_pretrained(folder)

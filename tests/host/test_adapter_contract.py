@@ -1,4 +1,4 @@
-"""What hosts do with a weight adapter beside calling it: rebuild it on other tensors, and prepare it."""
+"""How hosts use a weight adapter besides calling it: they rebuild it from other tensors and prepare it."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def model(comfy):
 
 @pytest.fixture(scope="module")
 def erasure(comfy, model):
-    """Any T, and low-rank factors on one of the two layers."""
+    """Some T, and low-rank factors on one of the two layers."""
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     generator = torch.Generator().manual_seed(0)
     o, d = layers[LAYER]
@@ -30,7 +30,7 @@ def erasure(comfy, model):
 
 @pytest.fixture
 def stock(model):
-    """The host's own LoRA adapter, as a control."""
+    """The host's own LoRA adapter, for comparison."""
     from comfy.weight_adapter import LoRAAdapter
 
     o, d = model.model.get_submodule(LAYER).weight.shape
@@ -40,7 +40,7 @@ def stock(model):
 
 
 def with_own_tensors(value):
-    """As a host that brings an adapter's tensors to a device, which looks into tuples and lists."""
+    """Copies all tensors, like a host that moves an adapter to a device and looks into tuples and lists."""
     if torch.is_tensor(value):
         return value.clone()
     if isinstance(value, (tuple, list)):
@@ -49,7 +49,7 @@ def with_own_tensors(value):
 
 
 def rebuilt(adapter):
-    """What `comfy.lora.prefetch_prepared_value` makes of an adapter."""
+    """The adapter as `comfy.lora.prefetch_prepared_value` rebuilds it."""
     return type(adapter)(adapter.loaded_keys, with_own_tensors(adapter.weights))
 
 
@@ -72,16 +72,16 @@ def test_a_rebuilt_adapter_gives_the_same_weight(comfy, erasure, stock, layer):
 
 
 def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, stock):
-    """On hosts that bring what an adapter needs to a device before it is used."""
+    """For hosts that move the adapter's tensors to a device before using it."""
     from comfy.model_patcher import LowVramPatch
 
     if not hasattr(LowVramPatch, "prepare"):
-        pytest.skip("this ComfyUI calls adapters as they are")
+        pytest.skip("this ComfyUI does not prepare adapters")
     W = torch.randn(64, 128, generator=torch.Generator().manual_seed(3))
     ours = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, LAYER)
     for adapter in (ours, stock):
         patch = LowVramPatch(KEY, {KEY: [(1.0, adapter, 1.0, None, None)]})
-        # U and D, each on a boundary of 1024 bytes; T is shared and must not be brought once a layer
+        # U and D, each aligned to 1024 bytes; T is shared and must not be moved once per layer
         needed = sum(-(-4 * x.numel() // 1024) * 1024 for x in adapter.weights if torch.is_tensor(x))
         expected, allocated = patch(W.clone()), []
         prepare(patch, allocated)
@@ -92,7 +92,7 @@ def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, s
 
 
 def prepare(patch, allocated: list[int]) -> None:
-    """As the host does; the first with dynamic VRAM ask for memory piece by piece, later ones once."""
+    """Like the host: the first with dynamic VRAM allocate memory per tensor, later ones once."""
 
     def allocate(size: int) -> torch.Tensor:
         allocated.append(size)
@@ -104,7 +104,7 @@ def prepare(patch, allocated: list[int]) -> None:
 
 def test_all_layers_share_one_copy_of_T_on_a_device(comfy, erasure):
     host_patch = comfy.module("nodes.host.patch")
-    meta = torch.device("meta")  # stands in for a card
+    meta = torch.device("meta")  # stands in for a GPU
     assert host_patch.T_on(erasure, meta) is host_patch.T_on(erasure, meta)
     assert host_patch.T_on(erasure, meta).device == meta
     assert host_patch.T_on(erasure, erasure.T.device) is erasure.T

@@ -1,4 +1,4 @@
-"""Gradients inside the host: the same maps and the same gradients as a LoRA on the weights themselves."""
+"""Gradients inside the host: maps and gradients match those of a LoRA merged into the weights."""
 
 import copy
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ T = torch.tensor([400])
 
 @pytest.fixture(scope="module")
 def sd1(comfy):
-    """MODEL, a CONDITIONING and latents, all made in inference mode as the executor does."""
+    """MODEL, CONDITIONING and latents, all created in inference mode, as the executor does."""
     model, clip, _ = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
     (conditioning,) = comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
     with torch.inference_mode():
@@ -22,7 +22,7 @@ def sd1(comfy):
 
 @pytest.fixture(scope="module")
 def sdxl(comfy):
-    """As SDXL in small: several transformer blocks in a row, and pooled text beside the context."""
+    """A small SDXL: several transformer blocks in a row, and pooled text in addition to the context."""
     from comfy.model_base import SDXL
     from comfy.model_patcher import ModelPatcher
     from comfy.supported_models import SDXL as Config
@@ -66,7 +66,7 @@ def family(request):
 
 
 def factors(layers, rank=2):
-    """Layer -> (U, D), which want gradients."""
+    """Layer -> (U, D), which require gradients."""
     generator = torch.Generator().manual_seed(1)
     return {
         name: tuple(
@@ -78,7 +78,7 @@ def factors(layers, rank=2):
 
 
 def gradients_of(lora) -> list:
-    """The gradients of every factor but those of the last layer, which has none."""
+    """The gradients of all factors except those of the last layer, which has none."""
     return [factor.grad for both in list(lora.values())[:-1] for factor in both]
 
 
@@ -95,7 +95,7 @@ def in_the_host(comfy, family, training=True):
 
 
 def reference(family, x_t, context, lora):
-    """A plain copy of the network with W + U D as its weights; maps from what to_q and to_k put out."""
+    """Runs a copy of the network with W + U D as weights; maps come from the outputs of to_q and to_k."""
     model, conditioning, latents = family
     network = copy.deepcopy(model.model.diffusion_model)
     weights = {name: p.clone() for name, p in network.named_parameters()}
@@ -159,7 +159,7 @@ def test_noise_is_the_hosts_own_schedule(comfy, sd1):
 
 
 def test_a_lora_the_model_carries_is_seen(comfy, family):
-    """Maps of a MODEL with a LoRA patched in are those of the plain one with the same LoRA on activations."""
+    """A MODEL with a LoRA patch has the same maps as the original with that LoRA on activations."""
     model, *rest = family
     with in_the_host(comfy, family) as (unet, context, x_t):
         lora = factors(unet.layers)

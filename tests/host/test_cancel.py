@@ -1,4 +1,4 @@
-"""A cancelled run stops within a step, and leaves the MODEL as it was."""
+"""A cancelled run stops within a step and leaves the MODEL unchanged."""
 
 import time
 

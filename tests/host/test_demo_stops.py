@@ -1,4 +1,4 @@
-"""`make demo`, stopped from outside, takes its server along."""
+"""Stopping `make demo` from outside also stops its server."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ SECONDS = 60
 
 
 def server_of(demo: subprocess.Popen) -> Path | None:
-    """The server's folder in /proc, once it runs."""
+    """The server's folder in /proc, once the server runs."""
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
     processes = (Path("/proc", child) for child in children)
     return next((each for each in processes if b"host/launch.py" in (each / "cmdline").read_bytes()), None)
@@ -34,7 +34,7 @@ def test_the_server_stops_with_the_demo():
     )
     try:
         server = wait_for(lambda: server_of(demo))
-        assert server, "the demo started no server"
+        assert server, "the demo did not start a server"
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(SECONDS) == 1
         assert wait_for(lambda: not server.exists())

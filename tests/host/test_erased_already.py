@@ -1,4 +1,4 @@
-"""A concept is erased once, whatever the MODEL went through since and however its name is spelled."""
+"""A concept is erased only once, regardless of later edits to the MODEL and of the spelling of its name."""
 
 import re
 import unicodedata
@@ -70,7 +70,7 @@ def test_beneath_a_merged_model(comfy, graph, kind, side):
     model = merged(kind, *pair)
     with pytest.raises(ValueError, match="already erases 'Ship'"):
         erased(comfy, model, "Ship")
-    with pytest.raises(ValueError, match="already erases 'ship': connect the original MODEL"):
+    with pytest.raises(ValueError, match="already erases 'ship'"):
         comfy.call(
             "MACE_DrawConcepts",
             model=model,
@@ -87,7 +87,7 @@ def test_beneath_a_merged_model(comfy, graph, kind, side):
 
 
 def test_a_merged_model_is_not_a_refined_one(comfy, graph):
-    """What lies beneath cannot be taken off for training."""
+    """Training cannot remove the refinement of a MODEL that was merged."""
     patch = comfy.module("nodes.host.patch")
     concepts = erasure_of(comfy, graph[0], "ship").concepts
     refined = erased(comfy, graph[0], "Ship")
@@ -107,5 +107,5 @@ def test_a_training_set_is_found_whatever_its_spelling(comfy):
     sets = comfy.module("nodes.work.training_set")
     images = sets.ConceptImages("the Ship", torch.zeros(1, 4, 8, 8))
     assert sets.images_of((images,), "ship") is images
-    with pytest.raises(ValueError, match="Both training sets have images of 'ship'"):
+    with pytest.raises(ValueError, match="Both training sets .*'ship'"):
         sets.join((images,), (sets.ConceptImages("ship", torch.zeros(1, 4, 8, 8)),))

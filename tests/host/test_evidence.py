@@ -1,4 +1,4 @@
-"""Score Erasure and Suggest Surrogate on the miniature, few steps and few pictures."""
+"""Score Erasure and Suggest Surrogate on the miniature, with few steps and few images."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ def scored(comfy, graph):
 
 @pytest.fixture(scope="module")
 def ordinary_judge(comfy) -> str:
-    """A transformers CLIP of ordinary layout, not trained, where a user would put one."""
+    """An untrained transformers CLIP of the usual layout, in a folder where users put judges."""
     from transformers import CLIPConfig, CLIPModel
 
     folder = comfy.base / "models" / "mace" / "judges" / "tiny"
@@ -107,7 +107,7 @@ def test_each_prompt_is_scored_by_what_it_is(scored):
 
 
 def test_the_judge_sees_what_the_hosts_own_nodes_draw(comfy, graph, scored):
-    """Picture 1 of every prompt is KSampler's of the next seed."""
+    """Image 1 of every prompt equals that of KSampler with the next seed."""
     from mace_core.evaluation.judge import Judge
 
     pictures = []
@@ -163,7 +163,7 @@ def test_the_same_model_twice_does_not_drift(comfy, graph):
     record = json.loads(scores)
     assert record["scores"]["drift"]["kept"] == 0
     assert record["scores"]["top1"]["before"] == record["scores"]["top1"]["after"]
-    assert "are the same model" in table
+    assert "same model" in table
 
 
 def test_without_lists_the_judges_own_names_are_drawn(comfy, graph):
@@ -185,11 +185,11 @@ def test_an_ordinary_clip_scores_through_the_same_node(comfy, graph, ordinary_ju
     mean = record["scores"]["mean_probability"]["before"]["acc_e"]
     assert 0 < mean < 1
     host = comfy.module("nodes.host.folders")
-    assert not [name for name in host.erasure_names() if "judges" in name], "a judge is no erasure"
+    assert not [name for name in host.erasure_names() if "judges" in name], "a judge is not an erasure"
 
 
 def test_a_judge_that_is_not_there_or_no_clip_is_refused(comfy, graph, ordinary_judge):
-    with pytest.raises(ValueError, match="Judge 'clip/none' not found: put"):
+    with pytest.raises(ValueError, match="Judge 'clip/none' not found"):
         score(comfy, graph, judge="clip/none")
     tiny = comfy.base / "models" / "mace" / "judges" / "tiny"
     other = comfy.base / "models" / "clip" / "t5"
@@ -198,14 +198,14 @@ def test_a_judge_that_is_not_there_or_no_clip_is_refused(comfy, graph, ordinary_
     with pytest.raises(ValueError, match="type 't5'"):
         score(comfy, graph, judge="clip/t5")
     (other / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="'t5' lacks model.safetensors"):
+    with pytest.raises(ValueError, match="'t5' .*model.safetensors"):
         score(comfy, graph, judge="clip/t5")
 
 
 def test_the_bundled_judge_judges_the_miniature_only(comfy, monkeypatch):
     module = comfy.module("nodes.host.judge")
     monkeypatch.setattr(module, "cross_attention_layers", lambda model: {"attn2.to_k": (320, 768)})
-    with pytest.raises(ValueError, match="bundled judge knows only"):
+    with pytest.raises(ValueError, match="bundled judge"):
         module.HostJudge(BUNDLED_JUDGE, None)
 
 
@@ -243,5 +243,5 @@ def test_suggestions_come_from_the_clip_on_the_wire(comfy, graph):
     (parsed,) = comfy.call("MACE_EraseConcepts", concepts=concepts, kind="style")
     assert [each.kind for each in parsed] == ["object", "person", "object"]
     assert [each.surrogate for each in parsed[1:]] == ["a person", "sky"]
-    assert "'boat' is to be preserved but means nearly the same" in text
-    assert "'Mira Marlow' shares 'Mira' with it" in text and "harbour" in text
+    assert "'boat' is to be preserved" in text
+    assert "'Mira Marlow' shares 'Mira'" in text and "harbour" in text

@@ -1,4 +1,4 @@
-"""Every export through the stock loader draws what Apply Erased Model draws."""
+"""Every export, loaded by the stock loader, generates the same latents as Apply Erased Model."""
 
 import shutil
 
@@ -25,7 +25,7 @@ def plain(exporting) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def erased(exporting, plain) -> torch.Tensor:
-    """Drawn by Apply Erased Model, and not at all what the MODEL draws."""
+    """The latents of Apply Erased Model, which differ clearly from those of the original MODEL."""
     latents = exporting.latents(exporting.erased())
     assert distance(latents, plain) > 1
     return latents
@@ -37,7 +37,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def test_the_full_difference_is_exact(exporting, plain, erased):
     file, report = exporting.export("full difference")
-    assert "relative error of the whole edit 0.0e+00" in report
+    assert "whole edit 0.0e+00" in report
     assert distance(exporting.latents(exporting.with_stock_lora(file)), erased) < EXACT
     half = exporting.latents(exporting.with_stock_lora(file, strength=0.5))
     assert distance(half, exporting.latents(exporting.erased(strength=0.5))) < EXACT
@@ -45,7 +45,7 @@ def test_the_full_difference_is_exact(exporting, plain, erased):
 
 
 def test_a_lora_comes_closer_with_its_rank_and_a_full_rank_is_exact(exporting, erased):
-    """What the report says of the edit falls with the rank, and so does what the pictures lack."""
+    """Both the reported error and the error of the latents fall as the rank rises."""
     apart, told = [], []
     for rank in (0, 16, 64, 128):
         file, report = exporting.export("LoRA", rank)
@@ -65,7 +65,7 @@ def test_the_host_reads_every_key(exporting, caplog):
 
 
 def test_the_weights_are_those_on_the_wire(exporting, erased):
-    """A MODEL that carries a LoRA: its export, loaded beside that LoRA, is the erasure of both."""
+    """The export of a MODEL that carries a LoRA, loaded with that LoRA, equals the erased MODEL."""
     layer = next(iter(exporting.layers))
     o, d = exporting.layers[layer]
     file = exporting.comfy.base / "users.safetensors"
@@ -126,7 +126,7 @@ def test_a_merged_checkpoint_by_the_stock_node_is_exact(exporting, erased):
 
 
 def test_a_model_that_is_erased_already_is_refused(exporting):
-    with pytest.raises(ValueError, match="already erases 'ship': connect the MODEL from before"):
+    with pytest.raises(ValueError, match="already erases 'ship'"):
         exporting.export("LoRA", 4, model=exporting.erased())
 
 
@@ -134,7 +134,7 @@ def test_a_model_without_names_for_others_is_refused(exporting, monkeypatch):
     import comfy.utils
 
     monkeypatch.setattr(comfy.utils, "unet_to_diffusers", lambda config: {})
-    with pytest.raises(ValueError, match="no name in diffusers.*SD1.x, SD2.x or SDXL"):
+    with pytest.raises(ValueError, match="no name in diffusers"):
         exporting.export("LoRA", 4)
 
 
@@ -163,7 +163,7 @@ def test_on_a_server_it_writes_into_the_output_folder_and_overwrites_nothing(cli
 def test_a_name_that_leaves_the_folder_is_refused(client, host, name):
     with pytest.raises(InvalidPrompt, match=r"inside output/mace|character") as refused:
         client.run(export(name))
-    assert len(str(refused.value).splitlines()) == 1, "one sentence, once"
+    assert len(str(refused.value).splitlines()) == 1, "a single sentence, reported once"
     assert not list(host.base.rglob("*escape*"))
 
 
@@ -173,7 +173,7 @@ def test_a_negative_rank_is_refused(client):
 
 
 def test_stage_1_alone_at_rank_0_is_refused(client):
-    with pytest.raises(ExecutionFailed, match="nothing to export: raise the rank"):
+    with pytest.raises(ExecutionFailed, match="nothing to export"):
         client.run(export(rank=0))
 
 

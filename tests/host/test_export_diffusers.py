@@ -1,4 +1,4 @@
-"""What is exported loads in diffusers and in peft, and computes there what the erased MODEL computes here."""
+"""Exports load in diffusers and peft, and compute the same there as the erased MODEL does in the host."""
 
 import copy
 
@@ -29,7 +29,7 @@ def loaded(comfy, tmp_path_factory):
 
 @pytest.fixture
 def pipeline(loaded):
-    """With a U-Net of the test's own."""
+    """A pipeline with its own U-Net for each test."""
     pipeline = type(loaded)(
         **{**loaded.components, "unet": copy.deepcopy(loaded.unet)}, requires_safety_checker=False
     )
@@ -45,7 +45,7 @@ def inputs():
 
 @pytest.fixture(scope="module")
 def expected(exporting, inputs) -> list[torch.Tensor]:
-    """The noise that the erased MODEL predicts in the host; the MODEL itself predicts another."""
+    """The noise that the erased MODEL predicts in the host; the original MODEL predicts different noise."""
     erased, plain = (predicted_here(model, *inputs) for model in (exporting.erased(), exporting.model))
     assert all((one - other).abs().max() > 0.1 for one, other in zip(erased, plain, strict=True))
     return erased
@@ -85,7 +85,7 @@ def drawn(pipeline) -> torch.Tensor:
 
 
 def test_a_lora_through_load_lora_weights(exporting, pipeline, inputs, expected):
-    """At full rank it is the erasure; below, the farther the lower."""
+    """Exact at full rank; below, the error grows as the rank falls."""
     distances = []
     for rank in (4, 64, FULL_RANK):
         file, _ = exporting.export("LoRA", rank)

@@ -1,4 +1,4 @@
-"""The names in exports are those of diffusers' own U-Nets, for every family."""
+"""The names in exports match those of diffusers' own U-Nets, for every family."""
 
 import copy
 from types import SimpleNamespace
@@ -107,7 +107,7 @@ def projections_of(unet) -> dict[str, torch.nn.Linear]:
 
 
 def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
-    """SDXL's blocks in small, through the loader of the SDXL pipeline."""
+    """Small versions of SDXL's blocks, loaded by the SDXL pipeline's LoRA loader."""
     import safetensors.torch
     from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
@@ -136,7 +136,7 @@ def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
     tensors = safetensors.torch.load_file(tmp_path / "xl.safetensors")
     state, alphas = StableDiffusionXLPipeline.lora_state_dict(tensors, unet_config=unet.config)
     StableDiffusionXLPipeline.load_lora_into_unet(state, alphas, unet)
-    # full rank loses nothing but float32's rounding, of the factors and of W + U D
+    # at full rank, only float32 rounding remains, in the factors and in W + U D
     assert apart(predicted(unet), after) < 1e-4 < apart(before, after) / 10
 
 

@@ -1,4 +1,4 @@
-"""Count Exposed: with a stand-in for the package, with the package where it is, and without it."""
+"""Count Exposed: with a stand-in for nudenet, with nudenet where it is installed, and without it."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""What changes a fingerprint, what takes it away, and that nothing is kept of what cannot be told apart."""
+"""What changes a fingerprint, what removes it, and that nothing is cached without a fingerprint."""
 
 import pytest
 import safetensors.torch
@@ -23,7 +23,7 @@ def fingerprints(comfy):
 
 @pytest.fixture(scope="module")
 def hooked(comfy, graph):
-    """The CLIP behind Create Hook LoRA and Set CLIP Hooks."""
+    """The CLIP after Create Hook LoRA and Set CLIP Hooks."""
     from comfy_extras.nodes_hooks import CreateHookLora, SetClipHooks
 
     clip, generator = graph[1], torch.Generator().manual_seed(0)
@@ -100,7 +100,7 @@ def test_a_model_that_cannot_be_told_apart_has_none(graph, fingerprints, name):
 def test_a_text_encoder_that_cannot_be_told_apart_has_its_own(graph, fingerprints, name):
     plain = graph[1]
     if name == "hook patches":
-        pytest.skip("the hooked CLIP below")
+        pytest.skip("covered by the hooked CLIP below")
     clip = plain.clone()
     UNTELLABLE[name](clip.patcher)
     fingerprint = fingerprints.encoder_fingerprint(clip)
@@ -111,7 +111,7 @@ def test_a_text_encoder_that_cannot_be_told_apart_has_its_own(graph, fingerprint
 
 
 def test_patches_count_wherever_they_come_from(graph, fingerprints):
-    """The same numbers have the same fingerprint, other ones another, none the first one again."""
+    """Equal patches have equal fingerprints, others differ, and without patches it is the original one."""
     model = graph[0]
     delta = torch.full(model.model.get_submodule(LAYER).weight.shape, 0.01)
     once, again = (
@@ -123,7 +123,7 @@ def test_patches_count_wherever_they_come_from(graph, fingerprints):
     assert of(once) == of(again) and len({of(model), of(once), of(weaker)}) == 3
     assert fingerprints.base_fingerprint(once) == fingerprints.base_fingerprint(model)
     assert fingerprints.fingerprint_in_force(once) != fingerprints.fingerprint_in_force(model)
-    once.patches[KEY].clear()  # other nodes may do that, and the host's uuid stays
+    once.patches[KEY].clear()  # as other nodes can do, without a new uuid from the host
     assert of(once) == of(model)
 
 
@@ -164,7 +164,7 @@ def kept(comfy) -> set[str]:
 
 
 def test_nothing_of_a_hooked_clip_is_kept_or_served(comfy, graph, hooked):
-    """Prior, pictures and LoRAs of the hooked text encoder are its own, and on no disk."""
+    """The prior, images and LoRAs of a hooked text encoder are its own and are not cached."""
     model, plain, vae = graph
     (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
     results = {}
@@ -196,7 +196,7 @@ def test_nothing_of_a_hooked_clip_is_kept_or_served(comfy, graph, hooked):
     "dtype, says", [(torch.bfloat16, "bfloat16"), (torch.float8_e4m3fn, "float8_e4m3fn"), (torch.float16, "")]
 )
 def test_a_coarser_copy_of_the_text_encoder_is_not_refused(comfy, graph, dtype, says):
-    """Apply Erased Model says what it cannot know; fp16 and fp32 copies it knows."""
+    """Apply Erased Model reports a doubt for coarser dtypes, and accepts fp16 and fp32 copies silently."""
     import folder_paths
     from comfy.sd import load_checkpoint_guess_config
 

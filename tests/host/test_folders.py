@@ -1,4 +1,4 @@
-"""extra_model_paths.yaml: writes go to models/mace or to the entry marked default, all folders are read."""
+"""extra_model_paths.yaml: all folders are read; files are written to models/mace or to the default entry."""
 
 import runpy
 from pathlib import Path
@@ -10,11 +10,11 @@ from dev.host.fetch import host_folder
 
 @pytest.fixture
 def configured(comfy, monkeypatch, tmp_path):
-    """Folders for mace after the host read a configuration and loaded the pack, and the pack's _host."""
+    """`configured(text)`: the mace folders after the host reads this configuration and loads the pack."""
     import folder_paths
     from comfy.cli_args import args
 
-    # by its path: packages called utils are many
+    # loaded by path, because many packages are called utils
     reader = runpy.run_path(str(host_folder() / "utils" / "extra_config.py"))["load_extra_path_config"]
 
     def configure(text: str, beside_host: bool = False) -> list[str]:
@@ -39,7 +39,7 @@ def configured(comfy, monkeypatch, tmp_path):
 
 
 def written(comfy) -> set[Path]:
-    """Where an erasure and each kind of kept result would be written."""
+    """The folders that erasures and each kind of cached result are written to."""
     host, store = comfy.module("nodes.host.folders"), comfy.module("nodes.host.stores")
     kept = (store.store_of(what).folder.parent for what in store.BOUNDS)
     return {Path(host.check_new_name("a")).parent, *kept}

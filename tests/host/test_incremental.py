@@ -1,4 +1,4 @@
-"""Lists grow and shrink: only what is new is drawn and trained, and the result is a run's from scratch."""
+"""Growing and shrinking lists: only new concepts are generated and trained, with the result of a full run."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ STEPS = 3
 
 @pytest.fixture
 def pack(comfy, monkeypatch, tmp_path):
-    """The pack with a folder of its own for models/mace; `pack.made` names what was drawn and trained."""
+    """The pack with its own models/mace; `pack.made` lists which concepts were generated and trained."""
     import folder_paths
 
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], {".safetensors"}))
@@ -70,7 +70,7 @@ def run(pack, loaded, lines, ridge=10.0, images=2, **training):
 
 
 def assert_same(a, b):
-    """A concept may have been trained in another batch, which rounds differently; the rest is the same."""
+    """LoRAs can differ by rounding, because batches differ; everything else must be equal."""
     assert a.concepts == b.concepts and torch.equal(a.T, b.T) and loras_apart(a, b) < TRAINED
 
 
@@ -87,7 +87,7 @@ def test_adding_costs_one_training_and_removing_none(pack, loaded, tmp_path, mon
     assert pack.made == ["draw", "train Mira Vance"]
     pack.made.clear()
     without = run(pack, loaded, f"{ship}\n{mira}")
-    run(pack, loaded, f"{ship}\n{mira}", ridge=50.0)  # the fusion's settings and stage 1's
+    run(pack, loaded, f"{ship}\n{mira}", ridge=50.0)  # settings of stages 1 and 3
     assert pack.made == []
     import folder_paths
 
@@ -123,7 +123,7 @@ def test_whatever_a_lora_depends_on_trains_it_again(pack, loaded):
 
 
 def edited(pack, model):
-    """The MODEL with one weight changed, as a LoRA before it would."""
+    """The MODEL with one weight changed, as by a LoRA upstream."""
     clone = model.clone()
     key = "diffusion_model.input_blocks.1.0.in_layers.2.bias"
     assert clone.add_patches({key: (torch.full_like(model.model_state_dict()[key], 0.01),)})
@@ -139,7 +139,7 @@ def test_a_damaged_file_is_reported_and_made_again(pack, loaded, tmp_path, caplo
     pack.made.clear()
     again = run(pack, loaded, "ship -> sea")
     assert pack.made == ["draw", "train ship"]
-    assert sum("is damaged" in record.getMessage() for record in caplog.records) == 2
+    assert sum("damaged" in record.getMessage() for record in caplog.records) == 2
     assert torch.equal(first.T, again.T) and identical(first.low_rank, again.low_rank)
 
 
@@ -189,7 +189,7 @@ def test_presets_reach_every_stage(pack, loaded):
             method="fast",
             preset=preset,
         )
-        assert {lora.provenance.method for lora in loras} == {"exact"}  # the authors' only method
+        assert {lora.provenance.method for lora in loras} == {"exact"}  # the only method of the authors
         (fused,) = pack.call(
             "MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, prior=prior, preset=preset
         )

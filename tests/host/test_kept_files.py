@@ -1,4 +1,4 @@
-"""What an earlier version wrote is still read: saved workflows, an erasure, and what it kept of each step.
+"""Files from an earlier version can still be read: saved workflows, an erasure, and the cache of each step.
 
 tests/host/kept was written by the version before the rooms were moved (November 2026).
 """
@@ -18,7 +18,7 @@ TARGET = "ship (boat) -> sea"
 
 
 def test_saved_workflows_find_their_nodes_and_widgets(object_info):
-    """New inputs come last, or the saved values of a workflow would move to other widgets."""
+    """New inputs come last; otherwise the saved values of a workflow would move to other widgets."""
     for name, theirs in json.loads((KEPT / "nodes.json").read_text()).items():
         ours = [[each.name, each.type] for each in inputs(object_info[name])]
         assert ours[: len(theirs["inputs"])] == theirs["inputs"], name
@@ -27,7 +27,7 @@ def test_saved_workflows_find_their_nodes_and_widgets(object_info):
 
 @pytest.fixture
 def folder(comfy, monkeypatch, tmp_path):
-    """The kept files alone, in place of models/mace."""
+    """A copy of tests/host/kept/mace in place of models/mace."""
     import folder_paths
 
     folder = shutil.copytree(KEPT / "mace", tmp_path / "mace")
@@ -46,7 +46,7 @@ def test_an_erasure(comfy, folder):
 
 
 def test_kept_results_are_found(comfy, folder, monkeypatch):
-    """Nothing is drawn, trained or measured again; masks are whole, as attention may round elsewhere."""
+    """Nothing is generated, trained or encoded again. Whole-image masks avoid rounding of attention."""
     for place in ("work.drawing", "work.training_store", "work.priors"):
         monkeypatch.setattr(comfy.module(f"nodes.{place}"), _KEEPS[place], refuse)
     graph = small_graph(comfy)
@@ -66,7 +66,7 @@ def test_kept_results_are_found(comfy, folder, monkeypatch):
         "MACE_FuseLoRAs", clip=graph.clip, refined=stage_1, concept_loras=loras, prior=prior
     )
     (saved,) = comfy.call("MACE_LoadErasure", name="kept_00001.safetensors")
-    # the same factors; T and D* are solved again, on a processor that may round otherwise
+    # equal factors; T and D* are solved again, and this CPU can round differently
     assert (fused.T - saved.T).norm() < 1e-4 * saved.T.norm()
     assert fused.low_rank.keys() == saved.low_rank.keys()
     assert farthest(fused.low_rank.tensors, saved.low_rank.tensors) < 1e-4
@@ -76,4 +76,4 @@ _KEEPS = {"work.drawing": "keep", "work.training_store": "keep_together", "work.
 
 
 def refuse(*_, **__):
-    raise AssertionError("made again, though it was kept")
+    raise AssertionError("computed again although it was cached")

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a small mass erasure: the resumed run's file is the undisturbed one's."""
+"""kill -9 at random moments of a small mass erasure: the resumed run's file matches an unbroken run's."""
 
 from dev.mass.kill_resume import Run, disturbed, random_moments, undisturbed
 

@@ -1,4 +1,4 @@
-"""Lists from files: found in the input folder and in models/mace, and nowhere else."""
+"""Lists from files are found in the input folder and in models/mace, and nowhere else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Training with less memory: the same gradients, a lower peak, nothing left behind."""
+"""Training with less memory: equal gradients, a lower peak, and no leftovers in the network."""
 
 from contextlib import contextmanager
 
@@ -42,8 +42,8 @@ def test_gradients_are_the_same_without_the_activations(comfy, name, stored, com
     again_loss, again = gradients(comfy, model, low_memory=True)
     assert again_loss == pytest.approx(loss, rel=1e-4)
     for theirs, ours in zip(kept, again, strict=True):
-        # the first pass keeps no gradients, for which a processor may have other kernels: a few 1e-4 through
-        # the whole network, where one left out or taken twice would be all of it
+        # the first pass runs without gradients, where a CPU can use other kernels: a few 1e-4 through the
+        # whole network; a gradient that is missing or counted twice would be off by all of it
         assert theirs.any() and (ours - theirs).norm() <= 1e-3 * theirs.norm()
     assert not [module for module in model.model.modules() if "forward" in vars(module)]
 
@@ -69,7 +69,7 @@ def test_less_memory_is_held(comfy):
 
 
 def test_the_device_decides(comfy, monkeypatch):
-    """Activations are kept where they fit beside the weights, and only there."""
+    """Activations are stored only where they fit beside the weights."""
     from comfy import model_management
 
     memory = comfy.module("nodes.host.memory")

@@ -1,4 +1,4 @@
-"""What the registry reads from pyproject.toml: wrong values only warn and are dropped, hence tests."""
+"""The registry's metadata in pyproject.toml: wrong values only cause warnings and are then dropped."""
 
 import tomllib
 
@@ -17,7 +17,7 @@ def test_the_hosts_parser_keeps_every_value(comfy):
     assert parsed.project.dependencies == ["peft>=0.13"]
     assert parsed.tool_comfy.publisher_id == "mace-concept-erasure"
     assert parsed.tool_comfy.display_name == "MACE Concept Erasure"
-    assert parsed.tool_comfy.web is None, "WEB_DIRECTORY in __init__.py instead: this breaks the help pages"
+    assert parsed.tool_comfy.web is None, "this breaks the help pages: use WEB_DIRECTORY in __init__.py"
 
 
 def test_the_lower_bound_is_the_version_under_test():

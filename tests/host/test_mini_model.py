@@ -1,4 +1,4 @@
-"""The bundled miniature is loaded by the stock loader and computes what it was trained to compute."""
+"""The stock loader loads the bundled miniature, which computes what it was trained to compute."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_the_hosts_text_encoder_is_the_trained_one(loaded, trained):
     with torch.inference_mode():
         [[context, _]] = loaded[1].encode_from_tokens_scheduled(loaded[1].tokenize(prompt))
         ours = trained[1](rows)
-    torch.testing.assert_close(context.float(), ours, atol=2e-2, rtol=1e-2)  # the host may encode in fp16
+    torch.testing.assert_close(context.float(), ours, atol=2e-2, rtol=1e-2)  # the host can encode in fp16
 
 
 def test_the_hosts_denoiser_is_the_trained_one(loaded, trained):
@@ -54,7 +54,7 @@ def test_the_hosts_denoiser_is_the_trained_one(loaded, trained):
 
 
 def test_twenty_steps_of_the_hosts_sampler_draw_the_same_latents(loaded, trained):
-    """Euler's steps in the host's sigmas are DDIM's; the same grid as in diffusers (tests/mini)."""
+    """Euler steps in the host's sigmas are DDIM steps; tests/mini compares the same steps with diffusers."""
     rows, _ = caption_rows([[("a photo of the ship", True)]], load_world())
     context, empty = trained[1](rows), empty_context(trained[1])
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""NaN in a MODEL, VAE, judge, segmenter or on a wire is said where it comes from, and nothing is kept."""
+"""NaN in a MODEL, VAE, judge, segmenter or input is reported with its source, and nothing is cached."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.host.segmenters import write_detector, write_segmenter
 
 NAN = float("nan")
 LAYER = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v"
-ENTRY = "diffusion_model.input_blocks.1.0.in_layers.2"  # before all attention
+ENTRY = "diffusion_model.input_blocks.1.0.in_layers.2"  # before any attention
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def graph(comfy):
 
 
 def damaged(model, layer: str, value: float = NAN):
-    """A clone with a value that is no number on the layer, as a damaged LoRA brings it."""
+    """A clone with NaN or infinity on the layer, as from a damaged LoRA."""
     clone = model.clone()
     weight = clone.model.get_submodule(layer).weight
     clone.add_patches({f"{layer}.weight": ("diff", (torch.full(weight.shape, value),))})
@@ -30,7 +30,7 @@ def damaged(model, layer: str, value: float = NAN):
 @pytest.mark.parametrize("layer", [LAYER, ENTRY])
 def test_a_model(comfy, graph, node, layer, value):
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match="MODEL .*NaN or infinity instead of an image"):
+    with pytest.raises(ValueError, match="MODEL .*NaN"):
         node(comfy, graph, damaged(graph.model, layer, value))
     assert set(comfy.base.rglob("*")) == kept
 
@@ -47,30 +47,30 @@ def damaged_vae(comfy):
 @pytest.mark.parametrize("node", NODES)
 def test_a_vae(comfy, graph, node, damaged_vae):
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match="VAE .*NaN or infinity for valid latents.*--fp32-vae"):
+    with pytest.raises(ValueError, match="VAE .*NaN .*valid latents"):
         node(comfy, graph, graph.model, vae=damaged_vae)
     assert set(comfy.base.rglob("*")) == kept
 
 
 def test_pictures_and_masks_of_ones_own(comfy, graph, damaged_vae):
     grey, masks = torch.full((2, 64, 64, 3), 0.5), torch.ones(2, 64, 64)
-    with pytest.raises(ValueError, match="VAE .*NaN or infinity for valid images"):
+    with pytest.raises(ValueError, match="VAE .*NaN .*valid images"):
         own_pictures(comfy, damaged_vae, grey)
     for pictures, mask, said in (
-        (grey * NAN, masks, "The images contain NaN"),
+        (grey * NAN, masks, "images contain NaN"),
         (grey, masks * NAN, "masks of 'ship' .*NaN"),
     ):
         with pytest.raises(ValueError, match=said):
             own_pictures(comfy, graph.vae, pictures, masks=mask)
     drawn, _ = draw(comfy, graph)
-    with pytest.raises(ValueError, match="The masks contain NaN"):
+    with pytest.raises(ValueError, match="masks contain NaN"):
         comfy.call(
             "MACE_MaskConcepts", training_set=drawn, method="attention", masks=torch.full((1, 64, 64), NAN)
         )
 
 
 def test_a_latent(comfy, graph):
-    with pytest.raises(ValueError, match="This LATENT .*NaN"):
+    with pytest.raises(ValueError, match="LATENT .*NaN"):
         view(comfy, graph, graph.model, latent={"samples": torch.full((1, 4, 8, 8), NAN)})
 
 
@@ -81,7 +81,7 @@ def test_an_export_names_the_layer_and_writes_nothing(comfy, graph, form):
         "MACE_CrossAttnRefine", model=graph.model, clip=graph.clip, concepts=graph.concepts
     )
     kept = set(comfy.base.rglob("*"))
-    with pytest.raises(ValueError, match=f"{LAYER} of this MODEL .*NaN"):
+    with pytest.raises(ValueError, match=f"{LAYER} .*NaN"):
         comfy.call(
             "MACE_ExportErasure",
             model=damaged(graph.model, LAYER),
@@ -97,7 +97,7 @@ def test_a_judge(comfy, graph, monkeypatch):
     judge = comfy.module("mace_core.evaluation.judge").Judge
     monkeypatch.setattr(judge, "image_features", lambda self, images: torch.full((len(images), 8), NAN))
     monkeypatch.setattr(judge, "text_features", lambda self, texts: torch.ones(len(texts), 8))
-    with pytest.raises(ValueError, match="judge 'bundled.*NaN.*its files are damaged"):
+    with pytest.raises(ValueError, match="judge 'bundled.*NaN"):
         score(comfy, graph, graph.model)
 
 

@@ -1,4 +1,4 @@
-"""Patches of other nodes in a pass with gradients: they may write into what they are given."""
+"""Patches of other nodes in a pass with gradients, including patches that modify their inputs in place."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def graph(comfy):
 
 
 def gradients(comfy, graph, model, whole=False, low_memory=False):
-    """Of the maps or, through the whole network, of the predicted noise."""
+    """The gradients of the maps or, through the whole network, of the predicted noise."""
     *_, conditioning, latents = graph
     open_model = comfy.module("nodes.host.attention").attention_model
     with torch.inference_mode(), open_model(model, conditioning, latents, low_memory=low_memory) as unet:
@@ -35,7 +35,7 @@ def gradients(comfy, graph, model, whole=False, low_memory=False):
 
 
 def scale(h, in_place: bool):
-    """Half of the channels grow with their own mean, as FreeU's do."""
+    """Scales half of the channels by their own mean, like FreeU."""
     half, mean = h.shape[1] // 2, h.mean(1, keepdim=True).sigmoid()
     if not in_place:
         return torch.cat([h[:, :half] * (1 + mean), h[:, half:]], 1)
@@ -81,7 +81,7 @@ def test_a_patch_that_writes_in_place_has_the_gradients_of_one_that_does_not(com
         results.append(gradients(comfy, graph, model, low_memory=low_memory))
     (loss, ours), (expected, theirs) = results
     plain, _ = gradients(comfy, graph, graph[0])
-    known = name in ("middle_block_after_patch", "middle_patch")  # not on every host
+    known = name in ("middle_block_after_patch", "middle_patch")  # does not exist on every host
     assert loss == pytest.approx(expected, rel=1e-5) and (known or loss != pytest.approx(plain, rel=1e-4))
     for a, b in zip(ours, theirs, strict=True):
         assert (a - b).norm() <= ROUNDING * b.norm()
@@ -106,7 +106,7 @@ def test_a_replacement_of_self_attention_that_writes_in_place(comfy, graph):
 
 
 def node_patched(model, name):
-    """A MODEL behind one of the host's own nodes."""
+    """A MODEL patched by one of the host's own nodes."""
     import nodes
 
     settings = {
@@ -123,7 +123,7 @@ def node_patched(model, name):
 
 @pytest.fixture(scope="module")
 def extras(comfy):
-    """The host's extra nodes, which a server loads and this process has not."""
+    """The host's extra nodes, which a server loads but this process does not."""
     import asyncio
 
     import nodes

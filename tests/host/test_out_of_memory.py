@@ -1,4 +1,4 @@
-"""Out of memory ends in another attempt with less, or in one sentence."""
+"""Running out of memory leads to another attempt with less, or to a one-sentence error."""
 
 import pytest
 import torch
@@ -7,8 +7,8 @@ from tests.host.graphs import CHECKPOINT
 from tests.host.test_train_together import stage_2, train  # noqa: F401 - a fixture
 
 ERRORS = {
-    "card": lambda: torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    "processor": lambda: RuntimeError(
+    "GPU": lambda: torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    "CPU": lambda: RuntimeError(
         "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough "
         "memory: you tried to allocate 8589934592 bytes."
     ),
@@ -53,7 +53,7 @@ def test_one_thing_that_does_not_fit_is_a_sentence(memory, error):
     def work(start, number):
         raise error()
 
-    with pytest.raises(ValueError, match="not enough memory to count.*smaller.*--lowvram") as caught:
+    with pytest.raises(ValueError, match="not enough memory to count") as caught:
         memory.in_parts(4, 4, work, "to count")
     assert str(caught.value).count(". ") == 0
 
@@ -74,10 +74,10 @@ def draw(comfy, graph, images=5):
 
 @pytest.fixture
 def small(comfy, monkeypatch):
-    """`small(most)`: from now on the network runs out of memory for more than `most` samples at once."""
+    """`small(most)`: from now on, the network runs out of memory for more than `most` samples at once."""
     import comfy.model_base
 
-    def limit(most, error=ERRORS["card"]):
+    def limit(most, error=ERRORS["GPU"]):
         seen, apply = [], comfy.model_base.BaseModel.apply_model
 
         def limited(self, x, *rest, **named):
@@ -94,23 +94,23 @@ def small(comfy, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_is_kept(comfy, monkeypatch):
-    """So that every test draws and trains."""
+    """Disables the caches, so that every test generates and trains."""
     for name in ("drawing", "training_store"):
         monkeypatch.setattr(comfy.module(f"nodes.work.{name}"), "model_fingerprint", lambda model: None)
 
 
 def test_pictures_are_drawn_in_smaller_batches(comfy, graph, small):
     expected = draw(comfy, graph)
-    seen = small(4)  # the host draws with and without the prompt at once
+    seen = small(4)  # the host computes with and without the prompt at once
     found = draw(comfy, graph)
     assert seen[:3] == [10, 4, 4]
-    # the same pictures: a smaller batch rounds differently
+    # the same images, apart from rounding in smaller batches
     assert (found - expected).abs().max() < 0.02
 
 
 def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
     small(0, error)
-    with pytest.raises(ValueError, match="not enough memory .*image of 64 x 64"):
+    with pytest.raises(ValueError, match="not enough memory .*64 x 64"):
         draw(comfy, graph)
 
 
@@ -120,19 +120,19 @@ def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):
         "attention",
         lambda *_: (_ for _ in ()).throw(error()),
     )
-    with pytest.raises(ValueError, match="not enough memory to locate 'ship'"):
+    with pytest.raises(ValueError, match="not enough memory .*locate 'ship'"):
         draw(comfy, graph)
 
 
 @pytest.mark.parametrize("method", ["fast", "exact"])
 def test_a_concept_that_cannot_be_trained_at_all_is_a_sentence(comfy, stage_2, small, method, error):  # noqa: F811
     small(0, error)
-    with pytest.raises(ValueError, match="not enough memory to train 'ship'"):
+    with pytest.raises(ValueError, match="not enough memory .*train 'ship'"):
         train(comfy, stage_2, method=method)
 
 
 def test_a_single_concept_is_trained_with_activations_computed_again(comfy, stage_2, monkeypatch):  # noqa: F811
-    """Where keeping them was planned and did not fit after all."""
+    """Activations were expected to fit, but training runs out of memory."""
     attention = comfy.module("nodes.work.training").attention_model
     asked = []
 
@@ -200,5 +200,5 @@ def test_attacks_that_learn_try_with_less_and_then_say_so(comfy, graph, monkeypa
     if fits:
         assert attack() and asked == [None, True] * 4
     else:
-        with pytest.raises(ValueError, match="not enough memory .*attack that learns"):
+        with pytest.raises(ValueError, match="not enough memory .*attack"):
             attack()

@@ -1,4 +1,4 @@
-"""Erasures as patches: on top of LoRAs, in every dtype, and never on the MODEL itself."""
+"""Erasures as patches: on top of LoRAs, with every dtype, and without changing the MODEL itself."""
 
 import pytest
 import safetensors.torch
@@ -17,7 +17,7 @@ def model(comfy):
 
 @pytest.fixture(scope="module")
 def erasure(comfy, model):
-    """Any T, and low-rank factors on two layers."""
+    """Some T, and low-rank factors on two layers."""
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     generator = torch.Generator().manual_seed(0)
     d = layers[LAYER][1]
@@ -31,7 +31,7 @@ def erasure(comfy, model):
 
 
 def weight_in_force(model, layer: str) -> torch.Tensor:
-    """The weight the network computes with once the host has loaded the MODEL."""
+    """The weight that the network computes with after the host has loaded the MODEL."""
     import comfy.model_management
 
     with torch.inference_mode():
@@ -40,7 +40,7 @@ def weight_in_force(model, layer: str) -> torch.Tensor:
 
 
 def lora(comfy, model, layer: str):
-    """A stock LoRA file on one layer, through the stock loader; and its delta."""
+    """The MODEL with a stock LoRA file on one layer, from the stock loader; and the LoRA's delta."""
     o, d = weight_in_force(model, layer).shape
     up, down = torch.randn(o, 2) / 8, torch.randn(2, d) / 8
     folder = comfy.base / "models" / "loras"

@@ -1,4 +1,4 @@
-"""Probe Erasure on the miniature: a tiny budget through the node, and what its attacks learn."""
+"""Probe Erasure on the miniature: a tiny budget through the node, and the two attacks that learn."""
 
 import hashlib
 import json
@@ -97,12 +97,12 @@ def test_what_an_attack_cannot_try_is_said(comfy, graph):
     )
     not_tried = {each["attack"] for each in json.loads(text)["attacks"] if each["after"] is None}
     assert not_tried == {"other languages", "own prompts", "learned embedding", "LoRA re-training"}
-    assert "not tried: the number of optimisation steps is 0" in table
+    assert "optimisation steps is 0" in table
     assert "same model" in table
 
 
 def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
-    """What they learned makes the erased network predict the noise of the concept's pictures better."""
+    """After each attack, the erased network predicts the noise of the concept's images better."""
     module, attention = comfy.module("nodes.host.attacks"), comfy.module("nodes.host.attention")
     sampling, relearn = comfy.module("nodes.host.sampling"), comfy.module("mace_core.attacks.relearn")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
@@ -132,7 +132,7 @@ def test_both_attacks_learn_to_undo_the_erasure(comfy, graph):
 
 
 def test_the_noise_is_the_hosts_own(comfy, graph):
-    """With a LoRA on activations as with the same LoRA as a patch on the weights."""
+    """A LoRA on activations predicts the same noise as that LoRA patched into the weights."""
     attention = comfy.module("nodes.host.attention")
     encoder = comfy.module("nodes.host.text_encoder").HostTextEncoder(graph.clip)
     g = torch.Generator().manual_seed(3)
@@ -153,4 +153,4 @@ def test_the_noise_is_the_hosts_own(comfy, graph):
             denoised = patched.model.apply_model(x_t, sigma, c_crossattn=context, transformer_options={})
     expected = (x_t - denoised) / sigma
     assert (ours - expected).norm() < 1e-3 * expected.norm()
-    assert (ours - plain).norm() > 1e-2 * plain.norm(), "the LoRA does something"
+    assert (ours - plain).norm() > 1e-2 * plain.norm(), "the LoRA has no effect"

@@ -1,4 +1,4 @@
-"""Quantised checkpoints: every stage computes with the numbers behind the storage format."""
+"""Quantised checkpoints: every stage computes with the values behind the storage format."""
 
 import json
 
@@ -17,10 +17,10 @@ FORMATS = (
     "convrot_w4a4",
     "asym_w4a8_int8",
 )
-# relative error of a weight in 8 and in 4 bits
+# relative error of a weight stored in 8 or 4 bits
 ROUNDING = {"float8_e5m2": 0.06, "nvfp4": 0.15, "convrot_w4a4": 0.2, "asym_w4a8_int8": 0.2}
 GROUPS = {"convrot_w4a4": {"convrot_groupsize": 64}, "asym_w4a8_int8": {"convrot_groupsize": 64}}
-FIRST = "input_blocks.1.1"  # the host reads the width of the text embeddings here, packed or not
+FIRST = "input_blocks.1.1"  # left alone: the host reads the width of text embeddings here, even when packed
 CONCEPT = {"concepts": "ship -> sea", "kind": "object"}
 DRAWING = {"images": 1, "steps": 2, "cfg": 4.0, "width": 64, "height": 64}
 
@@ -52,7 +52,7 @@ def quantised(weights, name: str) -> dict:
 
 
 def scaled(weights) -> dict:
-    """The checkpoint in the older form of fp8: a factor beside each weight."""
+    """The checkpoint in the older fp8 form, with a scale beside each weight."""
     fp8 = torch.float8_e4m3fn
     result = dict(weights) | {"model.diffusion_model.scaled_fp8": torch.zeros(1).to(fp8)}
     for key in [
@@ -67,10 +67,10 @@ def scaled(weights) -> dict:
 
 
 def told_by_metadata(weights) -> tuple[dict, dict]:
-    """The first form of fp8 by layer: the file's metadata says which layers have a scale."""
+    """The first fp8 form with scales per layer: the file's metadata names the layers that have one."""
     import comfy.quant_ops
 
-    whole_names = hasattr(comfy.quant_ops.QuantizedTensor, "state_dict")  # hosts differ in what they look for
+    whole_names = hasattr(comfy.quant_ops.QuantizedTensor, "state_dict")  # hosts look for different names
     result, layers = dict(weights), {}
     for key in projections(weights):
         factor = weights[key].float().abs().amax() / 448
@@ -83,18 +83,18 @@ def told_by_metadata(weights) -> tuple[dict, dict]:
 
 
 def skip_without_dequantisation(model, key):
-    """The first hosts that read this form multiply in fp8 where they draw in float32, as on a processor."""
+    """The first hosts with this form multiply in fp8 when sampling in float32, as on a CPU, and fail."""
     from comfy.model_patcher import get_key_weight
 
     try:
         get_key_weight(model.model, key)[0].dequantize()
     except NotImplementedError:
-        pytest.skip("this ComfyUI itself cannot draw with fp8 by layer on a processor")
+        pytest.skip("this ComfyUI cannot sample with fp8 per layer on a CPU")
 
 
 @pytest.fixture(scope="module", params=["scaled_fp8", "metadata", *FORMATS])
 def graph(request, comfy):
-    """MODEL, CLIP and VAE of a quantised file, and its projections as they were."""
+    """MODEL, CLIP and VAE of a quantised file, and its original projections."""
     import folder_paths
 
     weights = safetensors.torch.load_file(folder_paths.get_full_path_or_raise("checkpoints", CHECKPOINT))

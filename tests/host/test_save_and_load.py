@@ -1,4 +1,4 @@
-"""An erasure survives a restart bit for bit, and names from outside stay inside models/mace."""
+"""An erasure survives a restart bit for bit, and names from a graph stay inside models/mace."""
 
 import pytest
 

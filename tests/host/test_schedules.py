@@ -1,4 +1,4 @@
-"""Noise schedules of other nodes and distilled models: every step of the pack works on them."""
+"""Noise schedules of other nodes and of distilled models work with every step of the pack."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def continuous(sampling):
 
 
 def few_steps(model):
-    """A schedule of four noise levels, as models distilled to few steps have."""
+    """A schedule with four noise levels, as in models distilled to few steps."""
     from comfy.model_sampling import EPS
     from comfy_extras.nodes_model_advanced import ModelSamplingDiscreteDistilled
 
@@ -55,7 +55,7 @@ def patched(request, loaded):
 
 
 def sigmas_used(comfy, model, t):
-    """What `noise` adds at each timestep: x_t of a picture of zeros and noise of ones."""
+    """The noise that `noise` adds at each timestep: x_t for a zero image and unit noise."""
     with torch.inference_mode():
         conditioning, latents = [[torch.zeros(1, 77, 128), {}]], torch.zeros(len(t), 4, 8, 8)
     open_model = comfy.module("nodes.host.attention").attention_model
@@ -78,7 +78,7 @@ def test_the_noise_is_one_of_the_schedules_own_levels(comfy, patched):
 
 
 def test_a_distilled_schedule_is_read_at_the_timestep_that_was_asked_for(comfy, loaded):
-    """Of fifty levels the nearest, so the network sees noise that it was trained on."""
+    """The nearest of fifty levels, so the network gets noise that it was trained on."""
     model = SCHEDULES["lcm"](loaded[0])
     sampling = model.get_model_object("model_sampling")
     t = torch.arange(0, 1000, 7)

@@ -54,16 +54,16 @@ def test_no_node_has_more_than_seven_widgets(ours):
 
 
 def test_new_inputs_have_defaults_or_are_sockets(ours):
-    """A saved workflow stores widgets by position, so each must have a value to fall back to."""
+    """Saved workflows store widget values by position, so every widget needs a default."""
     for name, schema in ours.items():
         missing = [each.name for each in inputs(schema) if each.is_widget and each.default is None]
-        assert missing in ([], ["name"]), name  # the list of files may be empty
+        assert missing in ([], ["name"]), name  # the list of files can be empty
 
 
 def test_other_words_find_each_node_on_hosts_whose_search_knows_them(ours, object_info):
     words = {name: schema.get("search_aliases") or [] for name, schema in ours.items()}
     if not any(schema.get("search_aliases") for name, schema in object_info.items() if name not in ours):
-        assert not any(words.values()), "this host's search knows no other words"
+        assert not any(words.values()), "this host does not support search aliases"
         return
     assert "unlearn" in words["MACE_EraseConcepts"] and "UCE" in words["MACE_CrossAttnRefine"]
     for name, schema in ours.items():
@@ -72,7 +72,7 @@ def test_other_words_find_each_node_on_hosts_whose_search_knows_them(ours, objec
 
 
 def test_the_scanner_finds_every_class():
-    """It reads the source: the base is literally io.ComfyNode, the id a literal in the class's own schema."""
+    """The scanner reads source, so the base must literally be io.ComfyNode, and the id a literal."""
     found = set()
     for path in NODES.glob("*.py"):
         for each in ast.walk(ast.parse(path.read_text())):
@@ -88,7 +88,7 @@ def test_the_scanner_finds_every_class():
 
 
 def test_a_fresh_install_without_the_folder_loads(comfy, monkeypatch, tmp_path):
-    """models/mace is made by the first save; until then the list is empty."""
+    """The first save creates models/mace; until then the list is empty."""
     import folder_paths
 
     entry = [str(tmp_path / "mace")], {".safetensors"}

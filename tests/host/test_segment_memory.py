@@ -1,4 +1,4 @@
-"""Masks by words, one model in memory at a time, and a cancel that leaves none behind."""
+"""Masks from words hold one model in memory at a time, and a cancel leaves none behind."""
 
 # ruff: noqa: F811 - fixtures of another file are named as arguments
 import weakref
@@ -10,7 +10,7 @@ from tests.host.test_segment import grounded, images, models, places, segment  #
 
 @pytest.fixture
 def alive(segment, monkeypatch):
-    """How many models were read, and how many of them still hold memory."""
+    """The number of models loaded so far, and how many of them still hold memory."""
     read, kept = segment._read, []
 
     def holds(model) -> bool:
@@ -39,7 +39,7 @@ def test_one_model_at_a_time_and_none_afterwards(comfy, images, segment, alive, 
 
 @pytest.mark.parametrize("at, read", [(1, 1), (5, 2)])
 def test_cancel_stops_before_the_next_picture(comfy, images, alive, at, read):
-    """Three pictures are looked at by the detector (1 to 3), then by the segmenter (4 to 6)."""
+    """The detector processes three images (1 to 3), then the segmenter does (4 to 6)."""
     import comfy.model_management as management
     import comfy.utils as host_utils
 

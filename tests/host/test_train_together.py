@@ -1,4 +1,4 @@
-"""Stage 2 of several concepts inside the host: batched as alone, out of memory, fast."""
+"""Stage 2 with several concepts in the host: batches match separate training, even if memory runs out."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ LINES = "ship -> sea\ncat -> ground\nperson: Mira Vance -> a person"
 
 @pytest.fixture(scope="module")
 def stage_2(comfy):
-    """MODEL, text encoder, and concepts with their images, made as a graph makes them."""
+    """MODEL, text encoder, and concepts with their images, created by the nodes."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
     (concepts,) = run(comfy, "MACE_EraseConcepts", concepts=LINES, kind="object")
     drawn, _ = run(
@@ -33,7 +33,7 @@ def stage_2(comfy):
 
 
 def run(comfy, node_id, **inputs):
-    """A node with the defaults of its other inputs."""
+    """Calls a node with the defaults of its other inputs."""
     schema = comfy.nodes[node_id].define_schema()
     defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
     defaults = {name: value for name, value in defaults.items() if value is not None}
@@ -41,7 +41,7 @@ def run(comfy, node_id, **inputs):
 
 
 def train(comfy, stage_2, items=None, method="exact") -> list:
-    """[(ConceptLoRA, losses)]: what Train Concept LoRA does for concepts it has not kept from before."""
+    """[(ConceptLoRA, losses)], as Train Concept LoRA computes them for concepts that are not cached."""
     model, encoder, all_items = stage_2
     settings = comfy.module("mace_core.training.settings").TrainSettings(steps=6, learning_rate=1e-3, seed=3)
     progress = comfy.module("nodes.host.progress").TimedProgress("Train LoRA", 18)
@@ -53,7 +53,7 @@ def train(comfy, stage_2, items=None, method="exact") -> list:
 
 
 def batches_seen(comfy, monkeypatch):
-    """The batch sizes the network is called with from now on."""
+    """Records the batch size of every later call of the network."""
     seen, model = [], comfy.module("nodes.host.attention").HostAttentionModel
     attention = model.attention
     monkeypatch.setattr(
@@ -77,7 +77,7 @@ def test_concepts_in_one_batch_are_trained_as_alone(comfy, stage_2, monkeypatch)
 
 
 def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monkeypatch):
-    """Of the first step, where the factors are the same to the bit."""
+    """For the first step, where the factors are bit-identical."""
     model, seen = comfy.module("nodes.host.attention").HostAttentionModel, []
     attention = model.attention
 
@@ -90,13 +90,13 @@ def test_gradients_in_one_batch_are_those_of_training_alone(comfy, stage_2, monk
     monkeypatch.setattr(model, "attention", recording)
     train(comfy, stage_2)
     together, last = seen[0], list(seen[0])[-1]
-    assert together.pop(last).grad is None and last.endswith("to_v")  # nothing after it enters the loss
+    assert together.pop(last).grad is None and last.endswith("to_v")  # no later layer enters the loss
     for number, item in enumerate(stage_2[2]):
         seen.clear()
         train(comfy, stage_2, [item])
         found = torch.cat([factor.grad[number] for factor in together.values()])
         expected = torch.cat([seen[0][name].grad[0] for name in together])
-        # another batch is another kernel, which rounds a gradient through the whole network to a few 1e-6
+        # batches use different kernels, which round gradients through the whole network to a few 1e-6
         assert (found - expected).norm() <= 1e-4 * expected.norm()
 
 
@@ -126,7 +126,7 @@ def test_the_batch_follows_the_free_memory(comfy, stage_2, monkeypatch):
     images = item.images
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     one = memory.training_memory(model, layers, [1, *images.latents.shape[1:]], False)
-    # where one does not fit, activations are computed again, which takes a third of the memory
+    # if one does not fit, activations are recomputed, which takes a third of the memory
     for free, most in ((0, 1), (1, 2), (2.5, 2), (7, 6), (1000, memory.MOST_AT_ONCE)):
         monkeypatch.setattr(management, "get_free_memory", lambda device, free=free: free * one)
         assert memory.concepts_at_once(model, images.latents) == most
@@ -147,7 +147,7 @@ def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypa
 
 
 def test_queries_are_those_behind_the_maps(comfy, stage_2):
-    """The softmax of q k is the attention the loss reads."""
+    """The softmax of q k is the attention that the loss uses."""
     model, encoder, [item, *_] = stage_2
     images = item.images
     weights = model.model.state_dict()
@@ -162,4 +162,4 @@ def test_queries_are_those_behind_the_maps(comfy, stage_2):
             k = context @ weights[f"{name}.weight"].float().T
             k = k.unflatten(-1, (q.shape[1], q.shape[-1])).transpose(1, 2)
             expected = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
-            torch.testing.assert_close(A, expected, atol=1e-4, rtol=1e-3)  # shares: 1 at most
+            torch.testing.assert_close(A, expected, atol=1e-4, rtol=1e-3)  # attention is at most 1

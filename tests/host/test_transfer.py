@@ -1,4 +1,4 @@
-"""An erasure made on one checkpoint, put on another one with the same text encoder."""
+"""An erasure from one checkpoint, applied to another one with the same text encoder."""
 
 import shutil
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ def exporting(comfy) -> Exporting:
 
 @pytest.fixture(scope="module")
 def other(comfy, exporting):
-    """A fine-tune: two projections differ, the text encoder is the same. Loaded by the stock loader."""
+    """A fine-tune from the stock loader: two projections differ, the text encoder is the same."""
     from comfy_extras.nodes_model_merging import CheckpointSave
 
     g = torch.Generator().manual_seed(7)
@@ -44,7 +44,7 @@ def other(comfy, exporting):
 
 
 def applied(comfy, caplog, model, erasure, clip):
-    """The erased MODEL, and what the node said."""
+    """The erased MODEL, and the node's message."""
     caplog.clear()
     with caplog.at_level("INFO"):
         (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=clip)

@@ -1,4 +1,4 @@
-"""Nothing sticks: bypass, strength 0 and branches on a running server, bit for bit."""
+"""No lasting effect: bypass, strength 0 and branches on a running server, bit for bit."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.host.graphs import MODEL, all_stages, apply, base, draw, node, pictur
 
 @pytest.fixture(scope="module")
 def untouched(client) -> bytes:
-    """The image from the MODEL before anything of this pack ran on it in this server."""
+    """The image of the original MODEL, generated before this server ran any node of the pack."""
     return picture(client, client.run(base() | draw("plain", MODEL)), "plain")
 
 
 @pytest.fixture(scope="module")
 def erased(client, untouched) -> bytes:
-    """The image after all three stages, drawn in the same run as they."""
+    """The image after all three stages, generated in the same run."""
     return picture(client, client.run(all_stages() | draw("erased", ["apply", 0])), "erased")
 
 
@@ -50,7 +50,7 @@ def test_branches_of_one_loader_leave_each_other_alone(client, untouched, erased
 
 
 def test_the_drawn_training_images_come_from_the_model_as_it_is(client, erased):
-    """A second queue draws and trains the same: nothing random is left unseeded."""
+    """A second run generates and trains the same, so every random number is seeded."""
     prompt = all_stages(steps=4) | draw("first", ["apply", 0])
     first = picture(client, client.run(prompt), "first")
     client.free()

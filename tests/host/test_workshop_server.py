@@ -1,4 +1,4 @@
-"""The workshop's own promises: what a test or the demo may rely on when it talks to a real ComfyUI."""
+"""The interface to a real ComfyUI on which the tests and the demo rely."""
 
 import pytest
 
@@ -29,14 +29,14 @@ def test_a_prompt_runs_and_reports_each_step(client):
 
 
 def test_a_refused_prompt_raises_the_servers_sentence(client):
-    with pytest.raises(InvalidPrompt, match="EmptyImage: Required input is missing: height"):
+    with pytest.raises(InvalidPrompt, match="EmptyImage: .*height"):
         client.run({"1": {"class_type": "EmptyImage", "inputs": {"width": 16}}, "2": SAVE})
 
 
 def test_a_failing_node_raises_its_own_message_and_the_server_goes_on(client):
     broken = {"class_type": "RegexReplace", "inputs": {"string": "a", "regex_pattern": "(", "replace": "b"}}
     show = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
-    with pytest.raises(ExecutionFailed, match="RegexReplace: missing \\)"):
+    with pytest.raises(ExecutionFailed, match="RegexReplace: missing"):
         client.run({"1": broken, "2": show})
     client.run({"1": PICTURE, "2": SAVE})
 

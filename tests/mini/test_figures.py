@@ -1,4 +1,4 @@
-"""How the report measures: the parts that could be wrong without the figures looking wrong."""
+"""How the report measures: checks on the parts whose errors the figures would not reveal."""
 
 import json
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ def artist() -> Artist:
 
 
 def test_recorded_maps_are_those_the_layers_use(artist):
-    """A layer's output from its recorded probabilities, its values and its last projection."""
+    """Recomputes a layer's output from its recorded probabilities, its values and its output projection."""
     generator = torch.Generator().manual_seed(0)
     outputs, values = {}, {}
     layer = "input_blocks.4.1.transformer_blocks.0.attn2"
@@ -59,7 +59,7 @@ def test_attention_is_compared_with_the_area():
     even = torch.full((1, 2, 64, 3), 1 / 3)
     inside = torch.zeros(1, 2, 8, 8, 3)
     inside[:, :, :4, :4, 1] = 1
-    inside[:, :, 4:, 4:, 2] = 1  # another token's attention does not count
+    inside[:, :, 4:, 4:, 2] = 1  # attention of another token does not count
     assert attention.times_chance(even, concept, mask).item() == pytest.approx(1)
     assert attention.times_chance(inside.flatten(2, 3), concept, mask).item() == pytest.approx(4)
 
@@ -71,7 +71,7 @@ def test_a_concepts_two_sources_are_kept_apart(artist, name):
     [told] = artist.contexts([plain_prompt(thing)])
     own = (word == told).all(-1)
     start = plain_prompt(thing, "|").split("|")[0].split()
-    before = 1 + len(start)  # tokens in front of the concept read nothing of it: the same in every prompt
+    before = 1 + len(start)  # tokens before the concept do not depend on it: equal in every prompt
     assert own[:before].all() and own[before:].any()
     last = int(own.nonzero().max())
     assert not own[last + 1 :].any()
@@ -106,7 +106,7 @@ def test_the_card_takes_the_table_between_its_markers_and_nothing_else():
 
 
 def test_logs_grow_from_machine_to_machine(tmp_path):
-    """The second machine went on from step 300: its lines add to the first one's, a repeated step once."""
+    """The second machine resumes at step 300: its lines are appended, and repeated steps appear once."""
     work, kept = tmp_path / "work", tmp_path / "logs"
     work.mkdir()
     write_log(work / "vae.log", range(100, 400, 100), psnr=20.0)

@@ -1,4 +1,4 @@
-"""What is stored smaller than the host wants it is padded without a change of function."""
+"""Weights that are stored smaller than the host expects are padded without changing their function."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The bundled judge is an ordinary CLIP folder."""
+"""The bundled judge is a standard CLIP folder."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_probabilities_are_over_the_names_and_do_not_depend_on_the_batch(judge):
     together = judge.probabilities(images, names)
     assert together.shape == (70, 4)
     torch.testing.assert_close(together.sum(-1), torch.ones(70))
-    # the cosines round to 1e-6 or so, and the softmax reads them 35 times as large
+    # the cosines round to about 1e-6, and the softmax scales them by 35
     assert apart(judge.probabilities(images[66:67], names)[0], together[66]) < 1e-4
     assert apart(together[66], together[65]) > 1e-2
 
@@ -48,5 +48,5 @@ def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
 
 
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="lacks config.json, model.safetensors"):
+    with pytest.raises(ValueError, match="config.json, model.safetensors"):
         Judge.load(tmp_path)

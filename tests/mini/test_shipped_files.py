@@ -1,4 +1,4 @@
-"""What the repository carries: small, credited, and measured as it is."""
+"""Files in the repository: small, credited, and covered by an up-to-date report."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def test_the_files_are_as_small_as_promised():
 def test_every_source_of_artwork_is_credited(package):
     notice = (REPOSITORY / "NOTICE").read_text()
     lines = [line for line in notice.splitlines() if package in line]
-    assert lines, f"name {package} and its licence in NOTICE"
+    assert lines, f"add {package} and its licence to NOTICE"
     assert all(re.search(r"Apache|MIT|CC-BY 4\.0|OFL", line) for line in lines)
 
 
@@ -38,7 +38,7 @@ def test_the_world_is_as_large_as_promised():
 @pytest.mark.skipif(not REPORT.exists(), reason="`make mini-report` has not been run yet")
 def test_the_report_is_of_these_files_and_the_card_of_this_report():
     text = REPORT.read_text()
-    assert json.loads(text)["files"] == fingerprints(), "the files changed: run `make mini-report`"
+    assert json.loads(text)["files"] == fingerprints(), "the files have changed: run `make mini-report`"
     figures = from_json(text)
     assert {
         "judge_all", "judge_persons", "judge_styles", "names", "names_least", "synonyms", "templates",

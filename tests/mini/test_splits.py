@@ -1,4 +1,4 @@
-"""The frozen splits: the committed file is the seed's draw, and no task is tuned on what it erases."""
+"""The frozen splits: the committed file matches the seed, and no task is tuned on concepts that it erases."""
 
 import json
 
@@ -68,7 +68,7 @@ def test_defaults_are_tuned_on_concepts_no_task_erases():
     tuned = set(TASKS["tuning"]["all"]["erase"])
     assert set(kinds(list(tuned))) == {"object", "person", "style"}
     for task, run in RUNS:
-        if task != "tuning" and (task, run) != ("persons", "20"):  # that run erases every person there is
+        if task != "tuning" and (task, run) != ("persons", "20"):  # this run erases every person
             assert not tuned & set(TASKS[task][run]["erase"])
     watched = set(TASKS["tuning"]["all"]["keep"]) & {thing.name for thing in WORLD.objects}
     assert watched <= set(TASKS["mass"]["50"]["erase"])

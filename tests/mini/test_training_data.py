@@ -1,4 +1,4 @@
-"""What the miniature learns from: composed pictures and the judge's view of them."""
+"""The miniature's training data: composed images, and the crops and targets that the judge learns from."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ PERSON = WORLD.persons[0].name
 
 
 def test_the_judge_learns_a_pairs_things_one_by_one():
-    """Of many pairs, most become one of their things, enlarged, with its target; other pictures stay."""
+    """Most pairs become one enlarged thing with its target; other images stay unchanged."""
     scenes = [Scene(("ship", "cat"), "noto", "sea")] * 60 + [Scene(("dog",), "noto", "sea")]
     pictures = torch.zeros(61, 3, 64, 64)
     pictures[:60, :, :42, :42] = 1.0
@@ -27,7 +27,7 @@ def test_the_judge_learns_a_pairs_things_one_by_one():
 
 
 def test_each_vendors_artwork_has_its_manner():
-    """The rim around the thing and the tone of the ground tell the vendors apart; faces have neither."""
+    """The rim around the thing and the background tone differ by vendor; faces have neither."""
     disc = np.zeros((1, 112, 112, 4), np.uint8)
     disc[:, 30:80, 30:80] = 120, 120, 120, 255
     glyphs = {PERSON: disc, **{f"ship/{vendor}": disc for vendor in VENDOR_NAMES}}

@@ -1,4 +1,4 @@
-"""The world's data file: what tasks and the demo rely on."""
+"""The world's data file, on which the tasks and the demo rely."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ def test_every_surrogate_is_something_the_model_draws():
     known = {*WORLD.scenes, *WORLD.colours, "a person", "art", "colour"}
     styles = {style.name for style in WORLD.styles}
     for thing in WORLD.things:
-        looks = styles if thing.kind == "style" else set()  # another style, never an object's
+        looks = styles if thing.kind == "style" else set()  # for styles only: another style
         assert thing.surrogate in (known | looks) - {thing.name}
     assert set(WORLD.scenes) == set(SCENES)
 

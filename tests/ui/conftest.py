@@ -1,4 +1,4 @@
-"""A real browser on the real front end of a real server, with nothing else on the network."""
+"""A real browser with the real front end of a real server, and no other network access."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ LOCAL = ("127.0.0.1", "localhost")
 def chromium() -> Path:
     if CHROMIUM.exists():
         return CHROMIUM
-    reason = f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM to one."
+    reason = f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM to its path."
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -62,7 +62,7 @@ def browser(chromium: Path) -> Iterator[BrowserContext]:
 
 
 def only_local(route: Route) -> None:
-    """The front end asks a few public hosts for news; a test must not depend on them."""
+    """Blocks public hosts: the front end requests news from some, and tests must not depend on them."""
     if urlsplit(route.request.url).hostname in LOCAL:
         route.continue_()
     else:
@@ -71,7 +71,7 @@ def only_local(route: Route) -> None:
 
 @pytest.fixture(scope="session")
 def front_end(browser: BrowserContext, ui_host: Host) -> Page:
-    """One page for all tests: it takes seconds to start. Its start-up complaints are not about us."""
+    """One page for all tests, because it takes seconds to start. Start-up errors of others are ignored."""
     page = browser.new_page()
     page.complaints = []
     page.on("console", lambda message: page.complaints.extend(complaint(message)))
@@ -85,13 +85,13 @@ def front_end(browser: BrowserContext, ui_host: Host) -> Page:
 
 @pytest.fixture
 def page(front_end: Page) -> Page:
-    """`page.complaints` collects what the console says during one test at the level of an error."""
+    """`page.complaints` collects the console errors of one test."""
     front_end.complaints.clear()
     return front_end
 
 
 def complaint(message: ConsoleMessage) -> list[str]:
-    """An error on the console. A missing resource counts when it is ours, but for translated help pages."""
+    """The console error, if any. Missing resources count only if they are ours, except translated pages."""
     text = f"{message.text} ({message.location.get('url', '')})"
     missing = "Failed to load resource" in text and (PACK not in text or "/en.md" in text)
     return [text] if message.type == "error" and not missing and "api.comfy.org" not in text else []

@@ -1,11 +1,11 @@
-"""Every node of the pack has a help page, and the front end shows it."""
+"""Every node of the pack has a help page, and the front end displays it."""
 
 import pytest
 import requests
 
 from dev.host.pack_folder import PACK
 
-# puts a node on the canvas, returns where its title is on the page
+# adds a node to the canvas and returns the position of its title on the page
 PLACE = """type => {
     app.graph.clear();
     const node = LiteGraph.createNode(type);
@@ -35,23 +35,23 @@ def test_there_is_a_page_for_each_node(pages):
 
 
 def select(page, name: str) -> None:
-    """With a click on its title, as newer front ends notice no other way. Starting up, they miss some."""
+    """Clicks the node's title: newer front ends react to nothing else, and miss clicks while starting up."""
     title = page.evaluate(PLACE, name)
     for _ in range(CLICKS):
         page.mouse.click(*title)
         if page.evaluate(SELECTED):
             return
-        page.wait_for_timeout(500)  # two clicks at once would rename the node
+        page.wait_for_timeout(500)  # a double click would rename the node
     pytest.fail(f"{name} is not selected after {CLICKS} clicks on its title")
 
 
 def help_button(page):
-    """In the toolbox of the selected node: by its name, or where it has none (1.32.9) by its id."""
+    """The button in the toolbox of the selected node: by name or, where it has none (1.32.9), by id."""
     return page.get_by_role("button", name="Node Info").or_(page.get_by_test_id("info-button")).first
 
 
 def test_the_front_end_shows_it(page, pages):
-    """It falls back to a table made from the schema when it does not find the page."""
+    """Without a help page, the front end would show a table made from the schema."""
     for name, help_page in pages.items():
         title = help_page.text.strip().splitlines()[0].lstrip("# ")
         select(page, name)

@@ -1,4 +1,4 @@
-"""Every template opens in the real front end without a complaint, and runs."""
+"""Every template opens in the real front end without errors, and runs."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def workflow(request, object_info) -> dict:
 
 def open_workflow(page, workflow: dict) -> dict:
     opened = page.evaluate(OPEN, workflow)
-    page.wait_for_timeout(500)  # dialogs about missing nodes and models come a moment later
+    page.wait_for_timeout(500)  # dialogs about missing nodes and models appear with a delay
     opened["dialogs"] = page.locator(".p-dialog").all_inner_texts()
     return opened
 
@@ -75,7 +75,7 @@ def test_the_template_browser_lists_them_with_pictures(ui_host):
 
 
 def wait_for_prompt(host, before: set) -> str:
-    """The id of the one prompt that the browser queued."""
+    """The id of the only prompt that the browser has queued."""
     client = host.client()
     while True:
         queue = client.get("/queue")
