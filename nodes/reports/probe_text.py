@@ -54,7 +54,7 @@ def report(
             "",
             *table(head, rows),
             "",
-            "Top-1: the share of images in which the judge recognizes the concept. "
+            "Top-1: the share of images in which the judge recognises the concept. "
             "Recovered: after / before, at most 100.",
             "",
             *table(["concept, attack", "top-1 before", "after", "prompts"], [_row(each) for each in results]),

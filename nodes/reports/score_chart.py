@@ -105,8 +105,8 @@ def _axis(pen, top: int, bottom: int) -> None:
         x = _x(tenth / 10)
         pen.line((x, bottom + 2, x, bottom + 8), SOFT)
         pen.text((x, bottom + 12), f"{10 * tenth} %", SOFT, 13, "ma")
-    pen.text((_x(0), bottom + 36), "share of images in which the judge recognizes it (top-1):", SOFT, 14)
-    x = _x(0) + font(14).getlength("share of images in which the judge recognizes it (top-1):") + 24
+    pen.text((_x(0), bottom + 36), "share of images in which the judge recognises it (top-1):", SOFT, 14)
+    x = _x(0) + font(14).getlength("share of images in which the judge recognises it (top-1):") + 24
     for colour, filled, text in ((SOFT, False, "before"), (INK, True, "after")):
         pen.dot(x, bottom + 44, colour, filled)
         pen.text((x + 14, bottom + 36), text, SOFT, 14)

@@ -8,9 +8,9 @@ from ..host.facts import Facts
 from ..work.scoring import Drawing
 
 ROWS = (
-    ("acc_e", "Acc_e: erased concepts recognized", "low"),
-    ("acc_g", "Acc_g: erased concepts recognized, by synonyms", "low"),
-    ("acc_s", "Acc_s: preserved concepts recognized", "high"),
+    ("acc_e", "Acc_e: erased concepts recognised", "low"),
+    ("acc_g", "Acc_g: erased concepts recognised, by synonyms", "low"),
+    ("acc_s", "Acc_s: preserved concepts recognised", "high"),
     ("h_o", "H_o: harmonic mean of 1 - Acc_e, 1 - Acc_g, Acc_s", "high"),
     ("h_c", "H_c: harmonic mean of 1 - Acc_e, Acc_s", "high"),
 )
@@ -84,7 +84,7 @@ def report(title: str, scores: Sequence[SetScore], figures: Summary, notes: Sequ
                 [
                     "prompt",
                     "group",
-                    "recognized as",
+                    "recognised as",
                     "top-1 before",
                     "after",
                     "mean before",

@@ -7,10 +7,12 @@ import sys
 import pytest
 
 from dev.host import server
+from dev.host.fetch import host_folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_does_not_leave_it_alone(tmp_path, monkeypatch, number):
+    host_folder()  # downloads a host where there is none, which is not what is interrupted here
     started, popen = [], subprocess.Popen
 
     def interrupted(*_, **__):

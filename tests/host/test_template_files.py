@@ -1,4 +1,4 @@
-"""The workflows in workflows/ are those that dev/workflows/templates describes: written by `make templates`."""
+"""The files in workflows/ are what dev/workflows/templates describes: run `make templates` after a change."""
 
 import json
 import runpy
