@@ -13,6 +13,8 @@ from mace_core.training.factors import LowRank
 def peft():
     try:
         import torchvision  # noqa: F401
+    except ImportError:  # optional: peft works without it
+        library = None
     except RuntimeError:  # a CUDA torchvision with a CPU torch lacks two operators that it requires
         library = torch.library.Library(
             "torchvision", "DEF"
