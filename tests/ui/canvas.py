@@ -17,9 +17,15 @@ SHOW_ALL = """() => {
     const left = Math.min(...boxes.map(each => each[0])), top = Math.min(...boxes.map(each => each[1]));
     const width = Math.max(...boxes.map(each => each[0] + each[2])) - left;
     const height = Math.max(...boxes.map(each => each[1] + each[3])) - top;
-    const { ds } = app.canvas;
+    const { ds } = app.canvas, before = { scale: ds.scale, offset: [...ds.offset] };
     ds.scale = Math.min(1, (innerWidth - 160) / width, (innerHeight - 200) / height);
     ds.offset = [100 / ds.scale - left, 140 / ds.scale - top];
+    app.canvas.setDirty(true, true);
+    return before;
+}"""
+SHOW_AS_BEFORE = """({ scale, offset }) => {
+    app.canvas.ds.scale = scale;
+    app.canvas.ds.offset = offset;
     app.canvas.setDirty(true, true);
 }"""
 
@@ -53,6 +59,8 @@ def screenshot(page, name: str) -> None:
     """Keeps what the browser shows, to be looked at: .cache/screenshots/NAME.png."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.wait_for_timeout(1000)  # previews arrive and nodes grow
-    page.evaluate(SHOW_ALL)
+    page.mouse.move(0, 0)  # no tooltip over the picture
+    before = page.evaluate(SHOW_ALL)
     page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    page.evaluate(SHOW_AS_BEFORE, before)

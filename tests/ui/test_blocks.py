@@ -7,6 +7,7 @@ import pytest
 from dev.host.pack_folder import PACK
 from dev.workflows.write import SUBGRAPHS
 from tests.ui.canvas import open_workflow, run, screenshot
+from tests.ui.conftest import started
 
 BLOCKS = sorted(SUBGRAPHS.glob("*.json"))
 SMALL = {"images": 2, "steps": 4, "cfg": 4.0, "width": 64, "height": 64}
@@ -18,10 +19,11 @@ DESCRIBE = """() => app.graph._nodes.map(node => ({
     widgets: Object.fromEntries(node.widgets.map(each => [each.name, each.value])),
 }))"""
 WIRE = """([links, values]) => {
-    const make = (type, widgets) => {
+    const [first, last] = app.graph._nodes;
+    const make = (type, widgets, x, y) => {
         const node = LiteGraph.createNode(type);
         app.graph.add(node);
-        node.pos = [-500, 200 * app.graph._nodes.length];
+        node.pos = [x, first.pos[1] + y];
         for (const [name, value] of Object.entries(widgets))
             node.widgets.find(each => each.name === name).value = value;
         return node;
@@ -30,10 +32,11 @@ WIRE = """([links, values]) => {
     for (const node of Object.values(blocks))
         for (const widget of node.widgets)
             if (widget.name in values) widget.value = values[widget.name];
-    blocks.loader = make('CheckpointLoaderSimple', { ckpt_name: 'mace_mini_sd.safetensors' });
-    blocks.latent = make('EmptyLatentImage', { width: 64, height: 64 });
-    for (const name of ['erased', 'images'])
-        if (links.some(link => link[2] === name)) blocks[name] = make('PreviewImage', {});
+    const left = first.pos[0] - 360, right = last.pos[0] + last.size[0] + 60;
+    blocks.loader = make('CheckpointLoaderSimple', { ckpt_name: 'mace_mini_sd.safetensors' }, left, 0);
+    blocks.latent = make('EmptyLatentImage', { width: 64, height: 64 }, left, 180);
+    blocks.images = make('PreviewImage', {}, right, 0);
+    blocks.images.setSize([400, 560]);
     for (const [from, output, to, input] of links)
         blocks[from].connect(
             blocks[from].outputs.findIndex(each => each.name === output),
@@ -44,10 +47,12 @@ ERASE, PREVIEW, PROVE = "Erase concepts (MACE)", "Erase concepts, preview (MACE)
 
 
 @pytest.fixture
-def canvas(page):
-    """An empty graph."""
+def canvas(browser, ui_host):
+    """An empty graph on a page of its own, because search dialogs and selections outlive a graph."""
+    page = started(browser, ui_host)
     open_workflow(page, {"nodes": [], "links": [], "version": 0.4, "last_node_id": 0, "last_link_id": 0})
-    return page
+    yield page
+    page.close()
 
 
 def drop(page, name: str, at: tuple[int, int]) -> None:
