@@ -13,6 +13,7 @@ OPEN = """async workflow => {
 }"""
 
 SHOW_ALL = """() => {
+    app.canvas.deselectAll?.();  // a selected node hides parts of the texts around it
     const boxes = app.graph._nodes.map(node => [...node.pos, ...node.size]);
     const left = Math.min(...boxes.map(each => each[0])), top = Math.min(...boxes.map(each => each[1]));
     const width = Math.max(...boxes.map(each => each[0] + each[2])) - left;
