@@ -137,10 +137,15 @@ class PreservePrior(io.ComfyNode):
         made = [prior_once(encoder, each, progress, left_out) for each in domains]
         usable = [prior for prior in made if prior is not None]
         if not usable:
-            raise ValueError(f"None of the captions can be used, {left_out.described()}: shorten them.")
+            raise ValueError(
+                f"None of the captions can be used, {left_out.described()}: shorten or reword them."
+            )
         if left_out.count:
             total = sum(map(len, domains))
-            progress.warn(f"{left_out.count} of {total} captions left out: {left_out.described()}.")
+            progress.warn(
+                f"{left_out.count} of {total} captions are not preserved: {left_out.described()}: "
+                "shorten or reword them."
+            )
         for prior in usable:
             counts = weight * (domain_weight(concepts, prior.captions) if concepts else 1.0)
             priors.append(weighted(prior, counts))

@@ -121,14 +121,15 @@ def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
     merged: dict[str, Concept] = {}
     first: dict[str, tuple[str, Concept]] = {}
     for where, concept in entries:
+        surrogate = canonical(concept.surrogate)
         for phrase in concept.phrases:
-            if contains(canonical(concept.surrogate), canonical(phrase)):
+            if contains(surrogate, canonical(phrase)):
                 raise ValueError(
                     f"{where.capitalize()}: The surrogate '{concept.surrogate}' contains '{phrase}', so it "
                     "would still ask for what is erased: choose another surrogate."
                 )
             earlier_where, earlier = first.setdefault(canonical(phrase), (where, concept))
-            if canonical(earlier.surrogate) != canonical(concept.surrogate):
+            if earlier is not concept and canonical(earlier.surrogate) != surrogate:
                 raise ValueError(
                     f"The concept '{phrase}' has two surrogates, '{earlier.surrogate}' and "
                     f"'{concept.surrogate}' ({earlier_where} and {where}): remove one of them."

@@ -18,7 +18,7 @@ _SPECIAL = "(),"
 _ESCAPED = re.compile(rf"\\([{_SPECIAL}])")
 _JOINERS = "\u200c\u200d"  # inside a word they have a meaning: they make one emoji of several
 _NO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
-_INSIDE = re.compile(f"[{_NO_WIDTH}]")
+_INSIDE, _ANY = re.compile(f"[{_NO_WIDTH}]"), re.compile(f"[{_NO_WIDTH}{_JOINERS}]")
 _AT_ENDS = re.compile(rf"(?<!\S)[{_NO_WIDTH}{_JOINERS}]+|[{_NO_WIDTH}{_JOINERS}]+(?=\s|$|[:,()])")
 
 
@@ -41,7 +41,8 @@ def names(text: str) -> list[str]:
 
 def trimmed(text: str) -> str:
     """The text without characters that have no width at the ends of its words, and without outer spaces."""
-    return text.strip() if text.isascii() else _AT_ENDS.sub("", text).strip()
+    seen = text.isascii() or not _ANY.search(text)
+    return text.strip() if seen else _AT_ENDS.sub("", text).strip()
 
 
 def visible(text: str) -> str:

@@ -71,14 +71,13 @@ def prior_from_captions(
     P: Tensor | None = None
     for start in range(0, len(texts), BATCH):
         batch, e = _usable(encoder, texts[start : start + BATCH], counts, skip)  # [B, L, d]
-        if e is None:
-            continue
-        check_finite(e, f"the caption '{batch[0]}' and those after it")
-        if P is None:
-            P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
-        root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
-        rows = (e.double() * root[:, None, None]).flatten(0, 1)
-        P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
+        if e is not None:
+            check_finite(e, f"the caption '{batch[0]}' and those after it")
+            if P is None:
+                P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
+            root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
+            rows = (e.double() * root[:, None, None]).flatten(0, 1)
+            P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
     if P is None:

@@ -1,6 +1,6 @@
 """Cached priors: a text encoder encodes the same captions only once. Captions it cannot use are left out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,17 +30,23 @@ class Source:
 
 @dataclass
 class LeftOut:
-    """Captions that cannot be used: how many, and the first few as [caption, why]."""
+    """Captions that cannot be used: how many, the first few as [caption, why], and whether there are more."""
 
     sources: Sequence[Source]
     strict: bool = False
     count: int = 0
     first: list[list[str]] = field(default_factory=list)
+    more: bool = False
 
-    def add(self, count: int, first: Iterable[list[str]]) -> None:
-        """``count`` more captions; ``first``: some of them. Raises ValueError if none may be left out."""
+    def add(self, count: int, captions: Sequence[list[str]], more: bool = False) -> None:
+        """``count`` captions, all of them in ``captions`` unless there are ``more``.
+
+        Raises ValueError, with the place of the first one, if none can be left out.
+        """
+        room = NAMED - len(self.first)
         self.count += count
-        self.first += list(first)[: NAMED - len(self.first)]
+        self.first += captions[:room]
+        self.more = self.more or more or len(captions) > room
         if self.strict and self.count:
             told = self.described(1)
             raise ValueError(f"{told[0].upper()}{told[1:]}: shorten or reword it, or turn 'strict' off.")
@@ -55,7 +61,7 @@ class LeftOut:
                     places.setdefault(caption, source.place.format(number))
             if len(places) == len(wanted):
                 break
-        more = "; and others" if self.count > len(wanted) and most > 1 else ""
+        more = "; and others" if self.more and most > 1 else ""
         told = (f"{places.get(each, 'one')} ('{shortened(each)}') {why}" for each, why in wanted.items())
         return "; ".join(told) + more
 
@@ -95,14 +101,14 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     store = store_of("cache")
     key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
     if kept := find(store, "prior", key, progress.warn):
-        left_out.add(kept[1].get("left_out", 0), kept[1].get("first", ()))
+        left_out.add(*kept[1].get("left_out", (0, [])))
         return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
     own = LeftOut(left_out.sources, left_out.strict)
     prior = _measured(encoder, captions, progress, own)
-    left_out.add(own.count, own.first)
+    told = [own.count, own.first, own.more]
+    left_out.add(*told)
     if prior is not None:
-        facts = {"captions": prior.captions, "left_out": own.count, "first": own.first}
-        keep(store, "prior", key, {"P": prior.P}, facts)
+        keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions, "left_out": told})
     return prior
 
 
