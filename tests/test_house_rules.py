@@ -16,6 +16,8 @@ SHIPPED = ("mace_core", "nodes", "mini")
 PACK_MODULES = {*SHIPPED, "dev", "demo"}
 HOST_MODULES = {"comfy", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "server"}
 LINES_PER_FILE = 300
+RUNS_CODE = r"\b(eval|exec|compile|__import__|import_module|system|popen)\("
+REACHES_OUT = {"subprocess", "socket", "pickle", "marshal", "ctypes", "urllib", "http", "requests", "aiohttp"}
 SHAPELESS = {
     "header",
     "raw",
@@ -81,6 +83,13 @@ def test_imports_inside_the_pack_are_relative(path):
 def test_the_pack_does_not_print(path):
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert not [call for call in calls if getattr(call.func, "id", "") in ("print", "eval", "exec")]
+
+
+@each(python_files("mace_core", "nodes", "mini"))
+def test_the_pack_runs_no_foreign_code_and_reaches_nothing_outside(path):
+    """What scanners of node packs look for, too: a pattern is a string, and train(False) sets a model."""
+    assert not re.search(RUNS_CODE, path.read_text())
+    assert not absolute(path) & REACHES_OUT
 
 
 @each(all_source())
