@@ -107,3 +107,10 @@ def test_a_wrong_path_of_comfyui_is_one_sentence(monkeypatch, tmp_path):
 )
 def test_a_file_is_named_after_the_list(path, name):
     assert stem(path) == name
+
+
+def test_the_page_explains_every_command_and_every_option_of_erase(repository, capsys):
+    page = (repository / "docs" / "command_line.md").read_text()
+    assert set(COMMANDS) == set(re.findall(r"^\| `(\w+)(?: [A-Z]|` \|)", page, re.MULTILINE))
+    flags = set(re.findall(r"^  (--[\w-]+)", help_of("erase", capsys=capsys), re.MULTILINE))
+    assert len(flags) > 10 and not [flag for flag in flags if f"`{flag}" not in page]
