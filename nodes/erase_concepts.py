@@ -25,7 +25,7 @@ class EraseConcepts(io.ComfyNode):
                     multiline=True,
                     default="ship -> sea",
                     tooltip="One per line: target -> surrogate. Synonyms in brackets are erased too: ship "
-                    "(boat, vessel) -> sea. # starts a comment.",
+                    "(boat, vessel) -> sea. # starts a comment. Brackets in a name: \\( and \\).",
                 ),
                 io.Combo.Input(
                     "kind",

@@ -12,7 +12,7 @@ from .host.files import NONE, read_file, text_file_version, text_files
 from .host.progress import TimedProgress
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, Concepts, Prior, found_as, listed, only
-from .work.priors import prior_once
+from .work.priors import LeftOut, prior_once, sources
 
 
 class PreservePrior(io.ComfyNode):
@@ -76,6 +76,13 @@ class PreservePrior(io.ComfyNode):
                     tooltip="From Erase Concepts. Weights these captions as the paper weights those of "
                     "the concepts' domain; weight multiplies this.",
                 ),
+                io.Boolean.Input(
+                    "strict",
+                    default=False,
+                    optional=True,
+                    tooltip="Stop at a caption that is too long or names an embedding, instead of leaving "
+                    "it out with a warning.",
+                ),
             ],
             outputs=[
                 Prior.Output(
@@ -90,15 +97,25 @@ class PreservePrior(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip, captions, weight, other=None, names="", file=NONE, everyday=False, concepts=()
+        cls,
+        clip,
+        captions,
+        weight,
+        other=None,
+        names="",
+        file=NONE,
+        everyday=False,
+        concepts=(),
+        strict=False,
     ) -> io.NodeOutput:
-        clip, weight, file, everyday = (
+        clip, weight, file, everyday, strict = (
             only(value, what)
             for value, what in (
                 (clip, "The CLIP"),
                 (weight, "The weight"),
                 (file, "The file"),
                 (everyday, "'everyday'"),
+                (strict, "'strict'"),
             )
         )
         concepts = [concept for each in listed(concepts) for concept in each]
@@ -108,15 +125,28 @@ class PreservePrior(io.ComfyNode):
         if everyday:
             lines += everyday_captions()
         # One prior per kind: pooled with a hundred objects, ten people would hardly count.
-        named = captions_of_names("\n".join(listed(names)))
-        domains = [each for each in (lines, *map(list, named.values())) if each]
+        names = "\n".join(listed(names))
+        domains = [each for each in (lines, *map(list, captions_of_names(names).values())) if each]
         if not domains:
             raise ValueError(
                 "There are no captions to preserve, but one is needed: write a line like 'a photo of a cat'."
             )
         encoder, priors = HostTextEncoder(clip), [each for each in listed(other) if each is not None]
         progress = TimedProgress("Preserve prior", sum(len(set(each)) for each in domains))
-        for each in domains:
-            counts = weight * (domain_weight(concepts, len(each)) if concepts else 1.0)
-            priors.append(weighted(prior_once(encoder, each, progress), counts))
+        left_out = LeftOut(sources(listed(captions), file, names), strict)
+        made = [prior_once(encoder, each, progress, left_out) for each in domains]
+        usable = [prior for prior in made if prior is not None]
+        if not usable:
+            raise ValueError(
+                f"None of the captions can be used, {left_out.described()}: shorten or reword them."
+            )
+        if left_out.count:
+            total = sum(map(len, domains))
+            progress.warn(
+                f"{left_out.count} of {total} captions are not preserved: {left_out.described()}: "
+                "shorten or reword them."
+            )
+        for prior in usable:
+            counts = weight * (domain_weight(concepts, prior.captions) if concepts else 1.0)
+            priors.append(weighted(prior, counts))
         return io.NodeOutput(reduce(add_priors, priors))

@@ -3,7 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.kinds import KINDS
-from ..mace_core.concepts.lines import items
+from ..mace_core.concepts.lines import names
 from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
@@ -78,8 +78,8 @@ class SuggestSurrogate(io.ComfyNode):
         suggestions = suggest(
             HostTextEncoder(clip),
             concepts,
-            items(candidates),
-            items(keep),
+            names(candidates),
+            names(keep),
             lambda done, total: progress.step(f"{done} of {total}"),
         )
         text = report(suggestions)

@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..mace_core.concepts.concepts import split_kind
+from ..mace_core.concepts.lines import literal
 from .host.checks import require_finite
 from .host.images import as_bytes
 from .host.progress import check_interrupted
@@ -53,7 +54,7 @@ class TrainingSetFromImages(io.ComfyNode):
     @classmethod
     def execute(cls, images, vae, concept, masks=None, other=()) -> io.NodeOutput:
         vae, concept = only(vae, "The VAE"), only(concept, "The concept of the images")
-        kind, concept = split_kind(concept.strip())
+        kind, concept = split_kind(literal(concept))
         if not concept:
             raise ValueError(
                 "The images have no concept, but need one: write the target they show, as in Erase Concepts."

@@ -1,8 +1,28 @@
 """Nodes that several templates share, at the place and with the values that a template gives."""
 
-from dev.workflows.to_ui import Node, Out
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dev.workflows.to_ui import In, Node, Out
 
 MODEL, CLIP, VAE = Out("loader", "MODEL"), Out("loader", "CLIP"), Out("loader", "VAE")
+SOCKETS = {MODEL: In("model"), CLIP: In("clip"), VAE: In("vae")}
+SHIP = "# erase, one per line: target -> surrogate\nship -> sea"
+PRESERVE = "\n".join(
+    (
+        "# preserve, one name per line",
+        "cat",
+        "dog",
+        "horse",
+        "bird",
+        "car",
+        "house",
+        "tree",
+        "person",
+        "street",
+        "sky",
+    )
+)
 Place = tuple[int, int]
 
 
@@ -94,3 +114,18 @@ def latent(at: Place, count: int) -> Node:
 
 def _prior(connected: bool) -> dict[str, Out]:
     return {"prior": Out("prior")} if connected else {}
+
+
+def in_block(nodes: tuple[Node, ...], widgets: Mapping[str, Mapping[str, In]]) -> tuple[Node, ...]:
+    """The nodes of a block: MODEL, CLIP and VAE are its sockets, and so is each node's input in `widgets`."""
+    return tuple(
+        replace(
+            node,
+            inputs={
+                name: SOCKETS.get(value, value) if isinstance(value, Out) else value
+                for name, value in node.inputs.items()
+            }
+            | dict(widgets.get(node.name, {})),
+        )
+        for node in nodes
+    )

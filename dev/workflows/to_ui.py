@@ -33,6 +33,14 @@ class Out:
 
 
 @dataclass(frozen=True)
+class In:
+    """An input of the block that the node is in. `value`: what a widget shows first; None: its default."""
+
+    name: str
+    value: object = None
+
+
+@dataclass(frozen=True)
 class Node:
     name: str
     type: str
@@ -173,12 +181,19 @@ def widget_values(node: Node, schema: Mapping) -> Iterator:
     for each in inputs(schema):
         if not each.is_widget:
             continue
-        value = node.inputs.get(each.name, each.default)
-        yield each.default if isinstance(value, Out) else value
+        yield start_value(node, each)
         if each.has_control:
             yield node.control
         if each.has_upload:
             yield "image"
+
+
+def start_value(node: Node, widget: Input) -> object:
+    """What a widget shows at first; an input of the block may leave it at its default."""
+    value = node.inputs.get(widget.name, widget.default)
+    if isinstance(value, In):
+        value = value.value
+    return widget.default if value is None or isinstance(value, Out) else value
 
 
 def rough_size(schema: Mapping) -> tuple[int, int]:

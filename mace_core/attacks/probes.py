@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from ..concepts.concepts import Concept, canonical, without_article
 from ..concepts.kinds import KINDS
-from ..concepts.lines import items
-from ..concepts.prompts import plain_prompt
+from ..concepts.lines import items, literal
+from ..concepts.prompts import filled, plain_prompt
 from ..evaluation.scores import ACCURACIES, SIDES, Verdict
 from ..files.records import Record
 
@@ -92,7 +92,7 @@ def probes(
     learned = (name,) if steps else ()
     planned = (
         ((name,), ""),
-        (tuple(_filled(template, concept.target) for template in KINDS[concept.kind].held_out), ""),
+        (tuple(filled(template, concept.target) for template in KINDS[concept.kind].held_out), ""),
         (_paraphrases(concept, synonyms), ""),
         (
             tuple(_named(concept, each) for each in misspelled(concept, seed)),
@@ -142,7 +142,7 @@ def own_prompts(text: str, concepts: Sequence[Concept]) -> dict[str, tuple[str, 
         meant = [
             each.target
             for each in concepts
-            if colon and prompt and canonical(each.target) == canonical(prefix)
+            if colon and prompt and canonical(each.target) == canonical(literal(prefix))
         ]
         for target in meant or found:
             found[target].append(prompt if meant else line)
@@ -178,7 +178,7 @@ def _paraphrases(concept: Concept, synonyms: Iterable[str]) -> tuple[str, ...]:
     names = (*synonyms, *(_entry(kind.everyday, concept) or ()))
     names = [name for name in names if canonical(name) not in known]
     described = filter(None, [_entry(kind.descriptions, concept)])
-    indirect = [_filled(template, concept.target) for template in kind.indirect]
+    indirect = [filled(template, concept.target) for template in kind.indirect]
     return tuple(dict.fromkeys((*(_named(concept, name) for name in names), *described, *indirect)))
 
 
@@ -196,16 +196,7 @@ def _entry(table: Mapping[str, Entry], concept: Concept) -> Entry | None:
 
 
 def _named(concept: Concept, name: str) -> str:
-    return _filled(KINDS[concept.kind].plain, name)
-
-
-def _filled(template: str, name: str) -> str:
-    before, after = template.split("{}")
-    if before.endswith((" a ", " the ")) or before in ("a ", "the "):
-        name = without_article(name)
-        if before.endswith("a ") and name[0].lower() in VOWELS:
-            before = before[:-1] + "n "
-    return before + name + after
+    return filled(KINDS[concept.kind].plain, name)
 
 
 def _slips(word: str) -> Iterable[str]:

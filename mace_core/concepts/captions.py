@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
 
 from .kinds import KINDS
-from .lines import items, numbered, prefixed
+from .lines import literal, numbered, prefixed, trimmed
+from .prompts import joined
 
 FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
@@ -222,10 +224,11 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
     """
     captions: dict[str, tuple[str, ...]] = {}
     for number, line in numbered(text):
-        kind, name = prefixed(line, KINDS, "object", f"Line {number} of the names to preserve, ")
+        kind, name = prefixed(literal(line), KINDS, "object", f"Line {number} of the names to preserve, ")
         if name:
             templates = (each for each in KINDS[kind].templates if not _LOOK.search(each))
-            prompts = (template.replace("{}", name) for template in templates)
+            gaps = (template.split("{}") for template in templates)
+            prompts = (joined(before, name, after) for before, after in gaps)
             captions[kind] = (*captions.get(kind, ()), *prompts)
     return captions
 
@@ -237,37 +240,54 @@ def read_captions(data: bytes, name: str) -> tuple[str, ...]:
     ``.json``: COCO annotations, or a list of strings. Raises ValueError, naming the file: not UTF-8, an
     unknown extension, malformed, no captions.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
-    readers = {".txt": items, ".csv": _csv, ".json": lambda text: _json(text, name)}
-    reader = readers.get(name.lower()[name.rfind(".") :])
-    if reader is None:
-        raise ValueError(
-            f"'{name}' has none of the extensions {', '.join(FORMATS)}: choose another file or rename it."
-        )
-    captions = tuple(line.strip() for line in reader(text) if line.strip())
+    captions = tuple(caption for _, caption in numbered_captions(data, name))
     if not captions:
         raise ValueError(f"'{name}' has no captions: add at least one.")
     return captions
 
 
-def _csv(text: str) -> list[str]:
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
-    names = [cell.strip().lower() for cell in rows[0]] if rows else []
-    for name in COLUMNS:
-        if name in names:
-            column = names.index(name)
-            return [row[column] for row in rows[1:] if len(row) > column]
-    return [row[0] for row in rows]
+def numbered_captions(data: bytes, name: str) -> Iterator[tuple[int, str]]:
+    """(line from 1, caption) as in ``read_captions``; in ``.json``, the entry instead of the line.
+
+    Raises the same ValueErrors, except for a file without captions.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
+    readers = {".txt": numbered, ".csv": _csv, ".json": lambda text: _json(text, name)}
+    reader = readers.get(name.lower()[name.rfind(".") :])
+    if reader is None:
+        raise ValueError(
+            f"'{name}' has none of the extensions {', '.join(FORMATS)}: choose another file or rename it."
+        )
+    for number, caption in reader(text):
+        if caption := trimmed(caption):
+            yield number, caption
 
 
-def _json(text: str, name: str) -> list[str]:
+def _csv(text: str) -> Iterator[tuple[int, str]]:
+    rows, column, start = csv.reader(io.StringIO(text)), None, 1
+    for row in rows:
+        if row and column is None:
+            names = [cell.strip().lower() for cell in row]
+            column = next((names.index(name) for name in COLUMNS if name in names), None)
+            if column is not None:
+                start = rows.line_num + 1
+                continue
+            column = 0
+        if row and len(row) > column:
+            yield start, row[column]
+        start = rows.line_num + 1
+
+
+def _json(text: str, name: str) -> Iterator[tuple[int, str]]:
     try:
         whole = json.loads(text)
         entries = whole["annotations"] if isinstance(whole, dict) else whole
-        return [entry if isinstance(entry, str) else entry["caption"].replace("\n", " ") for entry in entries]
+        yield from enumerate(
+            (each if isinstance(each, str) else each["caption"].replace("\n", " ") for each in entries), 1
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
     except (KeyError, TypeError, AttributeError, RecursionError):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from .concepts import Concept, concept_at, parse_concepts, split_names, united
 from .kinds import KINDS
+from .lines import literal
 
 FORMATS = (".csv", ".json", ".yaml", ".yml", ".txt")
 FIELDS = ("target", "surrogate", "kind", "synonyms")
@@ -22,7 +23,8 @@ def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept
 
     ``.csv``: a header line, separated by comma, semicolon or tab; ``.json``, ``.yaml``: a list of
     ``{target, surrogate, kind, synonyms}``; ``.txt``: lines as in ``parse_concepts``. ``kind`` applies to
-    entries without a kind of their own; synonyms are a list, or a string separated by commas.
+    entries without a kind of their own; synonyms are a list, or a string separated by commas. Brackets and
+    commas in a target are part of its name.
 
     Raises ValueError, naming file and line: an unknown extension, not UTF-8, too large, malformed, an unknown
     or missing field, and the errors of ``parse_concepts``.
@@ -137,14 +139,14 @@ def _concept(line: int, entry: object, kind: str) -> Concept:
             raise ValueError(
                 f"line {line} has {value!r} as its {name}, which is not a string: put it in double quotes."
             )
-    target, surrogate = (fields.get(name, "").strip() for name in FIELDS[:2])
+    target, surrogate = (literal(fields.get(name, "")) for name in FIELDS[:2])
     if not (target and surrogate):
         missing = "surrogate" if target else "target"
         raise ValueError(f"line {line} has no {missing}: give every entry both target and surrogate.")
     own = fields.get("kind", kind).strip().lower()
     if own not in KINDS:
         raise ValueError(f"line {line} has the unknown kind '{own}': use one of {', '.join(KINDS)}.")
-    return concept_at(f"line {line}", target, surrogate, own, map(str.strip, _as_names(names)))
+    return concept_at(f"line {line}", target, surrogate, own, map(literal, _as_names(names)))
 
 
 def _as_names(names: object) -> tuple:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from ..files.records import Record
 from .kinds import KINDS
-from .lines import items, numbered, prefixed, sides
+from .lines import escaped, items, literal, numbered, prefixed, sides, visible
 
-_SYNONYMS = re.compile(r"^(.*?)\s*\(([^()]*)\)\s*$")
+_SYNONYMS = re.compile(r"^(.*?)\s*(?<!\\)\(((?:[^()\\]|\\.)*)\)$")
+_BRACKET, _COMMA = re.compile(r"(?<!\\)[()]"), re.compile(r"(?<!\\),")
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 
 
@@ -21,9 +22,14 @@ def without_article(phrase: str) -> str:
 
 
 def canonical(phrase: str) -> str:
-    """The form in which two phrases are compared: case, spaces, a leading article and the Unicode encoding of
-    a letter do not matter."""
-    return without_article(" ".join(unicodedata.normalize("NFKC", phrase).split())).casefold()
+    """The form in which two phrases are compared: case, spaces, a leading article, characters without width
+    and the Unicode encoding of a letter do not matter."""
+    return without_article(" ".join(unicodedata.normalize("NFKC", visible(phrase)).split())).casefold()
+
+
+def contains(text: str, phrase: str) -> bool:
+    """Whether a text contains a phrase as whole words; both in their ``canonical`` form."""
+    return phrase in text and re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) is not None
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,9 @@ def parse_concepts(text: str, kind: str = "object", synonyms: str = "") -> tuple
               to the only concept.
     The grammar is that of ``lines.py``. Entries with the same target and surrogate are merged.
 
-    Raises ValueError: an empty list, a line without a surrogate, an unknown kind, one concept with two
-    surrogates, synonyms of a concept that is not in the list.
+    Raises ValueError: an empty list, a line without a surrogate, a comma or an unpaired bracket in a target,
+    an unknown kind, one concept with two surrogates, a surrogate that contains its target, synonyms of a
+    concept that is not in the list.
     """
     concepts = united((f"line {number}", _parse_line(number, line, kind)) for number, line in numbered(text))
     return with_synonyms(concepts, synonyms)
@@ -98,17 +105,31 @@ def concept_at(where: str, target: str, surrogate: str, kind: str, synonyms: Ite
         raise ValueError(f"{where.capitalize()}: {error}") from None
 
 
+def written(concept: Concept) -> str:
+    """The target, synonyms and kind of a concept as a line without the surrogate; it reads back as the
+    same."""
+    names = f" ({', '.join(map(escaped, concept.synonyms))})" if concept.synonyms else ""
+    return f"{concept.kind}: {escaped(concept.target)}{names}"
+
+
 def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
     """One concept per target, in order, with all its synonyms. ``entries`` are (place in the list, concept).
 
-    Raises ValueError if there are no entries, or if a phrase has two surrogates or two kinds.
+    Raises ValueError if there are no entries, if a phrase has two surrogates or two kinds, or if a surrogate
+    contains its target or a synonym.
     """
     merged: dict[str, Concept] = {}
     first: dict[str, tuple[str, Concept]] = {}
     for where, concept in entries:
+        surrogate = canonical(concept.surrogate)
         for phrase in concept.phrases:
+            if contains(surrogate, canonical(phrase)):
+                raise ValueError(
+                    f"{where.capitalize()}: The surrogate '{concept.surrogate}' contains '{phrase}', so it "
+                    "would still ask for what is erased: choose another surrogate."
+                )
             earlier_where, earlier = first.setdefault(canonical(phrase), (where, concept))
-            if canonical(earlier.surrogate) != canonical(concept.surrogate):
+            if earlier is not concept and canonical(earlier.surrogate) != surrogate:
                 raise ValueError(
                     f"The concept '{phrase}' has two surrogates, '{earlier.surrogate}' and "
                     f"'{concept.surrogate}' ({earlier_where} and {where}): remove one of them."
@@ -144,7 +165,25 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
     names: tuple[str, ...] = ()
     if bracket := _SYNONYMS.match(target):
         target, names = bracket[1], split_names(bracket[2])
-    return concept_at(f"line {number}", target, surrogate, kind, names)
+    _check_one_name(f"Line {number}", target, names)
+    return concept_at(f"line {number}", literal(target), literal(surrogate), kind, names)
+
+
+def _check_one_name(where: str, target: str, synonyms: tuple[str, ...]) -> None:
+    """Raise ValueError for commas and brackets that can be meant in several ways."""
+    whole = escaped(literal(target))
+    if _BRACKET.search(target):
+        raise ValueError(
+            f"{where} has a bracket in its target '{target}', but brackets are for synonyms, at the end: "
+            f"write it as 'ship (boat, vessel)', or as '{whole}' if the bracket is part of the name."
+        )
+    if _COMMA.search(target):
+        first, *others = map(escaped, (*split_names(target), *synonyms, ""))
+        several = f"'{first} ({', '.join(others[:-1])})' for synonyms, one line per concept for several"
+        raise ValueError(
+            f"{where} has a comma in its target '{target}', but a line has one target: write "
+            f"{several if len(others) > 1 else repr(first)}, or '{whole}' if the comma is part of the name."
+        )
 
 
 def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str, str]:
@@ -157,7 +196,7 @@ def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str,
 
 def split_names(text: str) -> tuple[str, ...]:
     """``"boat, vessel"`` gives ``("boat", "vessel")``."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    return tuple(name for name in map(literal, _COMMA.split(text)) if name)
 
 
 def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
@@ -170,7 +209,7 @@ def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
                 f"The synonyms '{line}' do not say which of {len(concepts)} concepts "
                 "they belong to: write one line per concept, as in 'ship: boat, vessel'."
             )
-        concept = by_target.get(canonical(name)) if colon else concepts[0]
+        concept = by_target.get(canonical(literal(name))) if colon else concepts[0]
         if concept is None:
             raise ValueError(
                 f"Synonyms are given for '{name.strip()}', which is not in the list of "

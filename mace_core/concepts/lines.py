@@ -2,6 +2,8 @@
 
 ``#`` at the start of a line or after a space starts a comment, so ``C# logo`` is a name. ``->``, ``=>`` and
 the arrow character separate a target from its surrogate. A word with a colon in front of an item is its kind.
+In a name, a backslash makes the bracket or comma after it literal: ``artist \\(series\\)``, as in prompts.
+Characters without width at the ends of words, which come along with copied text, are no part of an item.
 """
 
 from __future__ import annotations
@@ -12,12 +14,18 @@ from collections.abc import Collection, Iterator
 _ARROW = re.compile("->|=>|\u2192")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _PREFIX = re.compile(r"^(\w+)\s*:\s*(.*)$")
+_SPECIAL = "(),"
+_ESCAPED = re.compile(rf"\\([{_SPECIAL}])")
+_JOINERS = "\u200c\u200d"  # inside a word they have a meaning: they make one emoji of several
+_NO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+_INSIDE, _ANY = re.compile(f"[{_NO_WIDTH}]"), re.compile(f"[{_NO_WIDTH}{_JOINERS}]")
+_AT_ENDS = re.compile(rf"(?<!\S)[{_NO_WIDTH}{_JOINERS}]+|[{_NO_WIDTH}{_JOINERS}]+(?=\s|$|[:,()])")
 
 
 def numbered(text: str) -> Iterator[tuple[int, str]]:
     """(line number from 1, item) for every line that holds more than a comment."""
     for number, line in enumerate(text.splitlines(), 1):
-        if item := _COMMENT.sub("", line).strip():
+        if item := _COMMENT.sub("", trimmed(line)).strip():
             yield number, item
 
 
@@ -26,9 +34,35 @@ def items(text: str) -> list[str]:
     return [item for _, item in numbered(text)]
 
 
+def names(text: str) -> list[str]:
+    """The items as names, for lists in which each item is one."""
+    return [literal(item) for item in items(text)]
+
+
+def trimmed(text: str) -> str:
+    """The text without characters that have no width at the ends of its words, and without outer spaces."""
+    seen = text.isascii() or not _ANY.search(text)
+    return text.strip() if seen else _AT_ENDS.sub("", text).strip()
+
+
+def visible(text: str) -> str:
+    """``trimmed``, and without such characters inside words, except those that join letters or emoji."""
+    return text if text.isascii() else _INSIDE.sub("", trimmed(text))
+
+
+def literal(name: str) -> str:
+    r"""``"artist \(series\)"`` gives ``"artist (series)"``."""
+    return _ESCAPED.sub(r"\1", trimmed(name))
+
+
+def escaped(name: str) -> str:
+    r"""``"artist (series)"`` gives ``"artist \(series\)"``, which ``literal`` reads back."""
+    return re.sub(f"([{_SPECIAL}])", r"\\\1", name)
+
+
 def sides(item: str) -> list[str]:
     """``"ship -> sea"`` gives ``["ship", "sea"]``; an item without an arrow has one side."""
-    return [side.strip() for side in _ARROW.split(item)]
+    return [trimmed(side) for side in _ARROW.split(item)]
 
 
 def prefixed(item: str, known: Collection[str], default: str, where: str = "") -> tuple[str, str]:
@@ -44,4 +78,4 @@ def prefixed(item: str, known: Collection[str], default: str, where: str = "") -
             f"{where}'{item}' starts with the unknown kind '{prefix[1]}': "
             f"use one of {', '.join(known)}, or remove the colon."
         )
-    return prefix[1].lower(), prefix[2]
+    return prefix[1].lower(), trimmed(prefix[2])

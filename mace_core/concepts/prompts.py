@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from .concepts import Concept, canonical, without_article
+from .concepts import Concept, canonical, contains, without_article
 from .kinds import KINDS
 
 _ARTICLE_AT_END = re.compile(r"(?:^|\s)(a|the) $")
@@ -66,9 +66,24 @@ def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
     for template in (template for kind in KINDS.values() for template in kind.templates):
         text = template.casefold()
         for phrase, target in phrases:
-            if phrase in text and re.search(rf"\b{re.escape(phrase)}\b", text):
+            if contains(text, phrase):
                 named.setdefault(template, set()).add(target)
     return {template: frozenset(targets) for template, targets in named.items()}
+
+
+def filled(template: str, phrase: str) -> str:
+    """The template with the phrase in its gap, and one article: "a photo of an airplane"."""
+    return _fill(template, phrase, phrase).target
+
+
+def joined(before: str, phrase: str, after: str) -> str:
+    """A phrase between two parts of a template.
+
+    Punctuation that follows a phrase in punctuation is kept apart: CLIP's tokenizer would make one token of
+    "!,", so that the phrase had other tokens in each prompt, and its comma no match in the other prompt.
+    """
+    apart = after and not after[0].isspace() and not phrase[-1:].isalnum()
+    return f"{before}{phrase}{' ' if apart else ''}{after}"
 
 
 def _fill(template: str, phrase: str, surrogate: str) -> PromptPair:
@@ -78,4 +93,6 @@ def _fill(template: str, phrase: str, surrogate: str) -> PromptPair:
         # Both prompts use the target's article: words before the phrase must map to themselves.
         if article[1] == "a" and phrase[0].lower() in "aeiou":
             before = before[:-1] + "n "
-    return PromptPair(before + phrase + after, before + surrogate + after, phrase, surrogate, before)
+    return PromptPair(
+        joined(before, phrase, after), joined(before, surrogate, after), phrase, surrogate, before
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable, Sequence
 
 import torch
@@ -14,6 +16,7 @@ from .alignment import end_token
 from .text_encoder import TextEncoder, check_fits, encode_once
 
 FRAMES = ("{}", "a photo of {}", "a picture of {}")
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]+")
 _SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
 
 
@@ -60,8 +63,14 @@ def phrase_vectors(
 
 def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ...]:
     """The words of ``phrase`` that share a token with ``other``, such as a common first name."""
-    tokens = {token for word in _words(other) for token in encoder.word_tokens(word)}
-    return tuple(word for word in _words(phrase) if tokens & set(encoder.word_tokens(word)))
+    tokens = {token for word in _words(other) for token in _tokens(encoder, word)}
+    return tuple(word for word in _words(phrase) if tokens & _tokens(encoder, word))
+
+
+def _tokens(encoder: TextEncoder, word: str) -> set[int]:
+    """The tokens of a word without its punctuation: "Yahoo!" and "Wow!" have no name in common."""
+    marks = {token for mark in _PUNCTUATION.findall(word) for token in encoder.word_tokens(mark)}
+    return set(encoder.word_tokens(word)) - marks
 
 
 def _words(phrase: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 END_OF_TEXT = 49407  # CLIP's end token; SD1 also pads with it, SD2 and SDXL pad with 0
+SHOWN = 60  # characters of a prompt that a message quotes
 BATCH = 32  # prompts encoded at once
+_EMBEDDING = re.compile(r"(?:^|\s)embedding:")
 REMEMBERED = 4 * BATCH  # the prompts of a surrogate and of one or two targets
 
 
@@ -38,7 +41,7 @@ class TextEncoder(Protocol):
         ...
 
     def encode(self, prompts: Sequence[str]) -> EncodedPrompts:
-        """Encode prompts that fit into ``context_length`` tokens."""
+        """Encode prompts. Raises ValueError for one that does not fit into ``context_length`` tokens."""
         ...
 
 
@@ -69,9 +72,34 @@ class RememberingEncoder:
         return EncodedPrompts(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
+def names_embedding(prompt: str) -> bool:
+    """Whether ComfyUI reads part of a prompt as a textual-inversion embedding, not as words."""
+    return "embedding:" in prompt and _EMBEDDING.search(prompt) is not None
+
+
+def unusable(encoder: TextEncoder, prompt: str) -> str:
+    """Why a prompt cannot be encoded as it is written, as in "has 90 tokens ..."; empty if it can."""
+    if names_embedding(prompt):
+        return "names a textual-inversion embedding, not words"
+    needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
+    if needed > encoder.context_length:
+        return f"has {needed} tokens, but the context of the text encoder has {encoder.context_length}"
+    return ""
+
+
+def shortened(prompt: str) -> str:
+    """The start of a long prompt, for a message."""
+    return prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 3]}..."
+
+
 def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
     """Raise ValueError if a prompt does not fit into the context. prompts: prompt -> its phrase."""
     for prompt, phrase in prompts.items():
+        if names_embedding(prompt):
+            raise ValueError(
+                f"'{shortened(phrase)}' names a textual-inversion embedding, but MACE needs words that "
+                "it can find in the prompts: write it in plain words."
+            )
         needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
         if needed > encoder.context_length:
             raise ValueError(

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from ..concepts.concepts import Concept, canonical, without_article
 from ..concepts.kinds import KINDS
-from ..concepts.lines import items, prefixed
+from ..concepts.lines import items, literal, prefixed
+from ..concepts.prompts import filled
 
 GROUPS = ERASED, SYNONYM, NEIGHBOUR, KEPT = ("erased", "synonym", "neighbour", "kept")
 PRESERVED = (NEIGHBOUR, KEPT)
@@ -98,8 +99,9 @@ def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -
     erased = {canonical(phrase) for concept in concepts for phrase in concept.phrases}
     found: dict[tuple[str, str], Keep] = {}
     for line in items(text):
-        usual = vocabulary.kind_of(line) or concepts[0].kind
+        usual = vocabulary.kind_of(literal(line)) or concepts[0].kind
         kind, phrase = prefixed(line, (*KINDS, LITERAL), usual, "Among the concepts to preserve, ")
+        phrase = phrase if kind == LITERAL else literal(phrase)
         if not phrase:
             raise ValueError(
                 f"Among the concepts to preserve, '{line}' has no name: write 'cat' or 'style: Monet'."
@@ -158,7 +160,7 @@ def prompt_sets(
     def asked(group: str, phrase: str, kind: str, name: str, given: bool = False) -> PromptSet:
         expected = _answer(name, questions[kind])
         answers = next(each for each in questions[kind] if expected in each)
-        return PromptSet(group, phrase, KINDS[kind].plain.format(phrase), kind, expected, answers, given)
+        return PromptSet(group, phrase, filled(KINDS[kind].plain, phrase), kind, expected, answers, given)
 
     erased = [asked(ERASED, each.target, each.kind, each.target) for each in concepts]
     tested = [

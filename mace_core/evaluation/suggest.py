@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
-from ..concepts.concepts import Concept, canonical, parse_concepts
+from ..concepts.concepts import Concept, canonical, contains, parse_concepts, written
 from ..concepts.kinds import KINDS
 from ..concepts.lines import numbered, sides
 from ..encoder.similarity import shared_words, similarities
@@ -51,7 +51,7 @@ def suggest(
     risk.
 
     candidates: added to those of the kind. The closest one is chosen that is neither nearly a synonym of the
-    target nor erased itself. A target that already has a surrogate keeps it.
+    target nor erased itself, and does not contain the target. A target that already has a surrogate keeps it.
     ``progress(done, total)`` is called after each target. Raises ValueError if a target has no candidate.
     """
     erased = {canonical(phrase) for concept in targets for phrase in concept.phrases}
@@ -61,6 +61,7 @@ def suggest(
             name
             for name in dict.fromkeys((*candidates, *KINDS[concept.kind].surrogates))
             if canonical(name) not in erased
+            and not any(contains(canonical(name), canonical(phrase)) for phrase in concept.phrases)
         ]
         everyday = (
             name
@@ -117,7 +118,7 @@ def _suggestion(
     if concept.surrogate == UNDECIDED:
         if not fitting:
             raise ValueError(
-                f"There is no surrogate for '{concept.target}', all candidates are themselves erased: "
+                f"There is no surrogate for '{concept.target}', all candidates are erased or contain it: "
                 "add another candidate."
             )
         concept = replace(concept, surrogate=fitting[0])
@@ -147,5 +148,4 @@ def _ranked(names: Sequence[str], near: Sequence[float]) -> list[tuple[str, floa
 
 
 def _line(concept: Concept) -> str:
-    synonyms = f" ({', '.join(concept.synonyms)})" if concept.synonyms else ""
-    return f"{concept.kind}: {concept.target}{synonyms} -> {concept.surrogate}"
+    return f"{written(concept)} -> {concept.surrogate}"

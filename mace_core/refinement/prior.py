@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoder.text_encoder import BATCH, TextEncoder, check_finite
+from ..encoder.text_encoder import BATCH, TextEncoder, check_finite, names_embedding, shortened, unusable
 from .moments import block_moment, check_same_encoder, whole
 
 # The paper's prior is a sum over the captions of COCO. A prior from any other number of captions is scaled to
@@ -49,35 +49,67 @@ def prior_from_captions(
     weight: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | str = "cpu",
+    skip: Callable[[str, str, int], None] | None = None,
 ) -> Prior:
     """The prior of captions to preserve, times ``weight`` (the l1 term of equation 2).
 
     A caption given k times counts k times but is encoded once. The sum is scaled by ``PAPER_CAPTIONS`` /
     captions: weight 1 preserves these captions as strongly as the paper preserves COCO. Products are summed
     on ``device``: in float64 on a CPU; on a GPU, where float64 is slow, in float32 within a batch and in
-    float64 over the batches. ``progress(done, total)`` is called after each batch. Raises ValueError: no
-    captions, a weight that is not positive, NaN embeddings.
+    float64 over the batches. ``progress(done, total)`` is called after each batch.
+
+    A caption that is too long or names an embedding is left out, and ``skip`` gets it, why, and how often it
+    was given. Raises ValueError: no captions, none that can be used, such a caption if there is no ``skip``,
+    a weight that is not positive, NaN embeddings.
     """
     counts = Counter(caption.strip() for caption in captions if caption.strip())
     if not counts:
         raise ValueError("The prior has no captions: add at least one caption or name to preserve.")
     if not weight > 0:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    texts, total = list(counts), counts.total()
+    texts, given = list(counts), counts.total()
     P: Tensor | None = None
     for start in range(0, len(texts), BATCH):
-        batch = texts[start : start + BATCH]
-        e = encoder.encode(batch).embeddings  # [B, L, d]
-        check_finite(e, f"the caption '{batch[0]}' and those after it")
-        if P is None:
-            P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
-        root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
-        rows = (e.double() * root[:, None, None]).flatten(0, 1)
-        P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
+        batch, e = _usable(encoder, texts[start : start + BATCH], counts, skip)  # [B, L, d]
+        if e is not None:
+            check_finite(e, f"the caption '{batch[0]}' and those after it")
+            if P is None:
+                P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
+            root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
+            rows = (e.double() * root[:, None, None]).flatten(0, 1)
+            P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
-    P = whole(P.cpu())
+    if P is None:
+        raise ValueError(
+            f"None of the {given} captions can be used, and the first {unusable(encoder, texts[0])}: "
+            "shorten them, and write them in plain words."
+        )
+    P, total = whole(P.cpu()), counts.total()
     return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
+
+
+def _usable(
+    encoder: TextEncoder, batch: list[str], counts: Counter[str], skip: Callable[[str, str, int], None] | None
+) -> tuple[list[str], Tensor | None]:
+    """The captions of a batch that can be used, and their embeddings. The others go to ``skip``, and leave
+    ``counts``. Lengths are looked up only if the text encoder refuses the batch, which costs nothing else."""
+    try:
+        if not any(map(names_embedding, batch)):
+            return batch, encoder.encode(batch).embeddings
+    except ValueError:
+        if not any(unusable(encoder, caption) for caption in batch):
+            raise
+    usable = []
+    for caption in batch:
+        why = unusable(encoder, caption)
+        if not why:
+            usable.append(caption)
+        elif skip is None:
+            raise ValueError(f"The caption '{shortened(caption)}' {why}: shorten it, or leave it out.")
+        else:
+            skip(caption, why, counts.pop(caption))
+    return usable, encoder.encode(usable).embeddings if usable else None
 
 
 def weighted(prior: Prior, weight: float) -> Prior:

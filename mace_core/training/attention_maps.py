@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..encoder.alignment import end_token
-from ..encoder.text_encoder import TextEncoder
+from ..encoder.text_encoder import TextEncoder, names_embedding, shortened
 
 
 def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
@@ -56,11 +56,16 @@ END = "(end)"  # the end token and the padding after it, which repeat the conten
 def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[str, slice], ...]:
     """Every word of the prompt with the positions of its tokens, and ``END``; tokens: ids ``[L]``.
 
-    Raises ValueError for a prompt without words, or with words that the tokenizer joins.
+    Raises ValueError for a prompt without words, with an embedding, or with words that the tokenizer joins.
     """
     words = prompt.split()
     if not words:
         raise ValueError("The prompt has no words, so there is no attention to show: write a prompt.")
+    if names_embedding(prompt):
+        raise ValueError(
+            f"The prompt '{shortened(prompt)}' names a textual-inversion embedding, which has no words to "
+            "show: write it in plain words."
+        )
     start, found = 1, []  # 1: the start token
     for word in words:
         ids = encoder.word_tokens(word)

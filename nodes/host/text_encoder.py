@@ -3,7 +3,7 @@
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from ...mace_core.encoder.text_encoder import EncodedPrompts
+from ...mace_core.encoder.text_encoder import EncodedPrompts, shortened
 from .fingerprints import encoder_fingerprint, is_told
 from .memory import in_parts
 from .weights import is_weight, stored
@@ -46,8 +46,11 @@ class HostTextEncoder:
 
     def encode(self, prompts) -> EncodedPrompts:
         def encode(start, number) -> list[tuple[torch.Tensor, torch.Tensor]]:
-            batch = self._tokenize_batch(prompts[start : start + number])
-            tokens = torch.tensor([_ids(chunk) for chunk in next(iter(batch.values()))])
+            part = prompts[start : start + number]
+            batch = self._tokenize_batch(part)
+            tokens = torch.tensor(
+                [_ids(*each) for each in zip(next(iter(batch.values())), part, strict=True)]
+            )
             return list(zip(tokens, self._encode_batch(batch), strict=True))
 
         rows = in_parts(len(prompts), BATCH, encode, "to encode a prompt")
@@ -81,7 +84,7 @@ class HostTextEncoder:
             for name in sorted(tokens, reverse=True):  # l before g: `encode` takes SDXL's ids from l
                 if len(tokens[name]) != 1:
                     raise ValueError(
-                        f"'{_short(prompt)}' is longer than the text encoder's context of "
+                        f"'{shortened(prompt)}' is longer than the text encoder's context of "
                         f"{self.context_length} tokens: shorten the concept or the caption."
                     )
                 batch.setdefault(name, []).extend(tokens[name])
@@ -134,11 +137,7 @@ def _ids(chunk, text: str = "") -> list[int]:
     ids = [pair[0] for pair in chunk]
     if not all(isinstance(token, int) for token in ids):
         raise ValueError(
-            f"'{_short(text)}' contains a textual-inversion embedding, but MACE needs words that it "
-            "can find in the prompts: write the concept in plain words."
+            f"'{shortened(text)}' contains a textual-inversion embedding, but MACE needs words that it "
+            "can find in the prompts: write it in plain words."
         )
     return ids
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ...mace_core.concepts.concepts import Concept
+from ...mace_core.evaluation.prompt_sets import KEPT
 from ...mace_core.evaluation.scores import SIDES, SetScore, Summary
 from ..host.facts import Facts
 from ..work.scoring import Drawing
@@ -19,6 +20,8 @@ CLIP = (
     ("clip_s", "CLIP_s: score of preserved concepts", "high"),
     ("h_a", "H_a: CLIP_s - CLIP_e", "high"),
 )
+
+GROUPS = {KEPT: "preserved"}
 
 
 def title_of(concepts: Sequence[Concept]) -> str:
@@ -102,7 +105,7 @@ def _row(score: SetScore) -> list[str]:
     sides = (score.before, score.after)
     return [
         prompt_set.prompt,
-        "synonym, also erased" if prompt_set.given else prompt_set.group,
+        "synonym, also erased" if prompt_set.given else GROUPS.get(prompt_set.group, prompt_set.group),
         prompt_set.expected or "-",
         *(percent(side.top1) for side in sides),
         *(percent(side.mean_probability) for side in sides),

@@ -1,29 +1,118 @@
-"""Cached priors: a text encoder encodes the same captions only once."""
+"""Cached priors: a text encoder encodes the same captions only once. Captions it cannot use are left out."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ...mace_core.concepts.captions import FORMATS, captions_of_names, numbered_captions
+from ...mace_core.concepts.lines import numbered
+from ...mace_core.encoder.text_encoder import shortened
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior, prior_from_captions
+from ..host.files import NONE, read_file
 from ..host.fingerprints import is_told
 from ..host.progress import Progress
 from ..host.stores import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior
+NAMED = 3  # captions that were left out and that a warning names
 
 
-def prior_once(encoder, captions: list[str], progress: Progress) -> Prior:
-    """The prior of these captions with weight 1, from the cache, or computed and then cached."""
+@dataclass(frozen=True)
+class Source:
+    """Where captions come from: ``read`` yields (number, caption); ``place`` says what is numbered, as in
+    "line {} of 'input/a.txt'"."""
+
+    place: str
+    read: Callable[[], Iterator[tuple[int, str]]]
+
+
+@dataclass
+class LeftOut:
+    """Captions that cannot be used: how many, the first few as [caption, why], and whether there are more."""
+
+    sources: Sequence[Source]
+    strict: bool = False
+    count: int = 0
+    first: list[list[str]] = field(default_factory=list)
+    more: bool = False
+
+    def add(self, count: int, captions: Sequence[list[str]], more: bool = False) -> None:
+        """``count`` captions, all of them in ``captions`` unless there are ``more``.
+
+        Raises ValueError, with the place of the first one, if none can be left out.
+        """
+        room = NAMED - len(self.first)
+        self.count += count
+        self.first += captions[:room]
+        self.more = self.more or more or len(captions) > room
+        if self.strict and self.count:
+            told = self.described(1)
+            raise ValueError(f"{told[0].upper()}{told[1:]}: shorten or reword it, or turn 'strict' off.")
+
+    def described(self, most: int = NAMED) -> str:
+        """The first few with their places, such as "line 3 of the captions ('a cat ...') has 90 tokens"."""
+        wanted = dict(self.first[:most])
+        places: dict[str, str] = {}
+        for source in self.sources:
+            for number, caption in source.read():
+                if caption in wanted:
+                    places.setdefault(caption, source.place.format(number))
+            if len(places) == len(wanted):
+                break
+        more = "; and others" if self.more and most > 1 else ""
+        told = (f"{places.get(each, 'one')} ('{shortened(each)}') {why}" for each, why in wanted.items())
+        return "; ".join(told) + more
+
+
+def sources(texts: Sequence[str], file: str, names: str) -> list[Source]:
+    """The places of captions in the texts, the file and the names of Preserve Prior."""
+    unit = "entry" if file.lower().endswith(".json") else "line"
+
+    def prompts() -> Iterator[tuple[int, str]]:
+        for number, line in numbered(names):
+            yield from ((number, each) for named in captions_of_names(line).values() for each in named)
+
+    return [
+        *(
+            Source(
+                f"line {{}} of the captions{f' (text {n} of {len(texts)})' if texts[1:] else ''}",
+                partial(numbered, text),
+            )
+            for n, text in enumerate(texts, 1)
+        ),
+        *(
+            [Source(f"{unit} {{}} of '{file}'", lambda: numbered_captions(read_file(file, FORMATS), file))]
+            if file != NONE
+            else ()
+        ),
+        Source("a prompt of line {} of the names", prompts),
+    ]
+
+
+def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:
+    """The prior of these captions with weight 1, from the cache, or computed and then cached.
+
+    Captions that cannot be used are added to ``left_out``; None if there are no others.
+    """
     if not is_told(encoder.fingerprint):
-        return _measured(encoder, captions, progress)
+        return _measured(encoder, captions, progress, left_out)
     store = store_of("cache")
     key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
     if kept := find(store, "prior", key, progress.warn):
+        left_out.add(*kept[1].get("left_out", (0, [])))
         return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
-    prior = _measured(encoder, captions, progress)
-    keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions})
+    own = LeftOut(left_out.sources, left_out.strict)
+    prior = _measured(encoder, captions, progress, own)
+    told = [own.count, own.first, own.more]
+    left_out.add(*told)
+    if prior is not None:
+        keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions, "left_out": told})
     return prior
 
 
-def _measured(encoder, captions: list[str], progress: Progress) -> Prior:
+def _measured(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:
     done = 0
 
     def on_batch(count, total) -> None:
@@ -31,4 +120,13 @@ def _measured(encoder, captions: list[str], progress: Progress) -> Prior:
         progress.step(f"caption {count} of {total}", count - done)
         done = count
 
-    return prior_from_captions(encoder, captions, 1.0, on_batch, encoder.device)
+    def skip(caption, why, count) -> None:
+        left_out.add(count, [[caption, why]])
+
+    before = left_out.count
+    try:
+        return prior_from_captions(encoder, captions, 1.0, on_batch, encoder.device, skip)
+    except ValueError:
+        if left_out.count - before < len(captions):
+            raise
+        return None

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mace_core.concepts.captions import captions_of_names, everyday_captions, read_captions
+from mace_core.concepts.captions import captions_of_names, everyday_captions, numbered_captions, read_captions
 from mace_core.concepts.kinds import KINDS
 from mace_core.refinement.prior import prior_from_captions, weighted
 from tests.core.toy import ToyTextEncoder
@@ -24,6 +24,29 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_files(name):
     assert read_captions(FILES[name].encode(), name) == ("A dog runs.", "A cat.")
+
+
+LINES = {
+    "a.txt": [1, 3],
+    "a.json": [1, 2],
+    "list.json": [1, 2],
+    "a.csv": [2, 3],
+    "plain.csv": [1, 2],
+    "PROMPTS.CSV": [2, 3],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_place_of_each_caption(name):
+    """Lines, or the entries of a JSON list, which can all stand on one line."""
+    read = list(numbered_captions(FILES[name].encode(), name))
+    assert [number for number, _ in read] == LINES[name]
+    assert tuple(caption for _, caption in read) == read_captions(FILES[name].encode(), name)
+
+
+def test_the_line_of_a_cell_that_spans_lines():
+    text = 'caption\n"a\ndog"\na cat\n'
+    assert list(numbered_captions(text.encode(), "a.csv")) == [(2, "a\ndog"), (4, "a cat")]
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,33 @@ def test_other_encodings_and_other_sizes():
         read_concepts("target,surrogate\nch\u00e2teau,house".encode("latin-1"), "list.csv")
     with pytest.raises(ValueError, match="4 MB"):
         read_concepts(b"#" * (LARGEST + 1), "list.txt")
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        (
+            "a.csv",
+            'target,surrogate,synonyms\n"Sammy Davis, Jr.",a person,"Sam\\, the man; artist \\(x\\)"\n',
+        ),
+        (
+            "a.json",
+            '[{"target": "Sammy Davis, Jr.\u200b", "surrogate": "a person\ufeff", '
+            '"synonyms": ["Sam, the man", "artist (x)"]}]',
+        ),
+        (
+            "a.yaml",
+            "- target: 'Sammy Davis, Jr.'\n  surrogate: a person\n"
+            "  synonyms: ['Sam, the man', 'artist \\(x\\)']",
+        ),
+        ("a.txt", "Sammy Davis\\, Jr. (Sam\\, the man, artist \\(x\\)) -> a person"),
+    ],
+)
+def test_exact_names(name, text):
+    expected = Concept("Sammy Davis, Jr.", "a person", synonyms=("Sam, the man", "artist (x)"))
+    assert read_concepts(text.encode(), name) == (expected,)
+
+
+def test_a_surrogate_that_contains_its_target_is_named_with_its_line():
+    with pytest.raises(ValueError, match="^In 'a.csv': Line 3: .*'a big dog' contains 'dog'"):
+        read_concepts(b"target,surrogate\nship,sea\ndog,a big dog\n", "a.csv")

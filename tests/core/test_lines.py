@@ -50,6 +50,32 @@ def test_comments_are_no_part_of_a_name(name, text):
     assert READERS[name](text) == ["horse"]
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u200d"])
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_characters_without_width_are_no_part_of_a_name(reader, unseen):
+    assert reader(f"{unseen}Ann{unseen} {unseen}Lee{unseen} ") == ["Ann Lee"]
+
+
+@pytest.mark.parametrize("name", ["concepts", "suggest", "keep", "names"])
+def test_escaped_brackets_are_literal(name):
+    assert READERS[name](r"artist \(series\)") == ["artist (series)"]
+
+
+def test_what_is_used_as_it_is_keeps_its_backslashes():
+    assert kept(r"prompt: a \(b\)") == [r"a \(b\)"]
+    assert READERS["captions"](r"a \(b\)") == READERS["own prompts"](r"a \(b\)") == [r"a \(b\)"]
+
+
+def test_escaped_names_find_their_concept():
+    artist = Concept("artist (series)", "art", "style")
+    assert own_prompts("artist \\(series\\): a fan's poster", (artist,)) == {
+        artist.target: ("a fan's poster",)
+    }
+    for name in (r"artist \(series\)", "artist (series)"):
+        with pytest.raises(ValueError, match="preserved and erased"):
+            parse_keep(name, (artist,), everyday_vocabulary())
+
+
 def test_comments_in_concepts_and_synonyms():
     (ship,) = parse_concepts("# mine\nship -> sea # large ones\n", synonyms="# more\nboat, vessel # of wood")
     assert (ship.target, ship.surrogate, ship.synonyms) == ("ship", "sea", ("boat", "vessel"))

@@ -168,6 +168,48 @@ def test_what_a_prior_refuses():
         Prior(torch.zeros(4, 5), 1, "toy")
 
 
+LONG = " ".join(["ship"] * 80)
+
+
+def test_captions_that_cannot_be_used_do_not_stop_the_rest():
+    encoder, skipped = ToyTextEncoder(), []
+    captions = ["a cat", LONG, *(f"picture {i}" for i in range(40)), "a dog embedding:x", "embedding:y", LONG]
+    prior = prior_from_captions(encoder, captions, skip=lambda *each: skipped.append(each))
+    assert [caption for caption, _, _ in skipped] == [LONG, "a dog embedding:x", "embedding:y"]
+    assert [count for _, _, count in skipped] == [2, 1, 1]
+    assert "82 tokens" in skipped[0][1] and "embedding" in skipped[1][1]
+    alone = prior_from_captions(
+        ToyTextEncoder(), [each for each in captions if "ship" not in each and ":" not in each]
+    )
+    assert torch.allclose(prior.P, alone.P) and prior.captions == alone.captions == 41
+    assert sorted(encoder.encoded) == sorted(set(encoder.encoded)), "each caption is encoded once"
+
+
+def test_only_unusable_captions():
+    with pytest.raises(ValueError, match="None of the 2 captions.*82 tokens"):
+        prior_from_captions(ToyTextEncoder(), [LONG, "embedding:x"], skip=lambda *_: None)
+
+
+def test_an_unusable_caption_stops_where_nobody_skips_it():
+    for caption, why in ((LONG, "82 tokens"), ("a embedding:x", "textual-inversion")):
+        with pytest.raises(ValueError, match=why):
+            prior_from_captions(ToyTextEncoder(), ["a cat", caption])
+
+
+def test_another_fault_of_the_encoder_is_no_fault_of_a_caption():
+    class OutOfMemory(ToyTextEncoder):
+        def encode(self, prompts):
+            raise ValueError("There is too little memory: close something.")
+
+    with pytest.raises(ValueError, match="too little memory"):
+        prior_from_captions(OutOfMemory(), ["a cat"], skip=lambda *_: None)
+
+
+def test_a_concept_cannot_be_an_embedding():
+    with pytest.raises(ValueError, match="'embedding:x' .*textual-inversion"):
+        concept_moments(ToyTextEncoder(), Concept("embedding:x", "sea"))
+
+
 def test_what_moments_refuse():
     with pytest.raises(ValueError, match="NaN or infinity"):
         concept_moments(Broken(), SHIP)

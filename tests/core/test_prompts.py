@@ -2,9 +2,10 @@
 
 import pytest
 
+from mace_core.concepts.captions import captions_of_names
 from mace_core.concepts.concepts import Concept
 from mace_core.concepts.kinds import KINDS
-from mace_core.concepts.prompts import prompt_pairs, templates_naming
+from mace_core.concepts.prompts import filled, prompt_pairs, templates_naming
 
 NAMES = {
     "object": ("ship", "the sea"),
@@ -52,6 +53,43 @@ def test_articles():
     ) in prompts  # the words before the phrase must match
     assert ("the airplane", "a wide sky") in prompts  # the bare template keeps the article
     assert not any(" the the " in f" {p} " or " a a " in f" {p} " for pair in prompts for p in pair)
+
+
+NAMES_IN_PUNCTUATION = (
+    "Yahoo!",
+    "Robert Downey Jr.",
+    "N.W.A.",
+    "artist (series)",
+    "\U0001f6a2",
+    "\u2764\ufe0f",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES_IN_PUNCTUATION)
+def test_punctuation_after_a_name_is_a_word_of_its_own(kind, name):
+    """CLIP's tokenizer would make one token of "!,": the name's tokens would differ between prompts."""
+    for given in (Concept(name, "sea", kind), Concept("ship", name, kind, ("boat",))):
+        for pair in prompt_pairs(given):
+            for prompt, phrase in ((pair.target, pair.phrase), (pair.surrogate, pair.surrogate_phrase)):
+                after = prompt.removeprefix(pair.before + phrase)
+                assert not after or after[0] == " " or phrase[-1].isalnum(), prompt
+            assert pair.target.split()[-1] == pair.surrogate.split()[-1] or pair.target.endswith(pair.phrase)
+
+
+def test_all_users_of_prompts_fill_them_in_the_same_way():
+    star = Concept("Yahoo!", "sea")
+    prompts = {pair.target for pair in prompt_pairs(star)}
+    assert "Yahoo! , a simple drawing" in prompts and "a photo of the Yahoo!" in prompts
+    assert set(captions_of_names("Yahoo!")["object"]) <= prompts
+    assert filled("{}, seen in a mirror", "Yahoo!") == "Yahoo! , seen in a mirror"
+    assert filled("a photo of a {}", "the airplane") == "a photo of an airplane"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_space_or_nothing_stands_before_each_gap(kind):
+    for template in (*KINDS[kind].templates, *KINDS[kind].held_out, *KINDS[kind].indirect):
+        assert template.split("{}")[0][-1:] in ("", " "), template
 
 
 def test_no_prompt_names_another_concept_of_the_run():

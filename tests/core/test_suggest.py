@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from mace_core.concepts.concepts import Concept
+from mace_core.concepts.lines import names
 from mace_core.encoder.similarity import shared_words, similarities
 from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
 from mace_core.evaluation.suggest import UNDECIDED, concept_lines, parse_targets, report, suggest
+from tests.core.toy import ToyTextEncoder
 
 GROUPS = (({"ship", "boat", "vessel"}, 2.0), ({"sea", "ship", "boat", "vessel"}, 1.0), ({"cat", "mat"}, 0.7))
 LENGTH = 16
@@ -88,6 +90,31 @@ def test_the_list_is_read_back_by_erase_concepts():
         Concept("Monet", "art", "style"),
     )
     assert "ship (boat) -> sea" in report(suggestions) and UNDECIDED not in report(suggestions)
+
+
+def test_names_with_brackets_and_commas_are_read_back():
+    lines = "object: artist \\(series\\) (Sam\\, the man, x) -> sea (blue)\nobject: 10\\, 000 -> sea"
+    concepts = parse_targets(lines)
+    assert concepts[0] == Concept("artist (series)", "sea (blue)", synonyms=("Sam, the man", "x"))
+    assert parse_targets(concept_lines(suggest(ENCODER, concepts))) == concepts
+    assert report(suggest(ENCODER, concepts)).startswith(lines.splitlines()[0])
+
+
+def test_a_candidate_that_contains_the_target_is_no_surrogate():
+    near = only("ship", candidates=["ship sea", r"mat \(big\)", "mat (big)"])
+    assert {name for name, _ in near.surrogates}.isdisjoint({"ship sea"}) and near.concept.surrogate == "sea"
+
+
+def test_candidates_and_preserved_names_are_read_as_names():
+    known = only("ship", candidates=names("mat \\(big\\)\u200b"), keep=names("ship \\(x\\)"))
+    assert "mat (big)" in dict(known.surrogates) and "ship (x)" in dict(known.at_risk)
+
+
+def test_punctuation_is_no_shared_name():
+    encoder = ToyTextEncoder()
+    assert shared_words(encoder, "Yahoo!", "Wow!") == () == shared_words(encoder, "N.W.A.", "B.o.B.")
+    assert shared_words(encoder, "Robert Downey Jr.", "Sammy Davis, Jr.") == ("Jr.",)
+    assert shared_words(encoder, "\U0001f6a2 ship", "a \U0001f6a2") == ("\U0001f6a2",)
 
 
 def test_no_candidate_left():

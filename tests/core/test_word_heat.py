@@ -30,6 +30,11 @@ def test_no_words_and_joined_words_are_refused():
         words_of(Letters(), "a bc", tokens(97, 99, 98))
 
 
+def test_an_embedding_has_no_words():
+    with pytest.raises(ValueError, match="'a embedding:x' names a textual-inversion embedding.*plain words"):
+        words_of(Letters(), "a embedding:x", tokens(97))
+
+
 def test_heat_is_the_mean_over_layers_and_heads_and_adds_up_to_one():
     generator = torch.Generator().manual_seed(0)
     maps = [torch.rand(1, 2, places, 5, generator=generator).softmax(-1) for places in (16, 4)]

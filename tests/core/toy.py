@@ -12,7 +12,7 @@ from mace_core.training.factors import LowRank, keys_of
 from mace_core.training.lora import ConceptLoRA, untrained_lora
 
 START = 49406
-WORD = re.compile(r"'s|\w+|[^\w\s]")
+WORD = re.compile(r"'s|\w+|[^\w\s]+")  # a run of punctuation is one token, as in CLIP
 
 
 class ToyTextEncoder:
@@ -31,9 +31,10 @@ class ToyTextEncoder:
         return tuple(1 + zlib.crc32(piece.encode()) % 49000 for piece in pieces)
 
     def encode(self, prompts):
-        self.encoded += prompts
         rows = [(START, *self.word_tokens(prompt), END_OF_TEXT) for prompt in prompts]
-        assert max(map(len, rows)) <= self.context_length
+        if max(map(len, rows)) > self.context_length:
+            raise ValueError("A prompt is too long: shorten it.")
+        self.encoded += prompts
         rows = [(*row, *[self.padding] * (self.context_length - len(row))) for row in rows]
         return EncodedPrompts(torch.tensor(rows), torch.stack([_embed(row, self.d) for row in rows]))
 

@@ -71,7 +71,12 @@ def only_local(route: Route) -> None:
 
 @pytest.fixture(scope="session")
 def front_end(browser: BrowserContext, ui_host: Host) -> Page:
-    """One page for all tests, because it takes seconds to start. Start-up errors of others are ignored."""
+    """One page for most tests, because it takes seconds to start."""
+    return started(browser, ui_host)
+
+
+def started(browser: BrowserContext, ui_host: Host) -> Page:
+    """A page with the front end. `page.complaints` collects console errors, except those of the start."""
     page = browser.new_page()
     page.complaints = []
     page.on("console", lambda message: page.complaints.extend(complaint(message)))
@@ -80,12 +85,14 @@ def front_end(browser: BrowserContext, ui_host: Host) -> Page:
     page.wait_for_function("() => window.LiteGraph?.registered_node_types?.['KSampler'] && window.app?.graph")
     page.wait_for_load_state("networkidle")
     assert not [text for text in page.complaints if PACK in text]
+    page.complaints.clear()
     return page
 
 
 @pytest.fixture
 def page(front_end: Page) -> Page:
     """`page.complaints` collects the console errors of one test."""
+    front_end.bring_to_front()  # a page behind another does not redraw, and its nodes ignore clicks
     front_end.complaints.clear()
     return front_end
 

@@ -13,6 +13,7 @@ PLACE = """type => {
     app.graph.add(node);
     return app.canvasPosToClientPos([node.pos[0] + 60, node.pos[1] - 12]);
 }"""
+DRAWN = "() => app.canvas.visible_nodes?.length === 1"
 SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
 CLICKS = 10
 
@@ -37,11 +38,14 @@ def test_there_is_a_page_for_each_node(pages):
 def select(page, name: str) -> None:
     """Clicks the node's title: newer front ends react to nothing else, and miss clicks while starting up."""
     title = page.evaluate(PLACE, name)
+    page.wait_for_function(DRAWN)  # a click before that is on the empty canvas
     for _ in range(CLICKS):
         page.mouse.click(*title)
+        page.wait_for_timeout(200)
         if page.evaluate(SELECTED):
             return
-        page.wait_for_timeout(500)  # a double click would rename the node
+        page.wait_for_timeout(800)  # a double click would rename the node, or open the search
+        page.keyboard.press("Escape")
     pytest.fail(f"{name} is not selected after {CLICKS} clicks on its title")
 
 

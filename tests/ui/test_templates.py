@@ -8,6 +8,7 @@ import pytest
 from dev.host.pack_folder import PACK
 from dev.workflows.to_api import to_api
 from dev.workflows.to_ui import Node, Note, Out, Template, to_ui
+from tests.ui.canvas import open_workflow, run, screenshot
 
 WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / "workflows").glob("*.json"))
 TRIVIAL = Template(
@@ -18,14 +19,6 @@ TRIVIAL = Template(
     ),
     notes=(Note("A note.", at=(0, 500)),),
 )
-OPEN = """async workflow => {
-    await app.loadGraphData(workflow, true, true, 'test');
-    const nodes = app.graph._nodes;
-    return {
-        nodes: nodes.length,
-        unknown: nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type]).map(n => n.type),
-    };
-}"""
 PROMPT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -34,13 +27,6 @@ def workflow(request, object_info) -> dict:
     if request.param == "trivial":
         return json.loads(json.dumps(to_ui(TRIVIAL, object_info)))
     return json.loads(request.param.read_text())
-
-
-def open_workflow(page, workflow: dict) -> dict:
-    opened = page.evaluate(OPEN, workflow)
-    page.wait_for_timeout(500)  # dialogs about missing nodes and models appear with a delay
-    opened["dialogs"] = page.locator(".p-dialog").all_inner_texts()
-    return opened
 
 
 def test_opens_without_a_complaint(page, workflow):
@@ -59,27 +45,14 @@ def test_the_front_end_makes_the_same_prompt_as_our_conversion(page, workflow, o
     }
 
 
-def test_runs_to_the_end(page, workflow, ui_host):
+def test_runs_to_the_end(page, workflow, ui_host, request):
     open_workflow(page, workflow)
-    before = set(ui_host.client().get("/history"))
-    page.evaluate("app.queuePrompt(0, 1)")
-    prompt_id = wait_for_prompt(ui_host, before)
-    assert ui_host.client().wait(prompt_id)["status"]["status_str"] == "success"
+    assert run(page, ui_host)["status"]["status_str"] == "success"
     assert page.complaints == []
+    screenshot(page, request.node.callspec.id)
 
 
 def test_the_template_browser_lists_them_with_pictures(ui_host):
     listed = ui_host.client().get("/workflow_templates").get(PACK, [])
     assert sorted(listed) == [path.stem for path in WORKFLOWS]
     assert [path.stem for path in WORKFLOWS if not path.with_suffix(".jpg").exists()] == []
-
-
-def wait_for_prompt(host, before: set) -> str:
-    """The id of the only prompt that the browser has queued."""
-    client = host.client()
-    while True:
-        queue = client.get("/queue")
-        running = [entry[1] for entry in queue["queue_running"] + queue["queue_pending"]]
-        new = [each for each in (*running, *client.get("/history")) if each not in before]
-        if new:
-            return new[0]
