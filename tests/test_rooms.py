@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "nodes.work": {"mace_core", "mini", "nodes.host"},
     "nodes.reports": {"mace_core", "nodes.host", "nodes.work"},
     "nodes": {"mace_core", "mini", "nodes.host", "nodes.work", "nodes.reports"},
-    "mace_erase": set(),  # the nodes and the core only through the running host
+    # As modules of the running host: test_house_rules.py refuses import statements, which would make copies.
+    "mace_erase": {"mace_core", "mini"},
     "dev.host": {"mace_core", "mace_erase"},
     "dev.workflows": {"dev.host"},
     "dev.bench": {"mace_core", "mini", "dev.host", "dev.workflows"},
@@ -58,7 +59,7 @@ MAY_IMPORT = {
     "dev.mass": {"mace_core", "mini", "dev.host", "dev.bench", "dev.fullsize"},
     "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass"},
     "dev": {"mace_core", "dev.host"},
-    "demo": {"mini", "mace_erase", "dev.host", "dev.workflows", "dev.bench"},
+    "demo": {"mace_core", "mini", "mace_erase", "dev.host", "dev.workflows", "dev.bench"},
 }
 
 
