@@ -11,7 +11,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report templates hosts test-cuda fullsize mass results clean
+.PHONY: setup browser test demo lint mini mini-report package templates hosts test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -62,6 +62,10 @@ mass: setup $(VENV)/.bench
 
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
+
+# The pack as users get it: the registry's archive, validated, scanned, and every template on a fresh ComfyUI.
+package: setup
+	@$(HOST_PY) -m dev.package.check
 
 templates: setup
 	@$(HOST_PY) -m dev.workflows.write
