@@ -57,7 +57,7 @@ def packed(clone: Path, into: Path) -> Path:
 def scanned(pack: Path) -> list[dict]:
     """nodesafe's findings. Raises ValueError for a serious one."""
     said = run_tool([tools() / "nodesafe", "scan", "--format", "json", "--fail-on", "none", "."], pack)
-    findings = json.loads(said[said.index("{") :])["findings"]
+    findings = json.JSONDecoder().raw_decode(said[said.index("{") :])[0]["findings"]
     serious = [each for each in findings if each["severity"] in SERIOUS]
     if serious:
         lines = "\n".join(f"{each['title']}: {each['location']}" for each in serious)
@@ -81,4 +81,4 @@ def run_tool(command: list, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, env=os.environ | QUIET, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"{Path(command[0]).name} fails:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done.stdout + done.stderr

@@ -59,8 +59,10 @@ def test_a_cached_prior_names_them_too(preserve):
         ("long.json", f'["a cat", "{LONG}"]', "entry 2 of 'input/long.json'"),
     ],
 )
-def test_files_and_lists(comfy, preserve, name, text, place):
-    (comfy.base / "input" / name).write_text(text)
+def test_files_and_lists(comfy, preserve, name, text, place, request):
+    path = comfy.base / "input" / name
+    path.write_text(text)
+    request.addfinalizer(path.unlink)
     (said,) = preserve(captions=["a dog", "a horse"], file=f"input/{name}")[1]
     assert "1 of 4 captions" in said and place in said
     (said,) = preserve(captions=["a dog", f"a horse\n{LONG}"])[1]

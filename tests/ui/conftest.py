@@ -78,6 +78,7 @@ def front_end(browser: BrowserContext, ui_host: Host) -> Page:
 def started(browser: BrowserContext, ui_host: Host) -> Page:
     """A page with the front end. `page.complaints` collects console errors, except those of the start."""
     page = browser.new_page()
+    page.add_init_script("localStorage.clear()")  # no workflow of an earlier page comes back
     page.complaints = []
     page.on("console", lambda message: page.complaints.extend(complaint(message)))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -12,7 +12,10 @@ from tests.ui.conftest import started
 
 BLOCKS = sorted(SUBGRAPHS.glob("*.json"))
 SMALL = {"images": 2, "steps": 15, "cfg": 4.0, "width": 64, "height": 64}
-SETTLED = 1500  # milliseconds after which a search has its results, or a new node its place
+SETTLED = (
+    1500  # milliseconds after which a search is open or has sorted its results, and a new node its place
+)
+COUNT = "() => app.graph._nodes.length"
 DESCRIBE = """() => app.graph._nodes.map(node => ({
     title: node.title,
     inputs: node.inputs.map(each => each.name),
@@ -58,12 +61,17 @@ def canvas(browser, ui_host):
 
 def drop(page, name: str, at: tuple[int, int]) -> None:
     """Double-click the canvas, type the name, press Enter; a newer front end then waits for a click."""
-    page.mouse.dblclick(*at)
-    page.wait_for_timeout(SETTLED)
-    page.keyboard.type(name)
-    page.wait_for_timeout(SETTLED)
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(SETTLED)
+    there = page.evaluate(COUNT)
+    for patience in (1, 2, 4):  # a busy machine needs longer until the search is open and sorted
+        page.mouse.dblclick(*at)
+        page.wait_for_timeout(patience * SETTLED)
+        page.keyboard.type(name)
+        page.wait_for_timeout(patience * SETTLED)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(patience * SETTLED)
+        if page.evaluate(COUNT) > there:
+            break
+        page.keyboard.press("Escape")
     page.mouse.click(*at)
     page.wait_for_timeout(SETTLED)
 
