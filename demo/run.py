@@ -22,7 +22,7 @@ from dev.workflows.to_api import to_api
 from mini.vocabulary import load_world
 
 FOLDER = Path(__file__).parent
-TEMPLATE = FOLDER.parent / "workflows" / "2_erase_one_concept.json"
+TEMPLATE = FOLDER.parent / "workflows" / "02_erase_one_concept.json"
 STAGES = (
     "MACE_CrossAttnRefine",
     "MACE_DrawConcepts",
