@@ -11,7 +11,8 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-lora mini-report templates workflow-pictures hosts test-cuda fullsize mass results clean
+.PHONY: setup browser test demo lint mini mini-lora mini-report package templates workflow-pictures hosts \
+	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -65,6 +66,10 @@ mass: setup $(VENV)/.bench
 
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
+
+# The pack as users get it: the registry's archive, validated, scanned, and every template on a fresh ComfyUI.
+package: setup
+	@$(HOST_PY) -m dev.package.check
 
 templates: setup
 	@$(HOST_PY) -m dev.workflows.write

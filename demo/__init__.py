@@ -1,1 +1,1 @@
-"""The main job from a shell: erase one concept with the template a user would open, and score it."""
+"""The main job from a shell: erase one concept with the pack's command line, and score it."""

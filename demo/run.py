@@ -1,40 +1,33 @@
-"""`make demo`: from a concept to images and scores, through a real ComfyUI server.
+"""`make demo`: from a concept to images and scores, with the two command lines that a server would use.
 
-The template that erases one concept is converted and posted as it is in workflows/. The file it saved is then
-loaded again and scored by the node Score Erasure.
+Both run in this process, in a temporary folder, with the settings of the template that erases one concept.
 """
 
 import argparse
 import json
-import re
+import os
+import shlex
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from demo.graph import erasure_graph, find, scoring_graph
-from demo.progress import Progress
+from demo.commands import erase_command, score_command, write_lists
 from dev.bench.concepts import entry
-from dev.host.client import Client
-from dev.host.server import Host
-from dev.workflows.to_api import to_api
+from dev.host.fetch import host_folder
+from dev.host.launch import make_importable
+from mace_erase.command import result_of
 from mini.vocabulary import load_world
 
 FOLDER = Path(__file__).parent
-TEMPLATE = FOLDER.parent / "workflows" / "02_erase_one_concept.json"
-STAGES = (
-    "MACE_CrossAttnRefine",
-    "MACE_DrawConcepts",
-    "MACE_MaskConcepts",
-    "MACE_TrainConceptLoRA",
-    "MACE_FuseLoRAs",
-)
 
 
 def main() -> None:
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # this also stops the server
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # this also removes the folder
     world = load_world()
     try:
         concept = entry(world, arguments.concept)
@@ -42,11 +35,14 @@ def main() -> None:
         sys.exit(str(error))
     surrogate = arguments.surrogate or concept["surrogate"]
     print(f"Erasing '{concept['name']}' from the bundled miniature model; its surrogate is '{surrogate}'.")
-    started = time.monotonic()
-    with Host() as host:
-        table, scores = erase_and_score(host, world, concept, surrogate, arguments.images)
-    seconds = round(time.monotonic() - started, 1)
-    (FOLDER / "scores.json").write_text(json.dumps(scores | {"seconds_in_all": seconds}, indent=2) + "\n")
+    os.environ["COMFYUI_PATH"] = str(host_folder())
+    make_importable()
+    with tempfile.TemporaryDirectory(prefix="mace-demo-") as folder:
+        write_lists(Path(folder), world, concept, surrogate)
+        try:
+            table, seconds = erase_and_score(Path(folder), concept, arguments.images)
+        except (ValueError, OSError) as error:
+            sys.exit(str(error))
     print(f"\n{table}\n")
     print(f"{seconds:.0f} s. Images: demo/before_after.png. All figures and settings: demo/scores.json.")
 
@@ -59,32 +55,26 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def erase_and_score(
-    host: Host, world: Mapping, concept: Mapping, surrogate: str, images: int
-) -> tuple[str, dict]:
-    """The table of Score Erasure, and its JSON with the settings of all stages; writes the grid of images."""
-    client = host.client()
-    template = to_api(json.loads(TEMPLATE.read_text()), client.object_info())
-    graph = erasure_graph(template, concept, surrogate)
-    print("Template 2, all three stages:")
-    saved = posted(client, graph, "MACE_SaveErasure")["text"][0]
-    print(f"Saved as models/mace/{saved}. Scoring {images} images per prompt, before and after:")
-    scoring = scoring_graph(template, world, concept, surrogate, saved, images)
-    shown = posted(client, scoring, "MACE_ScoreErasure")
-    (FOLDER / "before_after.png").write_bytes(client.image(shown["images"][0]))
-    record = host.base / re.search(r"output/\S+\.json", shown["text"][0])[0]
-    stages = {name: widgets(find(graph, name)) for name in STAGES}
-    return shown["text"][0], json.loads(record.read_text()) | {"stages": stages}
+def erase_and_score(folder: Path, concept: dict, images: int) -> tuple[str, float]:
+    """The table of Score Erasure, and the seconds in all; writes the figures and the images into demo/."""
+    started = time.monotonic()
+    hosts = ["--", "--cpu", "--base-directory", str(folder)]
+    commands = [erase_command(folder, concept)]
+    erased = shown(commands[0] + hosts)
+    commands.append(score_command(folder, erased["erasure"], images))
+    scored = shown(commands[1] + hosts)
+    seconds = round(time.monotonic() - started, 1)
+    shutil.copy(scored["images"][0], FOLDER / "before_after.png")
+    record = json.loads(Path(scored["record"]).read_text())
+    record |= {"commands": [shlex.join(each) for each in commands], "seconds_in_all": seconds}
+    (FOLDER / "scores.json").write_text(json.dumps(record, indent=2) + "\n")
+    return scored["text"], seconds
 
 
-def posted(client: Client, graph: dict, class_type: str) -> dict:
-    """What the first node of a class shows after the graph has run."""
-    outputs = client.run(graph, Progress(graph))
-    return next(outputs[name] for name, node in graph.items() if node["class_type"] == class_type)
-
-
-def widgets(node: Mapping) -> dict:
-    return {key: value for key, value in node["inputs"].items() if not isinstance(value, list)}
+def shown(arguments: Sequence[str]) -> dict:
+    """Print a command line, and run it."""
+    print(f"\n$ python -m mace_erase {shlex.join(arguments)}", flush=True)
+    return result_of(arguments)
 
 
 if __name__ == "__main__":

@@ -72,27 +72,30 @@ class DrawConcepts(io.ComfyNode):
         settings = {"images": images, "steps": steps, "cfg": cfg, "seed": seed, "size": [width, height]}
         key = drawing_key(model, vae, encoder, **settings)
         progress = TimedProgress("Draw concepts", len(concepts) * images * steps)
-        drawn = []
+        drawn, found = [], 0
         for concept, label in labelled(concepts):
             prompt = plain_prompt(concept)
             progress.say(label)
-            drawn.append(
-                drawn_once(
-                    key,
+            concept_images, was_cached = drawn_once(
+                key,
+                concept,
+                prompt,
+                lambda: _draw(
+                    model,
+                    vae,
+                    encoder,
                     concept,
                     prompt,
-                    lambda: _draw(
-                        model,
-                        vae,
-                        encoder,
-                        concept,
-                        prompt,
-                        settings,
-                        lambda count: progress.step(label, count),
-                    ),
-                    progress.warn,
-                )
+                    settings,
+                    lambda count: progress.step(label, count),
+                ),
+                progress.warn,
             )
+            drawn.append(concept_images)
+            if was_cached:
+                progress.skip(images * steps)
+                found += 1
+        progress.cached(found, len(concepts))
         pictures = torch.cat([each.pictures for each in drawn]).float() / 255
         return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))
 

@@ -38,10 +38,7 @@ class Bench:
 
     def run(self, node_id: str, **inputs) -> tuple:
         """Run a node; inputs that are not given have their defaults."""
-        schema = self.host.nodes[node_id].define_schema()
-        defaults = {each.id: getattr(each, "default", None) for each in schema.inputs}
-        defaults = {name: value for name, value in defaults.items() if value is not None}
-        return self.host.call(node_id, **{**defaults, **inputs})
+        return self.host.run(node_id, **inputs)
 
     def drawn(self, model, prompts: Sequence[str]) -> Tensor:
         """`images` images per prompt, prompt by prompt: [len(prompts) * images, 64, 64, 3] in 0..1."""

@@ -31,11 +31,18 @@ SECONDS_TO_START = 180
 class Host:
     """Starts on enter, stops on exit; `restart()` keeps the folder and everything saved in it."""
 
-    def __init__(self, base: Path | None = None, front_end: bool = False, arguments: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        base: Path | None = None,
+        front_end: bool = False,
+        arguments: tuple[str, ...] = (),
+        python: Path | str = sys.executable,
+    ):
         self.temporary = base is None
         self.base = Path(base or tempfile.mkdtemp(prefix="mace-host-"))
         self.front_end = front_end
         self.arguments = arguments
+        self.python = str(python)
         self.process: subprocess.Popen | None = None
         self.port = 0
         prepare_folder(self.base)
@@ -62,7 +69,7 @@ class Host:
 
     def start(self) -> None:
         self.port = free_port()
-        launch = [sys.executable, str(LAUNCHER), str(host_folder())]
+        launch = [self.python, str(LAUNCHER), str(host_folder())]
         try:
             with self.log.open("ab") as log, held_back(signal.SIGTERM, signal.SIGINT):
                 self.process = subprocess.Popen(

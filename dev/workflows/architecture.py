@@ -120,8 +120,9 @@ ROOMS = {  # left and right edge, what is in it
     "nodes": (330, 560, "one file per node"),
     "nodes.work": (620, 850, "steps nodes share"),
     "nodes.host": (910, 1140, "only it imports comfy"),
-    "demo": (1200, 1360, "make demo"),
-    "dev": (1420, 1580, "builds, measures"),
+    "demo": (1170, 1275, "make demo"),
+    "dev": (1315, 1420, "measures"),
+    "mace_erase": (1460, 1580, "commands"),
 }
 TOP, BOTTOM = 868, 932  # of these rooms
 ROOM_ARROWS = {
@@ -131,7 +132,9 @@ ROOM_ARROWS = {
     ("nodes", "nodes.host"): ((445, BOTTOM), (445, 952), (1025, 952), (1025, BOTTOM)),
     ("nodes.reports", "nodes.work"): ((190, TOP), (190, 846), (735, 846), (735, TOP)),
     ("nodes.reports", "nodes.host"): ((120, TOP), (120, 824), (1025, 824), (1025, TOP)),
-    ("demo", "dev"): ((1360, 900), (1420, 900)),
+    ("demo", "dev"): ((1275, 900), (1315, 900)),
+    ("dev", "mace_erase"): ((1420, 900), (1460, 900)),
+    ("demo", "mace_erase"): ((1222, TOP), (1222, 846), (1520, 846), (1520, TOP)),
 }
 BARS = {  # left, right, top, bottom, colour, what is in it
     "mini": (310, 1580, 968, 1008, ROSE, "the bundled miniature"),

@@ -15,7 +15,7 @@ from .prompts import joined
 FORMATS = (".txt", ".csv", ".json")
 COLUMNS = ("caption", "captions", "text", "prompt", "name")
 # A prompt that also says how the image looks would preserve that look, which may be the style to erase.
-_LOOK = re.compile(
+_LOOK = (
     r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
     r"print|poster|sketch|brush\w*)\b"
 )
@@ -226,7 +226,7 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
     for number, line in numbered(text):
         kind, name = prefixed(literal(line), KINDS, "object", f"Line {number} of the names to preserve, ")
         if name:
-            templates = (each for each in KINDS[kind].templates if not _LOOK.search(each))
+            templates = (each for each in KINDS[kind].templates if not re.search(_LOOK, each))
             gaps = (template.split("{}") for template in templates)
             prompts = (joined(before, name, after) for before, after in gaps)
             captions[kind] = (*captions.get(kind, ()), *prompts)

@@ -11,14 +11,14 @@ from ..files.records import Record
 from .kinds import KINDS
 from .lines import escaped, items, literal, numbered, prefixed, sides, visible
 
-_SYNONYMS = re.compile(r"^(.*?)\s*(?<!\\)\(((?:[^()\\]|\\.)*)\)$")
-_BRACKET, _COMMA = re.compile(r"(?<!\\)[()]"), re.compile(r"(?<!\\),")
-_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
+_SYNONYMS = r"^(.*?)\s*(?<!\\)\(((?:[^()\\]|\\.)*)\)$"
+_BRACKET, _COMMA = r"(?<!\\)[()]", r"(?<!\\),"
+_ARTICLE = r"^(?i:a|an|the)\s+(?=\S)"
 
 
 def without_article(phrase: str) -> str:
     """``"the ship"`` gives ``"ship"``: the phrase without a leading a, an or the."""
-    return _ARTICLE.sub("", phrase)
+    return re.sub(_ARTICLE, "", phrase)
 
 
 def canonical(phrase: str) -> str:
@@ -163,7 +163,7 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
     target, surrogate = both
     kind, target = split_kind(target, kind, f"Line {number} ")
     names: tuple[str, ...] = ()
-    if bracket := _SYNONYMS.match(target):
+    if bracket := re.match(_SYNONYMS, target):
         target, names = bracket[1], split_names(bracket[2])
     _check_one_name(f"Line {number}", target, names)
     return concept_at(f"line {number}", literal(target), literal(surrogate), kind, names)
@@ -172,12 +172,12 @@ def _parse_line(number: int, line: str, kind: str) -> Concept:
 def _check_one_name(where: str, target: str, synonyms: tuple[str, ...]) -> None:
     """Raise ValueError for commas and brackets that can be meant in several ways."""
     whole = escaped(literal(target))
-    if _BRACKET.search(target):
+    if re.search(_BRACKET, target):
         raise ValueError(
             f"{where} has a bracket in its target '{target}', but brackets are for synonyms, at the end: "
             f"write it as 'ship (boat, vessel)', or as '{whole}' if the bracket is part of the name."
         )
-    if _COMMA.search(target):
+    if re.search(_COMMA, target):
         first, *others = map(escaped, (*split_names(target), *synonyms, ""))
         several = f"'{first} ({', '.join(others[:-1])})' for synonyms, one line per concept for several"
         raise ValueError(
@@ -196,7 +196,7 @@ def split_kind(target: str, kind: str = "object", where: str = "") -> tuple[str,
 
 def split_names(text: str) -> tuple[str, ...]:
     """``"boat, vessel"`` gives ``("boat", "vessel")``."""
-    return tuple(name for name in map(literal, _COMMA.split(text)) if name)
+    return tuple(name for name in map(literal, re.split(_COMMA, text)) if name)
 
 
 def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:

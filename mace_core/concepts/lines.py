@@ -11,21 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-_ARROW = re.compile("->|=>|\u2192")
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_PREFIX = re.compile(r"^(\w+)\s*:\s*(.*)$")
+_ARROW = "->|=>|\u2192"
+_COMMENT = r"(^|\s)#.*$"
+_PREFIX = r"^(\w+)\s*:\s*(.*)$"
 _SPECIAL = "(),"
-_ESCAPED = re.compile(rf"\\([{_SPECIAL}])")
+_ESCAPED = rf"\\([{_SPECIAL}])"
 _JOINERS = "\u200c\u200d"  # inside a word they have a meaning: they make one emoji of several
 _NO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
-_INSIDE, _ANY = re.compile(f"[{_NO_WIDTH}]"), re.compile(f"[{_NO_WIDTH}{_JOINERS}]")
-_AT_ENDS = re.compile(rf"(?<!\S)[{_NO_WIDTH}{_JOINERS}]+|[{_NO_WIDTH}{_JOINERS}]+(?=\s|$|[:,()])")
+_INSIDE, _ANY = f"[{_NO_WIDTH}]", f"[{_NO_WIDTH}{_JOINERS}]"
+_AT_ENDS = rf"(?<!\S)[{_NO_WIDTH}{_JOINERS}]+|[{_NO_WIDTH}{_JOINERS}]+(?=\s|$|[:,()])"
 
 
 def numbered(text: str) -> Iterator[tuple[int, str]]:
     """(line number from 1, item) for every line that holds more than a comment."""
     for number, line in enumerate(text.splitlines(), 1):
-        if item := _COMMENT.sub("", trimmed(line)).strip():
+        if item := re.sub(_COMMENT, "", trimmed(line)).strip():
             yield number, item
 
 
@@ -41,18 +41,18 @@ def names(text: str) -> list[str]:
 
 def trimmed(text: str) -> str:
     """The text without characters that have no width at the ends of its words, and without outer spaces."""
-    seen = text.isascii() or not _ANY.search(text)
-    return text.strip() if seen else _AT_ENDS.sub("", text).strip()
+    seen = text.isascii() or not re.search(_ANY, text)
+    return text.strip() if seen else re.sub(_AT_ENDS, "", text).strip()
 
 
 def visible(text: str) -> str:
     """``trimmed``, and without such characters inside words, except those that join letters or emoji."""
-    return text if text.isascii() else _INSIDE.sub("", trimmed(text))
+    return text if text.isascii() else re.sub(_INSIDE, "", trimmed(text))
 
 
 def literal(name: str) -> str:
     r"""``"artist \(series\)"`` gives ``"artist (series)"``."""
-    return _ESCAPED.sub(r"\1", trimmed(name))
+    return re.sub(_ESCAPED, r"\1", trimmed(name))
 
 
 def escaped(name: str) -> str:
@@ -62,7 +62,7 @@ def escaped(name: str) -> str:
 
 def sides(item: str) -> list[str]:
     """``"ship -> sea"`` gives ``["ship", "sea"]``; an item without an arrow has one side."""
-    return [trimmed(side) for side in _ARROW.split(item)]
+    return [trimmed(side) for side in re.split(_ARROW, item)]
 
 
 def prefixed(item: str, known: Collection[str], default: str, where: str = "") -> tuple[str, str]:
@@ -70,7 +70,7 @@ def prefixed(item: str, known: Collection[str], default: str, where: str = "") -
 
     Raises ValueError if the prefix is not one of ``known``; ``where`` starts its message.
     """
-    prefix = _PREFIX.match(item)
+    prefix = re.match(_PREFIX, item)
     if not prefix:
         return default, item
     if prefix[1].lower() not in known:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .concepts import Concept, canonical, contains, without_article
 from .kinds import KINDS
 
-_ARTICLE_AT_END = re.compile(r"(?:^|\s)(a|the) $")
+_ARTICLE_AT_END = r"(?:^|\s)(a|the) $"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def joined(before: str, phrase: str, after: str) -> str:
 
 def _fill(template: str, phrase: str, surrogate: str) -> PromptPair:
     before, after = template.split("{}")
-    if article := _ARTICLE_AT_END.search(before):
+    if article := re.search(_ARTICLE_AT_END, before):
         phrase, surrogate = without_article(phrase), without_article(surrogate)
         # Both prompts use the target's article: words before the phrase must map to themselves.
         if article[1] == "a" and phrase[0].lower() in "aeiou":

@@ -16,7 +16,7 @@ from .alignment import end_token
 from .text_encoder import TextEncoder, check_fits, encode_once
 
 FRAMES = ("{}", "a photo of {}", "a picture of {}")
-_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]+")
+_PUNCTUATION = f"[{re.escape(string.punctuation)}]+"
 _SMALL_WORDS = frozenset("a an the of in on at by with and or to from".split())
 
 
@@ -69,7 +69,7 @@ def shared_words(encoder: TextEncoder, phrase: str, other: str) -> tuple[str, ..
 
 def _tokens(encoder: TextEncoder, word: str) -> set[int]:
     """The tokens of a word without its punctuation: "Yahoo!" and "Wow!" have no name in common."""
-    marks = {token for mark in _PUNCTUATION.findall(word) for token in encoder.word_tokens(mark)}
+    marks = {token for mark in re.findall(_PUNCTUATION, word) for token in encoder.word_tokens(mark)}
     return set(encoder.word_tokens(word)) - marks
 
 

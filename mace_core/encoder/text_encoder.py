@@ -14,7 +14,7 @@ from torch import Tensor
 END_OF_TEXT = 49407  # CLIP's end token; SD1 also pads with it, SD2 and SDXL pad with 0
 SHOWN = 60  # characters of a prompt that a message quotes
 BATCH = 32  # prompts encoded at once
-_EMBEDDING = re.compile(r"(?:^|\s)embedding:")
+_EMBEDDING = r"(?:^|\s)embedding:"
 REMEMBERED = 4 * BATCH  # the prompts of a surrogate and of one or two targets
 
 
@@ -74,7 +74,7 @@ class RememberingEncoder:
 
 def names_embedding(prompt: str) -> bool:
     """Whether ComfyUI reads part of a prompt as a textual-inversion embedding, not as words."""
-    return "embedding:" in prompt and _EMBEDDING.search(prompt) is not None
+    return "embedding:" in prompt and re.search(_EMBEDDING, prompt) is not None
 
 
 def unusable(encoder: TextEncoder, prompt: str) -> str:

@@ -48,7 +48,7 @@ class Judge:
         model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         settings = json.loads((folder / "preprocessor_config.json").read_text())
         return Judge(
-            model.eval().requires_grad_(False).to(device),
+            model.train(False).requires_grad_(False).to(device),
             CLIPTokenizer.from_pretrained(folder, local_files_only=True),
             tuple(settings["image_mean"]),
             tuple(settings["image_std"]),

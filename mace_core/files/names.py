@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 150  # characters of one part: folders, numbers and extensions are added, and file systems allow 255
-_WINDOWS = re.compile(
-    r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE
-)  # devices, whatever the extension
+_WINDOWS = r"(?i:(con|prn|aux|nul|com\d|lpt\d)(\..*)?)"  # devices, whatever the extension
 _SPECIAL = set('<>:"|?*\\')  # not allowed in names on Windows; a backslash separates folders there
 
 
@@ -42,7 +40,7 @@ def new_parts_of(name: str, place: str) -> list[str]:
         )
     parts = parts_of(name, place)
     for part in parts:
-        if _WINDOWS.fullmatch(part) or part != part.strip() or part.endswith(".") or part.startswith("."):
+        if re.fullmatch(_WINDOWS, part) or part != part.strip() or part.endswith(".") or part.startswith("."):
             raise ValueError(
                 f"{shown(name)} cannot be the name of a file on every system: use a plain name such as "
                 "'no_ships'."

@@ -24,7 +24,7 @@ from .tensor_file import DamagedFile, load_checked, save_checked
 ENDING = ".safetensors"
 TOGETHER = ".together"  # extension of a folder of finished results that are about to move into the store
 SECONDS_TO_WRITE = 3600  # an older unfinished file belongs to a run that was killed
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9]+")
+_NOT_PLAIN = r"[^A-Za-z0-9]+"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Store:
 
     def path(self, name: str, key: str) -> Path:
         """The file of a result. ``key`` identifies it; ``name`` is only for people."""
-        return self.folder / f"{_NOT_PLAIN.sub('_', name)[:40].strip('_') or 'x'}-{key[:32]}{ENDING}"
+        return self.folder / f"{re.sub(_NOT_PLAIN, '_', name)[:40].strip('_') or 'x'}-{key[:32]}{ENDING}"
 
 
 def find(

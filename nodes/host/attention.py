@@ -21,7 +21,7 @@ from .gradients import differentiable, is_dynamic, ordinary_weights
 from .memory import checkpointed_blocks, is_short_of_memory, maps_memory, training_memory
 from .patch import cross_attention_layers
 
-BLOCK = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2")
+BLOCK = r"diffusion_model\.(input|middle|output)_blocks?\.(\d+)\..*_blocks\.(\d+)\.attn2"
 
 
 class _LastMap(Exception):
@@ -176,7 +176,7 @@ def _recording(model_options: dict, layers, recorded: _Pass, training: bool) -> 
     model_options = {"transformer_options": options}
     names = [name.removesuffix(KEY) for name in keys_of(layers)]
     for name in names:
-        place, number, index = BLOCK.fullmatch(name).groups()
+        place, number, index = re.fullmatch(BLOCK, name).groups()
         number = 0 if place == "middle" else int(number)
         model_options = set_model_options_patch_replace(
             model_options, replacement(name, name == names[-1]), "attn2", place, number, int(index)

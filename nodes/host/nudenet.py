@@ -3,7 +3,6 @@
 Its licence is AGPL-3.0, so nothing else needs it, and it is imported only here, when Count Exposed runs.
 """
 
-import importlib
 from importlib import metadata
 from typing import Any
 
@@ -43,6 +42,8 @@ def find_parts(images) -> tuple[list[list[Part]], str]:
 
 def _detector() -> Any:
     try:
-        return importlib.import_module(PACKAGE).NudeDetector()
+        from nudenet import NudeDetector
+
+        return NudeDetector()
     except ImportError as error:
         raise ValueError(MISSING if error.name == PACKAGE else f"{MISSING} (The error: {error}.)") from None

@@ -17,7 +17,7 @@ from ...mace_core.erasure.erasure import Erasure, check_fits, edited
 
 PREFIX = "diffusion_model."
 # U-Nets only: some video transformers also have an attn2, but use text encoders that MACE does not support
-PROJECTION = re.compile(r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight")
+PROJECTION = r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight"
 FAMILIES = "an SD1.x, SD2.x or SDXL checkpoint"
 READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads an image instead of text
 
@@ -79,7 +79,8 @@ def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
     """
     layers = {}
     for key in model.model_state_dict(PREFIX):
-        if PROJECTION.fullmatch(key):  # not from the state dict, where quantised weights have packed shapes
+        if re.fullmatch(PROJECTION, key):
+            # not from the state dict, where quantised weights have packed shapes
             layers[key.removesuffix(".weight")] = tuple(get_key_weight(model.model, key)[0].shape)
     if not layers or isinstance(model.model, READ_PICTURES):
         family = type(model.model).__name__.replace("_", " ")

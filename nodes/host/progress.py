@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 import comfy.model_management
 import comfy.utils
@@ -11,6 +12,7 @@ from comfy_execution.utils import get_executing_context
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0  # at least, between two updates of the text
+_listener: Callable[[str], None] | None = None
 
 
 def check_interrupted() -> None:
@@ -46,6 +48,11 @@ class Progress:
             log.info(text)
             send_text(text)
 
+    def cached(self, found: int, total: int) -> None:
+        """Say how many of the concepts need no work, if any; mace_erase/progress.py reads this sentence."""
+        if found:
+            self.say(f"{found} of {total} concepts are in the cache")
+
     def warn(self, what: str) -> None:
         log.warning("%s: %s", self.stage, what)
         send_text(f"{self.stage}: {what}")
@@ -72,12 +79,26 @@ class TimedProgress(Progress):
             shown = [what, detail, self.time_left(now)]
             send_text(f"{self.stage}: {', '.join(each for each in shown if each)}")
 
+    def skip(self, amount: int) -> None:
+        """Work that is not needed after all: it takes no time, so the estimate must not count it."""
+        self._bar.update(amount)
+        self._total -= amount
+
     def time_left(self, now: float) -> str:
         seconds = (now - self._started) / self._done * (self._total - self._done)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 
+def listen(listener: Callable[[str], None]) -> None:
+    """Send all texts to `listener` from now on: for runs without a server."""
+    global _listener
+    _listener = listener
+
+
 def send_text(text: str) -> None:
+    if _listener is not None:
+        _listener(text)
+        return
     context = get_executing_context()
     if context is None:
         return

@@ -194,7 +194,7 @@ def _read(family: Family, folder: Path) -> tuple[Any, torch.nn.Module]:
             f"The {family.called} in '{folder}' cannot be read ({reason}): put all files of "
             f"{family.repositories[0]} there, including model.safetensors."
         ) from error
-    return processor, model.float().eval()  # half precision fails in some transformers versions
+    return processor, model.float().train(False)  # half precision fails in some transformers versions
 
 
 def _model_type(config: Path) -> str:

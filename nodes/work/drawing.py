@@ -31,17 +31,18 @@ def drawing_key(model, vae, encoder, **settings) -> dict | None:
 
 def drawn_once(
     key: dict | None, concept, prompt, draw: Callable[[], ConceptImages], report: Callable[[str], None]
-) -> ConceptImages:
+) -> tuple[ConceptImages, bool]:
     """The images of one concept, from the cache or from `draw`, whose result is then cached.
 
-    report: gets a sentence if a cached file is damaged.
+    The second result says whether they came from the cache. report: gets a sentence if a cached file is
+    damaged.
     """
     if key is None:
-        return draw()
+        return draw(), False
     store, own = store_of("drawn"), values_hash(**key, prompt=asdict(prompt))
     if kept := find(store, concept.target, own, report):
-        return ConceptImages(concept.target, kind=concept.kind, **kept[0])
+        return ConceptImages(concept.target, kind=concept.kind, **kept[0]), True
     images = draw()
     tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
     keep(store, concept.target, own, tensors, {"prompt": prompt.target})
-    return images
+    return images, False

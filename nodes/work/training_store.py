@@ -23,18 +23,17 @@ def trained(
     """
     model = without_refinement(refined, [item.concept for item in items])
     store, keys = store_of("concepts"), _keys(model, encoder, items, settings, method)
-    cached = Progress("Train LoRA", 1)
+    progress = Progress("Train LoRA", 1)
     results: dict[str, Result] = {}
     missing: dict[TrainSettings, list[Item]] = {}
     for item, own in zip(items, settings, strict=True):
         target, key = item.concept.target, keys.get(item.concept.target)
-        if key and (kept := find(store, target, key, cached.warn)):
+        if key and (kept := find(store, target, key, progress.warn)):
             results[target] = unpack_lora(*kept)
         else:
             group = missing.setdefault(own, [])
             group.append(Item(item.concept, item.images, len(group) + 1))
-    if results:
-        cached.say(f"{len(results)} of {len(items)} concepts are in the cache")
+    progress.cached(len(results), len(items))
     steps = sum(steps_of(method, own) * len(group) for own, group in missing.items())
     progress = TimedProgress("Train LoRA", steps)
     for own, wanted in missing.items():

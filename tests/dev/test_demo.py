@@ -1,11 +1,12 @@
-"""Parts of the demo that need neither server nor model, and the concepts it shares with the benchmarks."""
+"""Parts of the demo that need neither ComfyUI nor model, and the concepts it shares with the benchmarks."""
+
+import json
 
 import pytest
 
-from demo.graph import erasure_graph, find, scoring_graph
-from demo.progress import Progress
+from demo.commands import LISTS, NODES, erase_command, score_command, write_lists
 from dev.bench.concepts import entry, others, without
-from dev.host.client import Event
+from mace_erase.options import parser
 from mini.vocabulary import choices
 
 NAMES = ("ship", "cat", "dog", "bird")
@@ -19,21 +20,6 @@ WORLD = {
     ],
 }
 SHIP, NOTO, SEPIA = (entry(WORLD, name) for name in ("ship", "noto", "sepia"))
-
-
-def node(class_type: str, title: str = "", **inputs) -> dict:
-    return {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
-
-
-TEMPLATE = {
-    "1": node("CheckpointLoaderSimple", ckpt_name="mini.safetensors"),
-    "2": node("MACE_EraseConcepts", concepts="x -> y", kind="style"),
-    "3": node("MACE_PreservePrior", captions="a photo of a cat\na photo of two ships\na boat\nshipping"),
-    "4": node("CLIPTextEncode", "Prompt", text="x", clip=["1", 1]),
-    "5": node("MACE_SaveErasure", name="x"),
-    "6": node("EmptyLatentImage", width=64, height=64, batch_size=4),
-    "7": node("KSampler", seed=7, steps=20, cfg=4.0, model=["1", 0]),
-}
 
 
 def test_others_are_of_the_same_kind():
@@ -58,37 +44,35 @@ def test_captions_that_name_the_concept_are_left_out():
     assert without(SHIP, captions) == "a photo of a cat\nshipping"
 
 
-def test_only_what_a_user_would_change_is_changed():
-    graph = erasure_graph(TEMPLATE, SHIP, "sea")
-    assert find(graph, "MACE_EraseConcepts")["inputs"] == {"concepts": "ship -> sea", "kind": "object"}
-    assert find(graph, "MACE_PreservePrior")["inputs"]["captions"] == "a photo of a cat\nshipping"
-    assert find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] == "a photo of the ship"
-    assert [graph[name] for name in "167"] == [TEMPLATE[name] for name in "167"]
-    assert TEMPLATE["2"]["inputs"]["concepts"] == "x -> y"
+@pytest.fixture
+def folder(tmp_path):
+    write_lists(tmp_path, WORLD, SHIP, "sea")
+    return tmp_path
 
 
-def test_the_file_is_scored_against_the_original_with_the_templates_settings():
-    graph = scoring_graph(TEMPLATE, WORLD, SHIP, "sea", "ship_1.safetensors", 20)
-    score = find(graph, "MACE_ScoreErasure")["inputs"]
-    assert (score["seed"], score["steps"], score["cfg"], score["images"]) == (7, 20, 4.0, 20)
-    assert graph[score["before"][0]]["class_type"] == "CheckpointLoaderSimple"
-    applied = graph[score["after"][0]]["inputs"]
-    assert graph[applied["erasure"][0]]["inputs"] == {"name": "ship_1.safetensors"}
-    assert score["keep"].splitlines() == ["object: cat", "object: dog", "object: bird"]
-    assert score["synonyms"] == "", "left to the judge, so the erasure does not know them"
+def test_the_lists_name_what_to_erase_preserve_and_score(folder):
+    concepts, preserve, keep = ((folder / name).read_text() for name in LISTS)
+    assert concepts == "ship -> sea", "without synonyms: scoring tests that the erasure never saw them"
+    captions = NODES["prior"]["captions"]
+    assert "a photo of the boat" not in preserve and "ship" not in preserve
+    assert without(SHIP, captions) == preserve and len(preserve.splitlines()) == 42
+    assert keep.splitlines() == ["object: cat", "object: dog", "object: bird"]
 
 
-def test_a_template_without_a_node_is_refused():
-    with pytest.raises(ValueError, match="no MACE_MaskConcepts"):
-        find(TEMPLATE, "MACE_MaskConcepts")
+def test_both_commands_are_valid_and_have_the_settings_of_the_template(folder):
+    erase = parser().parse_args(erase_command(folder, SHIP))
+    assert (erase.images, erase.steps, erase.cfg, erase.size) == (8, 30, 4.0, (64, 64))
+    assert (erase.kind, erase.name, erase.checkpoint) == ("object", "ship", "mace_mini_sd.safetensors")
+    assert erase.list == str(folder / LISTS[0]) and erase.preserve == str(folder / LISTS[1])
+    unset = {erase.seed, erase.method, erase.preset, erase.names, erase.everyday, erase.preview}
+    assert unset == {None, False}, "the template has the nodes' defaults"
+    score = parser().parse_args(score_command(folder, "ship_00001.safetensors", 20))
+    assert (score.erasure, score.images, score.keep) == ("ship_00001.safetensors", 20, str(folder / LISTS[2]))
+    assert (score.seed, score.steps, score.cfg, score.size) == (7, 20, 4.0, (64, 64))
 
 
-def test_progress_reaches_the_end(capsys):
-    progress = Progress(TEMPLATE)
-    for event in (Event("executing", "7"), Event("progress", "7", 10, 20), Event("progress", "7", 1, 20)):
-        progress(event)
-    assert progress.reached == progress.fraction(0.5), (
-        "a node with two progress bars must not move progress backwards"
-    )
-    progress(Event("execution_success"))
-    assert capsys.readouterr().out.splitlines()[-1].split()[0] == "100%"
+def test_the_committed_template_is_what_the_demo_reads(repository):
+    """`make templates` writes the JSON that users open from the same description."""
+    saved = json.loads((repository / "workflows" / "02_erase_one_concept.json").read_text())
+    text = json.dumps(saved)
+    assert json.dumps(NODES["prior"]["captions"]) in text

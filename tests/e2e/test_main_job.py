@@ -2,9 +2,9 @@
 
 import pytest
 
-from demo.run import erase_and_score
 from dev.bench.concepts import entry
 from mini.vocabulary import load_world
+from tests.e2e.main_job import erase_and_score, erasure_graph, find
 
 IMAGES = 8  # per prompt
 
@@ -18,8 +18,28 @@ def scores_of(name: str, host) -> dict:
     """The top-1 scores of Score Erasure."""
     world = load_world()
     concept = entry(world, name)
-    _, record = erase_and_score(host, world, concept, concept["surrogate"], IMAGES)
+    record = erase_and_score(host, world, concept, IMAGES)
     return record["scores"]["top1"]
+
+
+def test_only_what_a_user_would_change_is_changed():
+    def node(class_type: str, title: str = "", **inputs) -> dict:
+        return {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
+
+    template = {
+        "1": node("CheckpointLoaderSimple", ckpt_name="mini.safetensors"),
+        "2": node("MACE_EraseConcepts", concepts="x -> y", kind="style"),
+        "3": node("MACE_PreservePrior", captions="a photo of a cat\na photo of two ships\na boat\nshipping"),
+        "4": node("CLIPTextEncode", "Prompt", text="x", clip=["1", 1]),
+        "5": node("MACE_SaveErasure", name="x"),
+        "6": node("EmptyLatentImage", width=64, height=64, batch_size=4),
+    }
+    graph = erasure_graph(template, entry(load_world(), "ship"))
+    assert find(graph, "MACE_EraseConcepts")["inputs"] == {"concepts": "ship -> sea", "kind": "object"}
+    assert find(graph, "MACE_PreservePrior")["inputs"]["captions"] == "a photo of a cat\nshipping"
+    assert find(graph, "CLIPTextEncode", "Prompt")["inputs"]["text"] == "a photo of the ship"
+    assert [graph[name] for name in "16"] == [template[name] for name in "16"]
+    assert template["2"]["inputs"]["concepts"] == "x -> y"
 
 
 def test_the_original_model_generates_what_is_erased(scores):

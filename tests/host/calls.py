@@ -8,17 +8,17 @@ JUDGE = "bundled (for the miniature model)"
 DRAWING = {"seed": 0, "steps": 1, "cfg": 4.0}
 
 
-def small_graph(comfy) -> SimpleNamespace:
+def small_graph(comfy, lines: str = "ship -> sea") -> SimpleNamespace:
     """The inputs of these calls: the loader's outputs, concepts and an empty latent."""
     model, clip, vae = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea", kind="object")
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts=lines, kind="object")
     (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
     return SimpleNamespace(model=model, clip=clip, vae=vae, concepts=concepts, latent=latent)
 
 
-def refined_graph(comfy) -> SimpleNamespace:
+def refined_graph(comfy, lines: str = "ship -> sea") -> SimpleNamespace:
     """small_graph, plus the refined MODEL."""
-    graph = small_graph(comfy)
+    graph = small_graph(comfy, lines)
     given = {"model": graph.model, "clip": graph.clip, "concepts": graph.concepts}
     graph.refined, _ = comfy.call("MACE_CrossAttnRefine", **given)
     return graph

@@ -1,0 +1,78 @@
+"""`erase`: from a list of concepts to an erasure in models/mace."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .inputs import check_checkpoint, load_checkpoint, read, stem
+from .nodes import LoadedNodes
+from .progress import Line
+from .settings import DRAW, ERASING, FUSE, REFINE, SAVE, TRAIN, chosen
+
+PRIOR, MASK = "MACE_PreservePrior", "MACE_MaskConcepts"
+CACHES = {"images": "Draw concepts", "loras": "Train LoRA"}  # our word -> the stage in the nodes' texts
+AUTHORS = ("paper", "published-code")
+NO_PRIOR = (
+    "Nothing is preserved by name: add --everyday, --names or --preserve to change other concepts less."
+)
+
+
+def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
+    """Run all stages, or stage 1 for a preview, and save the erasure. All input is checked first."""
+    read_concepts = host.module("mace_core.concepts.concept_files").read_concepts
+    concepts = read_concepts(read(options.list), Path(options.list).name, options.kind)
+    captions = captions_to_preserve(host, options.preserve)
+    given = {node: chosen(options, ERASING, node) for node in (REFINE, DRAW, TRAIN, FUSE)}
+    given[DRAW] |= dict(zip(("width", "height"), options.size, strict=True))
+    name = options.name or stem(options.list)
+    for node, inputs in (*given.items(), (SAVE, {"name": name})):
+        host.check(node, **inputs)
+    check_checkpoint(options.checkpoint)
+    model, clip, vae = load_checkpoint(host, options.checkpoint, line)
+    prior = prior_of(host, options, clip, captions, concepts)
+    if prior is None:
+        line.note(NO_PRIOR)
+    refined, erasure = host.run(
+        REFINE, model=model, clip=clip, concepts=concepts, prior=prior, **given[REFINE]
+    )
+    if not options.preview:
+        drawn, _ = host.run(DRAW, model=model, clip=clip, vae=vae, concepts=concepts, **given[DRAW])
+        masked, _ = host.run(MASK, training_set=drawn)
+        trained = {"refined": refined, "clip": clip, "concepts": concepts, "training_set": masked}
+        loras, _ = host.run(TRAIN, **trained, **given[TRAIN])
+        (erasure,) = host.run(
+            FUSE, clip=clip, refined=erasure, concept_loras=loras, prior=prior, **given[FUSE]
+        )
+    _, saved = host.shown(SAVE, erasure=erasure, name=name)
+    path = host.module("nodes.host.folders").erasure_path(saved)
+    return {
+        "erasure": saved,
+        "path": path,
+        "concepts": [concept.to_json() for concept in concepts],
+        "from_cache": {}
+        if options.preview
+        else {word: line.cached.get(said, 0) for word, said in CACHES.items()},
+        "text": path,
+    }
+
+
+def captions_to_preserve(host: LoadedNodes, path: str | None) -> str:
+    """The captions in the user's file, one per line; empty without a file."""
+    if path is None:
+        return ""
+    return "\n".join(host.module("mace_core.concepts.captions").read_captions(read(path), Path(path).name))
+
+
+def prior_of(host: LoadedNodes, options: argparse.Namespace, clip: Any, captions: str, concepts: Any) -> Any:
+    """One prior of everything to preserve; None if there is nothing.
+
+    With the authors' settings, the names count as much as the captions of the concepts' domain do in theirs.
+    """
+    prior = None
+    if captions or options.everyday:
+        (prior,) = host.run(PRIOR, clip=clip, captions=captions, everyday=options.everyday)
+    if options.names:
+        domain = concepts if options.preset in AUTHORS else None
+        names = "\n".join(options.names)
+        (prior,) = host.run(PRIOR, clip=clip, captions="", names=names, other=prior, concepts=domain)
+    return prior
