@@ -11,7 +11,8 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-report package templates hosts test-cuda fullsize mass results clean
+.PHONY: setup browser test demo lint mini mini-lora mini-report package templates workflow-pictures hosts \
+	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -50,6 +51,9 @@ lint: setup
 mini: setup $(VENV)/.mini
 	@$(HOST_PY) -m dev.miniature.make
 
+mini-lora: setup $(VENV)/.mini
+	@$(HOST_PY) -m dev.miniature.make lora
+
 mini-report: setup $(VENV)/.mini
 	@$(HOST_PY) -m dev.miniature.make report
 
@@ -69,6 +73,10 @@ package: setup
 
 templates: setup
 	@$(HOST_PY) -m dev.workflows.write
+
+# One picture per template, or only those named: make workflow-pictures TEMPLATES="01_preview_in_seconds"
+workflow-pictures: setup browser
+	@$(HOST_PY) -m dev.workflows.picture $(TEMPLATES)
 
 hosts: setup browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dev.bench.concepts import others, without
 
-TEMPLATE = importlib.import_module("dev.workflows.templates.2_erase_one_concept").TEMPLATE
+TEMPLATE = importlib.import_module("dev.workflows.templates.02_erase_one_concept").TEMPLATE
 NODES = {node.name: dict(node.inputs) for node in TEMPLATE.nodes}
 LISTS = ("concepts.txt", "preserve.txt", "keep.txt")
 
@@ -45,7 +45,7 @@ def erase_command(folder: Path, concept: Mapping) -> list[str]:
 
 def score_command(folder: Path, erasure: str, images: int) -> list[str]:
     """Arguments of `python -m mace_erase` that score the saved erasure against the original model."""
-    sampling = NODES["sample_before"]
+    sampling = NODES["before"]
     return [
         "score",
         erasure,

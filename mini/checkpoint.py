@@ -1,4 +1,5 @@
-"""Registers the bundled miniature with the host, so that the stock CheckpointLoaderSimple loads it.
+"""Registers the bundled miniature with the host, so that the stock CheckpointLoaderSimple loads it, and its
+LoRA, for the stock LoraLoader.
 
 The checkpoint has SD1's key layout. Two parts are smaller in the file than the host expects, and padded when
 loaded: the token table (only the rows in use, and one row that all other tokens share) and the autoencoder
@@ -12,7 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 FILES = Path(__file__).parent / "files"
-CHECKPOINT = "mace_mini_sd.safetensors"
+LORAS = Path(__file__).parent / "loras"
+CHECKPOINT, LORA = "mace_mini_sd.safetensors", "mace_mini_cyanotype.safetensors"
 TEXT_CONFIG = {
     "hidden_size": 128,
     "intermediate_size": 256,
@@ -71,11 +73,12 @@ def _pad(key: str, value: Tensor, last: dict[str, int]) -> Tensor:
 
 
 def register() -> None:
-    """Add the bundled checkpoint to the host's list, and its model class to the host. Loads no weights."""
+    """Add the bundled checkpoint and LoRA to the host's lists, and the model class. Loads no weights."""
     import comfy.supported_models
     import folder_paths
 
     folder_paths.add_model_folder_path("checkpoints", str(FILES))
+    folder_paths.add_model_folder_path("loras", str(LORAS))
     models = comfy.supported_models.models
     if not any(model.unet_config == UNET_CONFIG for model in models):
         models.append(_model_class())

@@ -19,7 +19,7 @@ from dev.bench.concepts import entry, others, without
 from dev.bench.erasures import pictures
 
 CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
-TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "2_erase_one_concept.json"
+TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "02_erase_one_concept.json"
 UNSEEN_SEED, UNSEEN = 999, 16
 COLUMNS = ("Acc_e", "Acc_g", "Acc_s", "attention", "CPU s")
 Row = dict[str, float]

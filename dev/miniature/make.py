@@ -1,6 +1,6 @@
 """`make mini`: all steps from the artwork packages to the shipped files; it resumes and skips finished steps.
 
-python -m dev.miniature.make [pools | vae | judge | text | unet | all | report | take_up]
+python -m dev.miniature.make [pools | vae | judge | text | unet | all | report | take_up | lora]
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ STEPS = ("pools", "vae", "judge", "text", "unet")
 def main(last: str = "all") -> None:
     """Run the steps up to `last`.
 
-    `all` also writes the shipped files, `report` only measures them, `take_up` writes checkpoints from them.
+    `all` also writes the shipped files, `report` only measures them, `take_up` writes checkpoints from them,
+    `lora` trains the shipped LoRA on them.
     """
     make_importable()  # torchvision and torchaudio, which transformers imports
     if last == "take_up":
@@ -26,6 +27,10 @@ def main(last: str = "all") -> None:
         from .report import main as report
 
         return report()
+    if last == "lora":
+        from .lora import main as lora
+
+        return print(lora())
     from . import stages
 
     for step in STEPS:

@@ -48,9 +48,9 @@ def refine(at: Place, size: Place, with_prior: bool = True) -> Node:
     return Node("refine", "MACE_CrossAttnRefine", at, inputs | _prior(with_prior), size)
 
 
-def stage_2(at: Place, images: int, steps: int, gap: int = 380) -> tuple[Node, ...]:
+def stage_2(at: Place, images: int, steps: int, gap: int = 380, size: Place = (320, 700)) -> tuple[Node, ...]:
     """Draw Concepts, Mask Concepts and Train Concept LoRA, from left to right."""
-    (x, y), size = at, (320, 700)
+    x, y = at
     generation = {"images": images, "steps": steps, "cfg": 4.0, "width": 64, "height": 64}
     return (
         Node(
@@ -92,24 +92,24 @@ def fuse(at: Place, size: Place) -> Node:
     return Node("fuse", "MACE_FuseLoRAs", at, inputs | _prior(True), size)
 
 
-def apply_and_save(at: Place, save_at: Place, name: str) -> tuple[Node, ...]:
+def apply_and_save(at: Place, save_at: Place, name: str, width: int) -> tuple[Node, ...]:
     """Apply Erased Model and Save Erasure."""
     applied = {"model": MODEL, "erasure": Out("fuse"), "clip": CLIP}
     return (
-        Node("apply", "MACE_ApplyErasedModel", at, applied, (320, 120)),
-        Node("save", "MACE_SaveErasure", save_at, {"erasure": Out("fuse"), "name": name}, (320, 140)),
+        Node("apply", "MACE_ApplyErasedModel", at, applied, (width, 120)),
+        Node("save", "MACE_SaveErasure", save_at, {"erasure": Out("fuse"), "name": name}, (width, 120)),
     )
 
 
-def prompt(name: str, text: str, title: str, at: Place, height: int) -> Node:
+def prompt(name: str, text: str, title: str, at: Place, size: Place) -> Node:
     """CLIP Text Encode."""
-    return Node(name, "CLIPTextEncode", at, {"clip": CLIP, "text": text}, (320, height), title)
+    return Node(name, "CLIPTextEncode", at, {"clip": CLIP, "text": text}, size, title)
 
 
-def latent(at: Place, count: int) -> Node:
+def latent(at: Place, count: int, width: int) -> Node:
     """Empty Latent Image, of the miniature's size."""
     size = {"width": 64, "height": 64, "batch_size": count}
-    return Node("latent", "EmptyLatentImage", at, size, (320, 106))
+    return Node("latent", "EmptyLatentImage", at, size, (width, 106))
 
 
 def _prior(connected: bool) -> dict[str, Out]:

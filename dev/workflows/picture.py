@@ -1,4 +1,4 @@
-"""`python -m dev.workflows.picture`: runs each template in the real front end and saves a screenshot.
+"""`make workflow-pictures`: runs each template in the real front end and saves a screenshot.
 
 The screenshots go beside the templates, with the same name, where the host's template browser looks for them.
 """
@@ -25,7 +25,8 @@ OPEN = "async workflow => { await app.loadGraphData(workflow, true, true, 'templ
 RUN = "async () => { await app.queuePrompt(0, 1); }"
 BOUNDS = """() => {
     const boxes = [...app.graph._nodes.map(n => [n.pos[0], n.pos[1] - 30, n.size[0], n.size[1] + 30]),
-                   ...app.graph._groups.map(g => [...g._bounding])];
+                   ...app.graph._groups.map(g => [...g._bounding]),
+                   ...[...app.graph.reroutes.values()].map(r => [r.pos[0] - 15, r.pos[1] - 15, 30, 30])];
     const left = Math.min(...boxes.map(b => b[0])), top = Math.min(...boxes.map(b => b[1]));
     return [left, top, Math.max(...boxes.map(b => b[0] + b[2])) - left,
             Math.max(...boxes.map(b => b[1] + b[3])) - top];
@@ -37,6 +38,7 @@ FIT = """([left, top, scale]) => {
     app.canvas.setDirty(true, true);
 }"""
 SHOW_CANVAS_ONLY = """() => {
+    for (const button of document.querySelectorAll('.close-button')) button.style.display = 'none';
     const canvas = document.querySelector('#graph-canvas');
     for (let each = canvas; each && each !== document.body; each = each.parentElement)
         for (const other of each.parentElement.children)

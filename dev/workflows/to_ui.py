@@ -8,6 +8,7 @@
         ),
         groups=(Group("1. Load", at=(-20, -80), size=(760, 300)),),
         notes=(Note("Press *Run*.", at=(0, 300), size=(320, 120)),),
+        routes={("prompt", "clip"): ((360, -60), (380, -60))},
     )
 
 Inputs that are not listed have the node's defaults. Put the description into
@@ -70,9 +71,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Template:
+    """routes: (node, input) -> the points that its wire passes, for wires that would cross other nodes."""
+
     nodes: tuple[Node, ...]
     groups: tuple[Group, ...] = ()
     notes: tuple[Note, ...] = ()
+    routes: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
 def to_ui(template: Template, object_info: Mapping) -> dict:
@@ -91,9 +95,34 @@ def to_ui(template: Template, object_info: Mapping) -> dict:
         "links": [list(link) for link in links],
         "groups": [saved_group(group, number) for number, group in enumerate(template.groups, 1)],
         "config": {},
-        "extra": {"ds": {"scale": 0.8, "offset": [80, 120]}, "frontendVersion": FRONT_END},
+        "extra": {"ds": {"scale": 0.8, "offset": [80, 120]}, "frontendVersion": FRONT_END}
+        | routed(template, links, schemas),
         "version": 0.4,
     }
+
+
+def routed(template: Template, links: tuple, schemas: Mapping) -> dict[str, list]:
+    """The points on the wires. Wires of one output share the points that their routes begin with."""
+    points: dict[tuple, dict] = {}
+    last = []
+    routes = dict(template.routes)
+    for number, origin, from_slot, target, to_slot, _ in links:
+        name = template.nodes[target - 1].name
+        route = routes.pop((name, slots(schemas[name])[to_slot].name), ())
+        for length in range(1, len(route) + 1):
+            before = points.get((origin, from_slot, route[: length - 1]))
+            point = points.setdefault(
+                (origin, from_slot, route[:length]),
+                {"id": len(points) + 1}
+                | ({"parentId": before["id"]} if before else {})
+                | {"pos": list(route[length - 1]), "linkIds": []},
+            )
+            point["linkIds"].append(number)
+        if route:
+            last.append({"id": number, "parentId": points[origin, from_slot, route]["id"]})
+    if routes:
+        raise ValueError(f"there is no wire to {', '.join('.'.join(each) for each in routes)}.")
+    return {"reroutes": list(points.values()), "linkExtensions": last} if points else {}
 
 
 def known_class(node: Node, object_info: Mapping) -> Mapping:

@@ -73,6 +73,6 @@ def test_both_commands_are_valid_and_have_the_settings_of_the_template(folder):
 
 def test_the_committed_template_is_what_the_demo_reads(repository):
     """`make templates` writes the JSON that users open from the same description."""
-    saved = json.loads((repository / "workflows" / "2_erase_one_concept.json").read_text())
+    saved = json.loads((repository / "workflows" / "02_erase_one_concept.json").read_text())
     text = json.dumps(saved)
     assert json.dumps(NODES["prior"]["captions"]) in text

@@ -11,7 +11,7 @@ from dev.host.server import Host
 from dev.workflows.to_api import to_api
 from mace_core.concepts.kinds import KINDS
 
-TEMPLATE = REPOSITORY / "workflows" / "2_erase_one_concept.json"
+TEMPLATE = REPOSITORY / "workflows" / "02_erase_one_concept.json"
 JUDGE = "bundled (for the miniature model)"
 
 

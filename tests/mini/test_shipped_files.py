@@ -11,11 +11,12 @@ from dev.miniature.figures import card
 from dev.miniature.figures.others import binaries, megabytes
 from dev.miniature.report import REPORT, fingerprints, from_json
 from dev.miniature.world import load_world
-from mini.checkpoint import CHECKPOINT, FILES
+from mini.checkpoint import CHECKPOINT, FILES, LORAS
 
 
 def test_the_files_are_as_small_as_promised():
     assert megabytes(FILES / CHECKPOINT) <= 16
+    assert megabytes(LORAS) <= 0.3
     assert megabytes(FILES / "judge") <= 4
     assert sum(megabytes(path) for path in binaries()) <= 24
     assert {FILES / CHECKPOINT, FILES / "judge/model.safetensors"} <= set(binaries())
