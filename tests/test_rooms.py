@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "mace_erase": {"mace_core", "mini"},
     "dev.host": {"mace_core", "mace_erase"},
     "dev.workflows": {"dev.host"},
+    "dev.package": {"dev.host", "dev.workflows"},
     "dev.bench": {"mace_core", "mini", "dev.host", "dev.workflows"},
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
     "dev.miniature": {"mace_core", "mini", "dev.host", "dev.bench"},
