@@ -13,7 +13,7 @@ from .progress import Line
 from .settings import LATENT, PROBE, PROBING, SCORE, SCORING, chosen
 
 APPLY = "MACE_ApplyErasedModel"
-_SAVED = re.compile(r"output[/\\](\S+\.json)")  # in the notes of both tables
+_SAVED = r"output[/\\](\S+\.json)"  # in the notes of both tables
 
 
 def score(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _judged(
 
 def _record(table: str) -> Path:
     """The file with all figures, which the node names below its table."""
-    return output_file(_SAVED.search(table)[1])
+    return output_file(re.search(_SAVED, table)[1])
 
 
 def _save(image: Any, path: Path) -> str:

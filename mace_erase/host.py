@@ -1,12 +1,12 @@
 """ComfyUI in this process: found, and started with its own arguments as main.py does, without a server."""
 
 import atexit
-import importlib
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,10 @@ def load_host(arguments: Sequence[str] = ()) -> LoadedNodes:
 
 def _start(folder: str) -> None:
     """Import main.py, which starts everything but the server unless it is run as a script."""
-    importlib.import_module("comfy.options").enable_args_parsing()
-    _choose_device(importlib.import_module("comfy.cli_args").args)
-    importlib.import_module("cuda_malloc")
-    importlib.import_module("main")
+    import_module("comfy.options").enable_args_parsing()
+    _choose_device(import_module("comfy.cli_args").args)
+    import_module("cuda_malloc")
+    import_module("main")
 
 
 def _choose_device(args: Any) -> None:

@@ -1,11 +1,11 @@
 """The nodes of a loaded host, called as its executor calls them: checked first, in inference mode."""
 
 import asyncio
-import importlib
 import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +22,7 @@ class LoadedNodes:
 
         An absolute `import mace_core` gives a second copy, whose classes differ from those the nodes use.
         """
-        return importlib.import_module(f"{self.pack.__name__}.{name}")
+        return import_module(f"{self.pack.__name__}.{name}")
 
     def call(self, node_id: str, **inputs) -> tuple:
         """The outputs of a node, called in inference mode as the executor does (V3 classes wrap theirs)."""
@@ -83,7 +83,7 @@ def load_nodes(folder: str) -> LoadedNodes:
 
     Raises ValueError if it cannot; its log says why.
     """
-    host_nodes = importlib.import_module("nodes")
+    host_nodes = import_module("nodes")
     if not asyncio.run(host_nodes.load_custom_node(folder)):
         raise ValueError(f"ComfyUI could not load the pack in {folder}: see its log above.")
     return LoadedNodes(sys.modules[folder.replace(".", "_x_")], host_nodes.NODE_CLASS_MAPPINGS)

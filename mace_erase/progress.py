@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 SECONDS_BETWEEN_LINES = 10  # if stderr is a file and not a terminal
-_CACHED = re.compile(r"(.+): (\d+) of \d+ concepts are in the cache")
+_CACHED = r"(.+): (\d+) of \d+ concepts are in the cache"
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Line:
 
     def say(self, text: str) -> None:
         """A text of a node, such as 'Draw concepts: ship (2 of 5), about 20 s left'."""
-        if found := _CACHED.fullmatch(text):
+        if found := re.fullmatch(_CACHED, text):
             self.cached[found[1]] = int(found[2])
             self.note(text)
             return

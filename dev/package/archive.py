@@ -60,7 +60,7 @@ def scanned(pack: Path) -> list[dict]:
     findings = json.JSONDecoder().raw_decode(said[said.index("{") :])[0]["findings"]
     serious = [each for each in findings if each["severity"] in SERIOUS]
     if serious:
-        lines = "\n".join(f"{each['title']}: {each['location']}" for each in serious)
+        lines = "\n".join(f"{each['file']}:{each['line']}: {each['title']}" for each in serious)
         raise ValueError(f"nodesafe finds {len(serious)} serious problems:\n{lines}")
     return findings
 
