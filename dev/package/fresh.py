@@ -20,7 +20,8 @@ UNTOUCHED = ("torch", "numpy", "transformers", "safetensors")
 
 def host_python() -> Path:
     """The interpreter of a venv with what this ComfyUI requires and nothing else; made once per version."""
-    wanted = [line.strip() for line in (host_folder() / "requirements.txt").read_text().splitlines()]
+    lines = (host_folder() / "requirements.txt").read_text().splitlines()
+    wanted = [line.partition("#")[0].strip() for line in lines]
     wanted = [each for each in wanted if each and _name(each) not in LEFT_OUT]
     state, python = VENV / "requirements.txt", VENV / "bin" / "python"
     if not state.exists() or state.read_text() != "\n".join(wanted):
