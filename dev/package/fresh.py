@@ -15,6 +15,7 @@ VENV = REPOSITORY / ".cache" / "fresh-venv"
 # The workshop's torch, which is a CPU build, and a torchvision that would replace it.
 TORCH, ALONE = ("torch",), ("torchvision",)
 LEFT_OUT = ("torch", "torchvision", "torchaudio", "comfyui-workflow-templates", "comfyui-embedded-docs")
+UNLISTED = ("requests",)  # which ComfyUI 0.3.75 imports and used to get through transformers
 UNTOUCHED = ("torch", "numpy", "transformers", "safetensors")
 
 
@@ -22,7 +23,7 @@ def host_python() -> Path:
     """The interpreter of a venv with what this ComfyUI requires and nothing else; made once per version."""
     lines = (host_folder() / "requirements.txt").read_text().splitlines()
     wanted = [line.partition("#")[0].strip() for line in lines]
-    wanted = [each for each in wanted if each and _name(each) not in LEFT_OUT]
+    wanted = [each for each in wanted if each and _name(each) not in LEFT_OUT] + list(UNLISTED)
     state, python = VENV / "requirements.txt", VENV / "bin" / "python"
     if not state.exists() or state.read_text() != "\n".join(wanted):
         venv.create(VENV, clear=True, with_pip=True)
