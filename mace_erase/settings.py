@@ -63,36 +63,30 @@ ERASING = (
         (("own", "own values"), ("paper", "paper"), ("published-code", "published code")),
     ),
 )
-SCORING = (
-    Setting("--images", "images", (SCORE,), 4, "images per prompt; the paper uses 200"),
-    Setting("--steps", "steps", (SCORE,), 30, "sampling steps per image"),
-    Setting("--cfg", "cfg", (SCORE,), 7.5, "guidance scale; 4 for the miniature", float),
-    Setting("--seed", "seed", (SCORE,), 0, "seed of each prompt's first image"),
+JUDGED = (
+    Setting("--steps", "steps", SAMPLERS, 30, "sampling steps per image"),
+    Setting("--cfg", "cfg", SAMPLERS, 7.5, "guidance scale; 4 for the miniature", float),
     Setting(
         "--judge",
         "judge",
-        (SCORE,),
+        SAMPLERS,
         "bundled (for the miniature model)",
         "mace/judges/FOLDER or clip/FOLDER",
         str,
     ),
+)
+SCORING = (
+    Setting("--images", "images", (SCORE,), 4, "images per prompt; the paper uses 200"),
+    Setting("--seed", "seed", (SCORE,), 0, "seed of each prompt's first image"),
+    *JUDGED,
 )
 PROBING = (
     Setting("--images", "images", (PROBE,), 8, "images per attack, concept and model"),
     Setting(
         "--learning-steps", "learning_steps", (PROBE,), 100, "steps of the attacks that learn; 0 skips them"
     ),
-    Setting("--steps", "steps", (PROBE,), 30, "sampling steps per image"),
-    Setting("--cfg", "cfg", (PROBE,), 7.5, "guidance scale; 4 for the miniature", float),
     Setting("--seed", "seed", (PROBE,), 0, "seed of the images, the misspellings and the training"),
-    Setting(
-        "--judge",
-        "judge",
-        (PROBE,),
-        "bundled (for the miniature model)",
-        "mace/judges/FOLDER or clip/FOLDER",
-        str,
-    ),
+    *JUDGED,
 )
 EXPORTING = (
     Setting(

@@ -47,10 +47,15 @@ def host_python(host: Path | None = None) -> Path:
     return folder / "bin" / "python"
 
 
-def lacking(requirements: str) -> list[Requirement]:
+def lacking(text: str) -> list[Requirement]:
     """Requirements of a requirements.txt that .venv does not meet."""
-    lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
-    return [wanted for wanted in map(_requirement, filter(None, lines)) if wanted and not _is_met(wanted)]
+    return [wanted for wanted in requirements(text) if not _is_met(wanted)]
+
+
+def requirements(text: str) -> list[Requirement]:
+    """The packages of a requirements.txt, without comments, options and URLs."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [wanted for wanted in map(_requirement, filter(None, lines)) if wanted]
 
 
 def _requirement(line: str) -> Requirement | None:

@@ -66,7 +66,7 @@ def scanned(pack: Path) -> list[dict]:
 
 
 def node_ids(pack: Path) -> set[str]:
-    """The nodes that a scanner finds without running the pack: `node_id=` of each io.Schema."""
+    """The nodes that can be found without running the pack, as registries do: `node_id=` of each schema."""
     return {
         keyword.value.value
         for path in (pack / "nodes").glob("*.py")

@@ -14,7 +14,7 @@ def main() -> None:
         print(validated(clone).strip().splitlines()[-1])
         pack = packed(clone, Path(folder) / "mace-concept-erasure")
         size = sum(path.stat().st_size for path in pack.rglob("*") if path.is_file()) / 2**20
-        print(f"Archive: {size:.1f} MiB unpacked, {len(node_ids(pack))} nodes found by a scanner.")
+        print(f"Archive: {size:.1f} MiB unpacked, {len(node_ids(pack))} nodes in its schemas.")
         levels = collections.Counter(each["severity"] for each in scanned(pack))
         print(f"nodesafe: nothing serious ({', '.join(f'{n} {level}' for level, n in levels.items())}).")
         for name in run_templates(pack, Path(folder) / "base"):

@@ -6,40 +6,37 @@ import venv
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from dev.host.fetch import REPOSITORY, host_folder
 from dev.host.pack_folder import PACK
 from dev.host.server import Host
+from dev.host.venv import ALONE, LEFT_OUT, NEVER_REPLACED, pip_install, requirements
 from dev.workflows.to_api import to_api
 
 VENV = REPOSITORY / ".cache" / "fresh-venv"
-# The workshop's torch, which is a CPU build, and a torchvision that would replace it.
-TORCH, ALONE = ("torch",), ("torchvision",)
-LEFT_OUT = ("torch", "torchvision", "torchaudio", "comfyui-workflow-templates", "comfyui-embedded-docs")
-UNLISTED = ("requests",)  # which ComfyUI 0.3.75 imports and used to get through transformers
+UNLISTED = "requests"  # which ComfyUI 0.3.75 imports and used to get through transformers
 UNTOUCHED = ("torch", "numpy", "transformers", "safetensors")
 
 
 def host_python() -> Path:
-    """The interpreter of a venv with what this ComfyUI requires and nothing else; made once per version."""
-    lines = (host_folder() / "requirements.txt").read_text().splitlines()
-    wanted = [line.partition("#")[0].strip() for line in lines]
-    wanted = [each for each in wanted if each and _name(each) not in LEFT_OUT] + list(UNLISTED)
+    """The interpreter of a venv with what this ComfyUI requires, made once per requirements.txt.
+
+    torch is that of the workshop, a CPU build, and so is torchvision, which would replace it.
+    """
     state, python = VENV / "requirements.txt", VENV / "bin" / "python"
-    if not state.exists() or state.read_text() != "\n".join(wanted):
+    text = (host_folder() / "requirements.txt").read_text()
+    if not state.exists() or state.read_text() != text:
+        given = (*NEVER_REPLACED, *LEFT_OUT, ALONE)
+        rest = [each for each in requirements(text) if canonicalize_name(each.name) not in given]
+        torch, torchvision = (Requirement(f"{name}=={metadata.version(name)}") for name in NEVER_REPLACED)
         venv.create(VENV, clear=True, with_pip=True)
-        install(python, *(f"{name}=={metadata.version(name)}" for name in TORCH))
-        install(python, "--no-deps", *(f"{name}=={metadata.version(name)}" for name in ALONE))
-        install(python, *wanted)
-        state.write_text("\n".join(wanted))
+        pip_install(python, [torch])
+        pip_install(python, [torchvision], "--no-deps")
+        pip_install(python, [*rest, Requirement(UNLISTED)])
+        state.write_text(text)
     return python
-
-
-def install(python: Path, *what: str) -> None:
-    subprocess.run([python, "-m", "pip", "install", "-qq", *what], check=True)
-
-
-def _name(requirement: str) -> str:
-    return requirement.partition("=")[0].partition(">")[0].partition("~")[0].strip().lower()
 
 
 def versions(python: Path) -> dict[str, str]:
@@ -57,8 +54,8 @@ def run_templates(pack: Path, base: Path) -> list[str]:
     """
     python = host_python()
     before = versions(python)
-    for line in (pack / "requirements.txt").read_text().splitlines():
-        install(python, line)
+    for line in requirements((pack / "requirements.txt").read_text()):
+        pip_install(python, [line])
     if versions(python) != before:
         raise ValueError(f"The pack's requirements change {before} to {versions(python)}.")
     host = Host(base, python=python)

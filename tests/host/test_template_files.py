@@ -1,4 +1,5 @@
-"""The files in workflows/ are what dev/workflows/templates describes: run `make templates` after a change."""
+"""The files in workflows/ and subgraphs/ are what dev/workflows describes: run `make templates` after a
+change."""
 
 import json
 import runpy
@@ -7,10 +8,11 @@ from itertools import combinations, pairwise
 
 import pytest
 
+from dev.workflows.blueprint import to_blueprint
 from dev.workflows.to_ui import to_ui
-from dev.workflows.write import DESCRIPTIONS, WORKFLOWS
+from dev.workflows.write import BLUEPRINTS, DESCRIPTIONS, SUBGRAPHS, WORKFLOWS
 
-TEMPLATES = sorted(DESCRIPTIONS.glob("*.py"))
+TEMPLATES, BLOCKS = sorted(DESCRIPTIONS.glob("*.py")), sorted(BLUEPRINTS.glob("*.py"))
 
 
 def seen(workflow: dict) -> dict:
@@ -37,6 +39,22 @@ def test_a_workflow_is_what_its_description_says(object_info, description):
     described = to_ui(runpy.run_path(str(description))["TEMPLATE"], object_info)
     committed = json.loads((WORKFLOWS / f"{description.stem}.json").read_text())
     assert seen(committed) == seen(described), "run `make templates`"
+
+
+@pytest.mark.parametrize("description", BLOCKS, ids=lambda path: path.stem)
+def test_a_block_is_what_its_description_says(object_info, description):
+    block = runpy.run_path(str(description))["BLUEPRINT"]
+    described = to_blueprint(block, object_info)
+    committed = json.loads((SUBGRAPHS / f"{block.name}.json").read_text())
+    assert faces(committed) == faces(described), "run `make templates`"
+
+
+def faces(saved: dict) -> dict:
+    """A block from outside and from inside."""
+    (node,), (inside,) = saved["nodes"], saved["definitions"]["subgraphs"]
+    ends = {side: [(end["name"], end["type"]) for end in inside[side]] for side in ("inputs", "outputs")}
+    slots = [each["name"] for each in node["inputs"]]
+    return ends | {"slots": slots, "nodes": [(each["type"], texts(each)) for each in inside["nodes"]]}
 
 
 TITLE, FIRST_SLOT, SLOT = 30, 14, 20  # heights in the front end

@@ -1,6 +1,7 @@
 """What the browser tests do with the canvas: open a workflow, run it, keep a screenshot."""
 
 from dev.host.fetch import REPOSITORY
+from dev.workflows.picture import BOUNDS, FIT
 
 SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
 OPEN = """async workflow => {
@@ -11,24 +12,9 @@ OPEN = """async workflow => {
         unknown: nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type]).map(n => n.type),
     };
 }"""
-
-SHOW_ALL = """() => {
-    app.canvas.deselectAll?.();  // a selected node hides parts of the texts around it
-    const boxes = app.graph._nodes.map(node => [...node.pos, ...node.size]);
-    const left = Math.min(...boxes.map(each => each[0])), top = Math.min(...boxes.map(each => each[1]));
-    const width = Math.max(...boxes.map(each => each[0] + each[2])) - left;
-    const height = Math.max(...boxes.map(each => each[1] + each[3])) - top;
-    const { ds } = app.canvas, before = { scale: ds.scale, offset: [...ds.offset] };
-    ds.scale = Math.min(1, (innerWidth - 160) / width, (innerHeight - 200) / height);
-    ds.offset = [100 / ds.scale - left, 140 / ds.scale - top];
-    app.canvas.setDirty(true, true);
-    return before;
-}"""
-SHOW_AS_BEFORE = """({ scale, offset }) => {
-    app.canvas.ds.scale = scale;
-    app.canvas.ds.offset = offset;
-    app.canvas.setDirty(true, true);
-}"""
+DESELECT = "app.canvas.deselectAll?.()"  # a selected node hides parts of the texts around it
+PLACE = "[...app.canvas.ds.offset.map(each => -each), app.canvas.ds.scale]"
+MARGIN, MENU = (100, 60), 140  # pixels to the left and right; above, where the menu is
 
 
 def open_workflow(page, workflow: dict) -> dict:
@@ -61,7 +47,11 @@ def screenshot(page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.wait_for_timeout(1000)  # previews arrive and nodes grow
     page.mouse.move(0, 0)  # no tooltip over the picture
-    before = page.evaluate(SHOW_ALL)
+    page.evaluate(DESELECT)
+    before, (left, top, width, height) = page.evaluate(PLACE), page.evaluate(BOUNDS)
+    shown = page.viewport_size
+    scale = min(1, (shown["width"] - sum(MARGIN)) / width, (shown["height"] - MENU - MARGIN[1]) / height)
+    page.evaluate(FIT, [left - MARGIN[0] / scale, top - MENU / scale, scale])
     page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
-    page.evaluate(SHOW_AS_BEFORE, before)
+    page.evaluate(FIT, before)
