@@ -170,6 +170,22 @@ def test_ruff_is_content(asked):
     assert not answer.returncode, answer.stdout
 
 
+def pages() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=REPOSITORY, capture_output=True, text=True)
+    return [REPOSITORY / name for name in listed.stdout.split()]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: path.name)
+def test_a_link_on_a_page_leads_somewhere(page):
+    text = page.read_text()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", there.read_text(), re.M)
+            assert heading in {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles}
+
+
 def test_nothing_tracked_names_a_machine():
     names = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True)
     if names.returncode:
