@@ -9,6 +9,8 @@ from .host.progress import Progress
 from .host.text_encoder import doubt_about
 from .sockets import CATEGORY, Erasure, found_as
 
+GATED, LINEAR = "gated", "linear"
+
 
 class ApplyErasedModel(io.ComfyNode):
     @classmethod
@@ -43,6 +45,14 @@ class ApplyErasedModel(io.ComfyNode):
                     optional=True,
                     tooltip="Checks that the erasure was made for this text encoder.",
                 ),
+                io.Combo.Input(
+                    "mode",
+                    options=[GATED, LINEAR],
+                    default=GATED,
+                    optional=True,
+                    tooltip="gated: only prompts about the concepts change. linear: changes the weights, for "
+                    "Save Checkpoint and merges.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -53,10 +63,15 @@ class ApplyErasedModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, erasure, strength, clip=None) -> io.NodeOutput:
+    def execute(cls, model, erasure, strength, clip=None, mode=GATED) -> io.NodeOutput:
         doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
-        erased = apply_erasure(model, erasure, strength)
+        gated = mode == GATED and erasure.gate is not None
+        erased = apply_erasure(model, erasure, strength, gated)
         base = base_fingerprint(model) if erasure.is_fused and erasure.base else ""
         said = transferred(erasure, base, doubt)
+        if gated:
+            said = f"Gated: prompts about other things do not change. {said}"
+        elif mode == GATED:
+            said = f"This erasure is from before gates, so it is applied as linear. {said}"
         Progress("Apply erasure", 1).step(said)
         return io.NodeOutput(erased, ui=ui.PreviewText(said))

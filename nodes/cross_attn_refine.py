@@ -1,6 +1,6 @@
 """Stage 1: closed-form cross-attention refinement."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..mace_core.encoder.text_encoder import RememberingEncoder
 from ..mace_core.erasure.erasure import closed_form_erasure
@@ -13,6 +13,7 @@ from .host.progress import Progress, check_interrupted, labelled
 from .host.text_encoder import HostTextEncoder
 from .inputs import balance_inputs, clip_input
 from .sockets import CATEGORY, Concepts, Erasure, Prior, found_as
+from .work.gates import GateMaker
 
 
 class CrossAttnRefine(io.ComfyNode):
@@ -63,11 +64,16 @@ class CrossAttnRefine(io.ComfyNode):
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
         sums = {concept.kind: MomentSum(encoder, concepts) for concept in concepts}
+        gates = GateMaker(encoder, prior, progress)
         for concept, label in labelled(concepts):
             progress.say(label)
             sums[concept.kind].add(concept, lambda done, total: check_interrupted())
+            gates.add(concept)
             progress.step(label)
         settings, weights = refine_balance(concepts, preset, preserve_weight, ridge)
         moments = [total.moments().times(weights[kind]) for kind, total in sums.items()]
-        erasure = closed_form_erasure(concepts, moments, prior, settings, base_fingerprint(model))
-        return io.NodeOutput(apply_erasure(model, erasure), erasure)
+        base = base_fingerprint(model)
+        erasure = closed_form_erasure(concepts, moments, prior, settings, base, gates.gate())
+        said = gates.promises()
+        progress.say(said)
+        return io.NodeOutput(apply_erasure(model, erasure), erasure, ui=ui.PreviewText(said))

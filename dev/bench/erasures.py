@@ -9,8 +9,10 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, REFINED, AVERAGED, UNFOCUSED, EXACT, UCE = (
+FULL, LINEAR, CLOSED, REFINED, AVERAGED, UNFOCUSED, EXACT, UCE = (
     "MACE",
+    "MACE, linear",
+    "T* only",
     "refinement only",
     "average of the LoRAs",
     "fusion without CFIS",
@@ -43,7 +45,10 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
         if method == REFINED:
             return material.refined
         result = average(bench, material) if method == AVERAGED else fuse(bench, material)
-    return bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=result)[0]
+        if method == CLOSED:
+            result = replace(result, low_rank=type(result.low_rank)())
+    mode = "gated" if method == FULL else "linear"
+    return bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=result, mode=mode)[0]
 
 
 def training_of(method: str) -> dict | None:

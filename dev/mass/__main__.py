@@ -49,16 +49,16 @@ def write(found: dict, setting: dict) -> None:
     told = {"setting": setting, "files": fingerprints(), **found}
     (RESULTS / "mass.json").write_text(json.dumps(told, indent=1) + "\n")
     (RESULTS / "mass.md").write_text(tables(found, setting))
-    names = {"MACE, objects": "mass", "UCE, objects": "uce", "MACE, people": "persons"}
+    names = {"MACE, gated": "mass", "MACE, linear": "linear", "UCE": "uce"}
     lines(
         RESULTS / "mass.png",
         "concepts erased at once",
-        "H_c relative, %",
+        "never named, % of before",
         [
             Line(
                 name,
                 [int(count) for count in found[key]],
-                [each["h_c_relative"] for each in found[key].values()],
+                [each["never_share"] for each in found[key].values()],
             )
             for name, key in names.items()
         ],

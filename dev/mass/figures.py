@@ -1,82 +1,109 @@
 """Computes the figures of docs/results/mass.md (percent) from the share of images that show each concept."""
 
 from collections.abc import Mapping, Sequence
+from statistics import stdev
 
 from dev.bench.bench import mean
-from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
-from dev.mass.plan import BESIDE_UCE, COUNTS, KINDS, PERSONS, of_kind, of_mixed, splits
+from dev.bench.erasures import FULL, LINEAR, UCE, UNEDITED
+from dev.mass.plan import ABLATION, BESIDE, COUNTS, KINDS, LEFT, PERSONS, of_kind, of_mixed, splits
 from mace_core.evaluation.metrics import h_c
 
-WANTED = {"1": 96, "5": 95, "10": 94, "50": 92, "100": 89}
-WANTED_PERSONS = {"1": 95, "5": 93, "10": 92, "20": 88}
-WANTED_LEAD = {"1": 0, "50": 5, "100": 5}
+# required, in percent: [never named, erased, synonyms, named], shares of the original model's but for erased
+WANTED = {"1": (99, 2, 10, 99), "10": (99, 3, 10, 98), "50": (98, 4, 12, 97), "100": (96, 4, 12, 96)}
+WANTED_NAMESAKES = 95
 WANTED_MIXED = 3
 Shares = Mapping[str, float]
+Split = Mapping[str, Sequence[str]]
 
 
-def scores(shares: Shares, before: Shares, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
-    """Acc_e, Acc_s and H_c in percent.
+def scores(shares: Shares, before: Shares, split: Split) -> dict[str, float]:
+    """Percent, of a split with `erase`, `keep` and, if not empty, `never`.
 
-    "relative" divides Acc_s by the original model's Acc_s on the same preserved concepts, and caps it at 1.
+    acc_e, acc_s, h_c: as in the paper, over `keep`; h_c_relative: with Acc_s divided by the original model's,
+    at most 1. never, never_before: Acc_s of what nobody named; never_share: of the original model's, at most
+    100. An `_error` is one standard error over the concepts.
     """
     acc_e, acc_s, acc_s_before = (
         mean(side[name] for name in names)
-        for side, names in ((shares, erase), (shares, keep), (before, keep))
+        for side, names in ((shares, split["erase"]), (shares, split["keep"]), (before, split["keep"]))
     )
     found = {
         "acc_e": acc_e,
         "acc_s": acc_s,
+        "acc_s_error": error([shares[name] for name in split["keep"]]),
         "acc_s_before": acc_s_before,
         "h_c": h_c(acc_e, acc_s),
         "h_c_relative": h_c(acc_e, min(1.0, acc_s / acc_s_before)),
     }
+    if names := split.get("never"):
+        never, never_before = (mean(side[name] for name in names) for side in (shares, before))
+        found |= {
+            "never": never,
+            "never_before": never_before,
+            "never_share": min(1.0, never / never_before),
+            "never_error": error([shares[name] - before[name] for name in names]),
+        }
     return {name: round(100 * value, 2) for name, value in found.items()}
+
+
+def error(values: Sequence[float]) -> float:
+    """The standard error of the mean over concepts; 0 for a single one."""
+    return stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
 def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
     """The figures of all tables, from the results of the tasks in dev/mass/plan.py."""
-    told, before = splits(), results[f"{UNEDITED}, all"]
+    told = splits()
+    before = results[f"{UNEDITED}, all"] | results[f"{UNEDITED}, {LEFT}"]  # at a hundred, the larger sample
 
-    def of(method: str, name: str, split: Mapping) -> dict[str, float]:
-        return scores(results[f"{method}, {name}"], before, split["erase"], split["keep"])
+    def of(method: str, count: str) -> dict[str, float]:
+        shares, first = results[f"{method}, mass {count}"], results[f"{UNEDITED}, all"]
+        if count == "100":
+            shares, first = shares | results[f"{method}, {LEFT}"], before
+        return scores(shares, first, told["mass"][count])
 
-    mass = {count: of(FULL, f"mass {count}", told["mass"][count]) for count in COUNTS}
+    def with_synonyms(method: str, count: str) -> dict[str, float]:
+        retold = results[f"{method}, synonyms {count}"].values()
+        return of(method, count) | ({"synonyms": round(100 * mean(retold), 2)} if retold else {})
+
     persons = {
-        count: of(FULL, f"persons {count}", split) | _namesakes(results, before, count, split)
+        count: scores(results[f"{FULL}, persons {count}"], results[f"{UNEDITED}, all"], split)
+        | _namesakes(results, count, split)
         for count, split in told["persons"].items()
     }
     return {
-        "mass": mass,
-        "uce": {count: of(UCE, f"mass {count}", told["mass"][count]) for count in BESIDE_UCE},
-        "persons": {count: persons[count] for count in PERSONS},
-        "ablation": {
-            method: of(method, "mass 100", told["mass"]["100"])
-            for method in (REFINED, AVERAGED, UNFOCUSED, FULL, EXACT)
+        **{
+            key: {count: with_synonyms(method, count) for count in counts}
+            for key, method, counts in (
+                ("mass", FULL, COUNTS),
+                ("linear", LINEAR, BESIDE),
+                ("uce", UCE, BESIDE),
+            )
         },
+        "persons": {count: persons[count] for count in PERSONS},
+        "ablation": {method: of(method, "100") for method in (*ABLATION, FULL)},
         "mixed": {kind: _mixed(results, told["mixed"]["all"], kind) for kind in KINDS},
         "seconds": results["seconds"],
         "memory": results["memory"],
     }
 
 
-def _namesakes(results: Mapping, before: Shares, count: str, split: Mapping) -> dict[str, float]:
-    """Percentage of images that show people who share a name with an erased person, before and after."""
-    after, names = results[f"{FULL}, persons {count}"], split["namesakes"]
+def _namesakes(results: Mapping, count: str, split: Mapping) -> dict[str, float]:
+    """Percentage of images that show people whom nobody named and who share a name with an erased person."""
+    names = [name for name in split["namesakes"] if name in split["never"]]
+    sides = ("namesakes", f"{FULL}, persons {count}"), ("namesakes_before", f"{UNEDITED}, all")
     if not names:
         return {}
-    return {
-        side: round(100 * mean(shares[name] for name in names), 2)
-        for side, shares in (("namesakes", after), ("namesakes_before", before))
-    }
+    return {side: round(100 * mean(results[task][name] for name in names), 2) for side, task in sides}
 
 
 def _mixed(results: Mapping, split: Mapping, kind: str) -> dict[str, float]:
     """H_c relative of a kind in the mixed run ("together") and when it is erased alone ("alone")."""
-    names = [of_kind(split[side], kind) for side in ("erase", "keep")]
+    part = {side: of_kind(split[side], kind) for side in ("erase", "keep")}
     before, *after = (results[name] for name in of_mixed(kind))
-    together, alone = (scores(shares, before, *names) for shares in after)
+    together, alone = (scores(shares, before, part) for shares in after)
     return {
-        "erased": len(names[0]),
+        "erased": len(part["erase"]),
         "together": together["h_c_relative"],
         "alone": alone["h_c_relative"],
         "acc_e": together["acc_e"],

@@ -39,6 +39,13 @@ def shares(
         bench.images = images
 
 
+def synonyms(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:
+    """For each erased concept with synonyms: the share of images (0..1) that show it when the prompt has one
+    of them instead. The erasure was not told any."""
+    model = erased(bench, method, erase, keep)
+    return {name: bench.synonyms(model, name) for name in erase if bench.concepts[name]["synonyms"]}
+
+
 def seconds(bench: Bench, concepts: Sequence[str]) -> dict[str, float]:
     """CPU seconds per concept of each way to train, without cached LoRAs."""
     training = bench.host.module("nodes.work.training")

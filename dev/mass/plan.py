@@ -3,17 +3,28 @@
 import json
 from collections.abc import Sequence
 
-from dev.bench.erasures import AVERAGED, EXACT, FULL, REFINED, UCE, UNEDITED, UNFOCUSED
+from dev.bench.erasures import (
+    AVERAGED,
+    CLOSED,
+    EXACT,
+    FULL,
+    LINEAR,
+    REFINED,
+    UCE,
+    UNEDITED,
+    UNFOCUSED,
+)
 from dev.bench.tasks import Task
 from dev.host.fetch import REPOSITORY
 from mini.vocabulary import load_world
 
 SPLITS = REPOSITORY / "mini" / "splits.json"
 COUNTS, PERSONS = ("1", "5", "10", "50", "100"), ("1", "5", "10", "20")
-ABLATION = (REFINED, AVERAGED, UNFOCUSED, EXACT)
-BESIDE_UCE = ("1", "50", "100")
+ABLATION = (REFINED, CLOSED, AVERAGED, UNFOCUSED, LINEAR, EXACT)
+BESIDE = ("1", "10", "50", "100")  # counts at which the linear form and UCE are measured too
 KINDS = ("object", "person", "style")
-MANY = 4  # times as many images of the two styles of the mixed run: with 16 each, one image is 3 points
+MANY = 4  # times as many images of a few concepts: of two styles with 16 each, one image is 3 points
+LEFT = "left of mass 100"
 WORK = "dev.mass.measure"
 
 
@@ -43,16 +54,22 @@ def training_tasks() -> list[Task]:
 def measuring_tasks() -> list[Task]:
     told = splits()
     mixed, largest = told["mixed"]["all"], told["mass"]["100"]
-    tasks = [_shares(UNEDITED, "all", [], list(kinds()))]
-    tasks += [_shares(FULL, f"mass {count}", **told["mass"][count]) for count in COUNTS]
-    tasks += [_shares(UCE, f"mass {count}", **told["mass"][count]) for count in BESIDE_UCE]
-    tasks += [_shares(method, "mass 100", **largest) for method in ABLATION]
+    tasks = [_shares(UNEDITED, "all", [], [], asked=list(kinds())), *_left(UNEDITED, told)]
+    for method, counts in ((FULL, COUNTS), (LINEAR, BESIDE), (UCE, BESIDE)):
+        for count in counts:
+            split = told["mass"][count]
+            tasks.append(_shares(method, f"mass {count}", **split))
+            tasks.append(_synonyms(method, count, split))
+        tasks += _left(method, told)
+    for method in ABLATION:
+        if method != LINEAR:
+            tasks += [_shares(method, "mass 100", **largest), *_left(method, told)]
     for count in PERSONS:
         told["persons"][count].pop("namesakes")
         tasks.append(_shares(FULL, f"persons {count}", **told["persons"][count]))
     styles = of_kind([*mixed["erase"], *mixed["keep"]], "style")
     tasks += [
-        _shares(UNEDITED, "styles", [], [], styles, MANY),
+        _shares(UNEDITED, "styles", [], [], asked=styles, times=MANY),
         _shares(FULL, "mixed", **mixed),
         _shares(FULL, "mixed, styles", **mixed, asked=styles, times=MANY),
     ]
@@ -62,13 +79,14 @@ def measuring_tasks() -> list[Task]:
             f"mixed, {kind}s alone",
             of_kind(mixed["erase"], kind),
             mixed["keep"],
-            of_kind([*mixed["erase"], *mixed["keep"]], kind),
-            MANY if kind == "style" else 1,
+            asked=of_kind([*mixed["erase"], *mixed["keep"]], kind),
+            times=MANY if kind == "style" else 1,
         )
         for kind in KINDS
     ]
     tasks.append(Task("seconds", f"{WORK}:seconds", {"concepts": largest["erase"]}))
-    tasks.append(Task("memory", f"{WORK}:memory", {**largest, "counts": [1, 10, 100]}))
+    told = {"erase": largest["erase"], "keep": largest["keep"], "counts": [1, 10, 100]}
+    tasks.append(Task("memory", f"{WORK}:memory", told))
     return tasks
 
 
@@ -88,8 +106,21 @@ def _shares(
     split: str,
     erase: Sequence[str],
     keep: Sequence[str],
+    never: Sequence[str] = (),
     asked: Sequence[str] | None = None,
     times: int = 1,
 ) -> Task:
-    told = {"erase": erase, "keep": keep, "asked": asked or [*erase, *keep], "times": times}
+    told = {"erase": erase, "keep": keep, "asked": asked or [*erase, *keep, *never], "times": times}
     return Task(f"{method}, {split}", f"{WORK}:shares", {"method": method, **told})
+
+
+def _synonyms(method: str, count: str, split: dict) -> Task:
+    told = {"method": method, "erase": split["erase"], "keep": split["keep"]}
+    return Task(f"{method}, synonyms {count}", f"{WORK}:synonyms", told)
+
+
+def _left(method: str, told: dict) -> list[Task]:
+    """At a hundred few are left: more images of them, for the same standard error."""
+    split = told["mass"]["100"]
+    erase, left = [] if method == UNEDITED else split["erase"], [*split["keep"], *split["never"]]
+    return [_shares(method, LEFT, erase, split["keep"], asked=left, times=MANY)]

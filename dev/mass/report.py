@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from dev.bench.erasures import AVERAGED, FULL, REFINED, UNFOCUSED
-from dev.mass.figures import WANTED, WANTED_LEAD, WANTED_MIXED, WANTED_PERSONS
+from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED, UNFOCUSED
+from dev.mass.figures import WANTED, WANTED_MIXED, WANTED_NAMESAKES
 from dev.mass.plan import MANY, splits
 
 HEAD = """# Mass erasure on the miniature
@@ -11,23 +11,25 @@ HEAD = """# Mass erasure on the miniature
 `make mass` writes this page from `mass.json`. It erases concepts of the frozen split in `mini/splits.json`
 from the bundled miniature Stable Diffusion with the nodes' default settings, and generates {images} images
 per concept ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled judge's top-1 in percent. The
-prior names the preserved concepts, for UCE as for MACE.
+prior names half of the concepts that stay, for UCE as for MACE; nobody names the other half.
 
-- **Acc_e** (lower is better): images of erased concepts that still show their concept.
-- **Acc_s** (higher is better): images of preserved concepts that show their concept. Before: with the
-  original model.
+- **Never named** (higher is better): images of concepts that are neither erased nor in the prior, as a share
+  of the original model's, with one standard error over the concepts.
+- **Acc_e** (lower is better): images of erased concepts that still show their concept. **Synonyms**: the
+  same when the prompt has a synonym, never shown to the erasure.
+- **Acc_s** (higher is better): images of concepts in the prior that show their concept.
 - **H_c**: harmonic mean of 1 - Acc_e and Acc_s. **Relative**: with Acc_s divided by the Acc_s of the
-  original model on the same preserved concepts.
+  original model on the same concepts.
 """
 PAPER_REFINED = 46.7  # H_c of refinement only, table 4 at 100 celebrities
-ORDER = (REFINED, AVERAGED, UNFOCUSED, FULL)  # by H_c in the paper's table 4, lowest first
+ORDER = (REFINED, AVERAGED, UNFOCUSED, LINEAR)  # by H_c in the paper's table 4, lowest first
 
 
 def tables(found: Mapping, setting: Mapping) -> str:
     parts = (
         HEAD.format(**setting),
         _mass(found),
-        "![H_c relative by the number of erased concepts](mass.png)\n",
+        "![What nobody named, as a share of before, by the number of erased concepts](mass.png)\n",
         _persons(found),
         _ablation(found, setting["images"]),
         _mixed(found, setting["images"]),
@@ -41,31 +43,53 @@ def met(value: float, least: float) -> str:
     return "yes" if value >= least else "**no**"
 
 
+METHODS = {"mass": "MACE, gated (default)", "linear": "MACE, linear (for export)", "uce": "UCE"}
+
+
 def _mass(found: Mapping) -> str:
     rows = [
         "## Objects, 1 to 100 at once",
         "",
-        "| erased | Acc_e | Acc_s | Acc_s before | H_c | H_c relative | required | met "
-        "| UCE: Acc_e | UCE: Acc_s | UCE: H_c relative | required lead in H_c over UCE | met |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| erased | method | never named | Acc_e | synonyms | Acc_s | Acc_s before | H_c | H_c relative |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for count, each in found["mass"].items():
-        uce = found["uce"].get(count)
-        lead = WANTED_LEAD.get(count)
-        beside = ["", "", ""] if uce is None else [uce["acc_e"], uce["acc_s"], uce["h_c_relative"]]
-        judged = ["", ""] if lead is None else [lead, met(each["h_c"] - uce["h_c"], lead)]
+    for count in found["mass"]:
+        for key, method in METHODS.items():
+            if each := found[key].get(count):
+                rows.append(
+                    row(
+                        count,
+                        method,
+                        f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
+                        each["acc_e"],
+                        each.get("synonyms", ""),
+                        f"{each['acc_s']:.1f} \u00b1 {each['acc_s_error']:.1f}",
+                        each["acc_s_before"],
+                        each["h_c"],
+                        each["h_c_relative"],
+                    )
+                )
+    return "\n".join([*rows, "", _required(found)])
+
+
+def _required(found: Mapping) -> str:
+    """The gated erasure beside what the project requires."""
+    rows = [
+        "Required of the default, and met:",
+        "",
+        "| erased | never named, at least | Acc_e, at most | synonyms, at most | H_c relative, at least |",
+        "|---|---|---|---|---|",
+    ]
+    for count, (never, acc_e, synonyms, named) in WANTED.items():
+        each = found["mass"][count]
+        retold = f"{synonyms}: {met(-each['synonyms'], -synonyms)}" if "synonyms" in each else ""
         rows.append(
             row(
                 count,
-                each["acc_e"],
-                each["acc_s"],
-                each["acc_s_before"],
-                each["h_c"],
-                each["h_c_relative"],
-                WANTED[count],
-                met(each["h_c_relative"], WANTED[count]),
-                *beside,
-                *judged,
+                f"{never}: {met(each['never_share'], never)}",
+                f"{acc_e}: {met(-each['acc_e'], -acc_e)}",
+                retold,
+                f"{named}: {met(each['h_c_relative'], named)}",
             )
         )
     return "\n".join([*rows, ""])
@@ -74,23 +98,23 @@ def _mass(found: Mapping) -> str:
 def _persons(found: Mapping) -> str:
     rows = [
         "## People who share names\n\n"
-        "The last two columns are about preserved people who share a first or last name with an erased\n"
-        "person: images of them that show them, before and after.",
+        "Namesakes are people whom nobody names and who share a first or last name with an erased person:\n"
+        f"images of them that show them, as a share of the original model's ({WANTED_NAMESAKES} required).",
         "",
-        "| erased | Acc_e | Acc_s | H_c relative | required | met | namesakes before | namesakes after |",
-        "|---|---|---|---|---|---|---|---|",
+        "| erased | never named | namesakes | met | Acc_e | Acc_s | H_c relative |",
+        "|---|---|---|---|---|---|---|",
     ]
     for count, each in found["persons"].items():
+        share = 100 * each["namesakes"] / each["namesakes_before"] if "namesakes" in each else None
         rows.append(
             row(
                 count,
+                f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
+                "" if share is None else min(100.0, share),
+                "" if share is None else met(share, WANTED_NAMESAKES),
                 each["acc_e"],
                 each["acc_s"],
                 each["h_c_relative"],
-                WANTED_PERSONS[count],
-                met(each["h_c_relative"], WANTED_PERSONS[count]),
-                each.get("namesakes_before", ""),
-                each.get("namesakes", ""),
             )
         )
     return "\n".join([*rows, ""])
@@ -100,11 +124,18 @@ def _ablation(found: Mapping, images: int) -> str:
     rows = [
         "## Ablation with 100 concepts",
         "",
-        "| method | Acc_e | Acc_s | H_c | H_c relative |",
-        "|---|---|---|---|---|",
+        "| method | never named | Acc_e | Acc_s | H_c | H_c relative |",
+        "|---|---|---|---|---|---|",
     ]
     rows += [
-        row(name, each["acc_e"], each["acc_s"], each["h_c"], each["h_c_relative"])
+        row(
+            f"{name}, gated" if name == FULL else name,
+            f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
+            each["acc_e"],
+            f"{each['acc_s']:.1f} \u00b1 {each['acc_s_error']:.1f}",
+            each["h_c"],
+            each["h_c_relative"],
+        )
         for name, each in found["ablation"].items()
     ]
     values = [found["ablation"][name]["h_c"] for name in ORDER]
@@ -116,14 +147,13 @@ def _ablation(found: Mapping, images: int) -> str:
 
 def _why(found: Mapping, images: int) -> str:
     """In what the rows of the ablation can differ, and how large a difference must be to count."""
-    alone, whole = found["ablation"][REFINED], found["ablation"][FULL]
-    pictures = images * len(splits()["mass"]["100"]["keep"])
-    error = (whole["acc_s"] * (100 - whole["acc_s"]) / pictures) ** 0.5
+    alone = found["ablation"][REFINED]
     return (
-        f"In the paper, stage 1 alone has an H_c of {PAPER_REFINED}. Here it has {alone['h_c']:.1f},\n"
-        f"with an Acc_e of {alone['acc_e']:.1f} %: the later stages can improve little but Acc_s. It is\n"
-        f"measured on {pictures} images, and its standard error is at least {error:.1f} points:\n"
-        "rows less than two standard errors apart cannot be distinguished."
+        "All rows but the last are linear, as in the paper. There, stage 1 alone has an H_c of\n"
+        f"{PAPER_REFINED}. Here it has {alone['h_c']:.1f}, with an Acc_e of {alone['acc_e']:.1f} %: the\n"
+        f"later stages can improve little but Acc_s, measured on {MANY * images} images of each of "
+        f"{len(splits()['mass']['100']['keep'])} concepts. Rows less than two\n"
+        "standard errors apart cannot be distinguished."
     )
 
 

@@ -3,7 +3,7 @@
 The selection uses the hash of seed, task and name: it is the same on every machine, and a longer list
 contains the shorter ones. Defaults can be tuned on `tuning` only: no other task erases its concepts (except
 for all twenty persons at once), and the objects that it preserves are among the fifty that the mass task
-erases, never a class of `objects`.
+erases, never a class of `objects`. `keep` is what the prior names, `never` what is neither erased nor named.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MASS = (1, 5, 10, 50, 100)
 PERSONS = (1, 5, 10, 20)
 TUNED = {"object": 8, "person": 3}
 MIXED = {"object": 30, "person": 10}
+NEVER = 30  # objects that nobody names, beside the ten classes
 RENDERINGS = ("black and white", "sepia")
 
 Split = dict[str, list[str]]
@@ -58,12 +59,15 @@ def draw(world: World) -> dict[str, dict[str, Split]]:
     mixed += [drawn("mixed", artwork[1:])[0], drawn("mixed", RENDERINGS)[0]]
     watched = [name for name in mass[10:50] if name not in classes][:20]
     return {
-        "tuning": {"all": _split(tuned, [*watched, *namesakes(world, tuned), *styles])},
-        "objects": {name: _split([name], classes) for name in classes},
-        "mass": {str(count): _split(mass[:count], objects) for count in MASS},
+        "tuning": {"all": _halved(tuned, [*watched, *namesakes(world, tuned), *styles])},
+        "objects": {
+            name: _split([name], classes) | {"never": drawn("never", objects[CLASSES:])[:NEVER]}
+            for name in classes
+        },
+        "mass": {str(count): _halved(mass[:count], objects) for count in MASS},
         "persons": {
             str(count): {
-                **_split(crowd[:count], [*persons, *bystanders]),
+                **_halved(crowd[:count], [*persons, *bystanders]),
                 "namesakes": namesakes(world, crowd[:count]),
             }
             for count in PERSONS
@@ -71,6 +75,12 @@ def draw(world: World) -> dict[str, dict[str, Split]]:
         "styles": {name: _split([name], [*styles, *classes]) for name in free["style"]},
         "mixed": {"all": _split(mixed, [*objects, *persons, *styles])},
     }
+
+
+def _halved(erased: list[str], others: list[str]) -> Split:
+    """As _split, but only half of the others is named in the prior; `never` is what nobody names."""
+    left = drawn("never", _split(erased, others)["keep"])
+    return {"erase": erased, "keep": left[::2], "never": left[1::2]}
 
 
 def _split(erased: list[str], keepable: list[str]) -> Split:

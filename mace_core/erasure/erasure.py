@@ -20,6 +20,7 @@ from ..training.factors import LowRank
 from ..training.lora import ConceptLoRA, Provenance, untrained_lora, without_prompts_of_others
 from ..version import VERSION
 from .fuse import FuseSettings, fuse
+from .gate import Gate
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Erasure:
     T: ``[d, d]`` float32; low_rank: U ``[o, q]`` and D ``[q, d]`` of each layer, float32, empty after stage
     1.
     concepts: what is erased; text_encoder: its fingerprint, which must match wherever the erasure is applied;
-    base: fingerprint of the model that the LoRAs were trained on; version: of the pack.
+    base: fingerprint of the model that the LoRAs were trained on; version: of the pack; gate: where in a
+    prompt to act (gate.py), None in files from before there was one.
     Raises ValueError if the shapes do not fit together or a number is not finite.
     """
 
@@ -54,6 +56,7 @@ class Erasure:
     text_encoder: str = ""
     base: str = ""
     version: str = VERSION
+    gate: Gate | None = None
 
     def __post_init__(self) -> None:
         d = self.T.shape[-1]
@@ -62,6 +65,8 @@ class Erasure:
         )
         if not fits:
             raise ValueError("The tensors of the erasure do not fit together: make the erasure again.")
+        if self.gate is not None and self.gate.width != d:
+            raise ValueError("The gate does not fit the erasure: make the erasure again.")
         if not all(tensor.isfinite().all() for tensor in (self.T, *self.low_rank.tensors)):
             raise ValueError("The erasure contains NaN or infinity: make it again with a larger ridge.")
 
@@ -77,6 +82,7 @@ def closed_form_erasure(
     prior: Prior | None,
     settings: RefineSettings,
     base: str = "",
+    gate: Gate | None = None,
 ) -> Erasure:
     """Stage 1 as an erasure; ``moments`` are those of ``concepts``, or their sum.
 
@@ -84,7 +90,8 @@ def closed_form_erasure(
     """
     T1 = refine(moments, prior, settings)
     fingerprint = moments[0].fingerprint if moments else prior.fingerprint
-    return Erasure(T1.float(), LowRank(), tuple(concepts), ErasureSettings(settings), fingerprint, base)
+    used = ErasureSettings(settings)
+    return Erasure(T1.float(), LowRank(), tuple(concepts), used, fingerprint, base, gate=gate)
 
 
 def fused_erasure(

@@ -19,8 +19,11 @@ from ..files.records import Record
 from ..files.tensor_file import tensor_bytes
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
+from .gate import Gate
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+WITHOUT_GATE = 1  # the version of a file without a gate, which earlier packs can read
+GATE = "gate."
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 _DESCRIPTION, _CHECKSUM = "mace_erasure", "mace_erasure_sha256"  # the two metadata entries
 
@@ -45,8 +48,10 @@ def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32")
     Raises ValueError if float16 cannot hold a factor.
     """
     tensors = {"T": erasure.T, **_stored_factors(erasure.low_rank, PRECISIONS[precision])}
+    if erasure.gate is not None:
+        tensors |= {f"{GATE}{name}": tensor for name, tensor in erasure.gate.state().items()}
     description = Description(
-        FORMAT_VERSION,
+        WITHOUT_GATE if erasure.gate is None else FORMAT_VERSION,
         erasure.version,
         erasure.concepts,
         erasure.settings,
@@ -86,7 +91,16 @@ def load_erasure(path: str | Path) -> Erasure:
         description.text_encoder,
         description.base,
         description.pack_version,
+        _gate(tensors, path.name),
     )
+
+
+def _gate(tensors: Mapping[str, Tensor], name: str) -> Gate | None:
+    found = {key.removeprefix(GATE): tensor for key, tensor in tensors.items() if key.startswith(GATE)}
+    try:
+        return Gate(**found) if found else None
+    except TypeError:
+        raise ValueError(f"'{name}' has an incomplete gate: make the erasure again.") from None
 
 
 def _stored_factors(low_rank: LowRank, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -5,30 +5,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..encoder.text_encoder import BATCH, TextEncoder, check_finite, names_embedding, shortened, unusable
+from ..encoder.alignment import end_token
+from ..encoder.text_encoder import (
+    BATCH,
+    EncodedPrompts,
+    TextEncoder,
+    check_finite,
+    names_embedding,
+    shortened,
+    unusable,
+)
 from .moments import block_moment, check_same_encoder, whole
 
 # The paper's prior is a sum over the captions of COCO. A prior from any other number of captions is scaled to
 # that number, so that the paper's preserve weights (l1, l2) have the same meaning for all captions.
 PAPER_CAPTIONS = 616_767
+EXAMPLES = 256  # captions whose last tokens are kept, spread evenly over all
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
     """What to preserve: P = sum e_p e_p^T ``[d, d]`` float64, scaled to ``PAPER_CAPTIONS`` and weighted.
 
-    captions: how many there were; fingerprint: of the text encoder.
+    captions: how many there were; fingerprint: of the text encoder; texts: m of the captions, and ends
+    ``[m, 2, d]`` float32: their end-of-text token and the mean of their padding, which a gate leaves alone.
     Raises ValueError if P is not square or contains NaN or infinity.
     """
 
     P: Tensor
     captions: int
     fingerprint: str
+    texts: tuple[str, ...] = ()
+    ends: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
@@ -68,16 +81,19 @@ def prior_from_captions(
     if not weight > 0:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     texts, given = list(counts), counts.total()
+    examples, kept = set(texts[:: max(1, -(-len(texts) // EXAMPLES))]), {}
     P: Tensor | None = None
     for start in range(0, len(texts), BATCH):
-        batch, e = _usable(encoder, texts[start : start + BATCH], counts, skip)  # [B, L, d]
-        if e is not None:
+        batch, encoded = _usable(encoder, texts[start : start + BATCH], counts, skip)
+        if encoded is not None:
+            e = encoded.embeddings  # [B, L, d]
             check_finite(e, f"the caption '{batch[0]}' and those after it")
             if P is None:
                 P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
             root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
             rows = (e.double() * root[:, None, None]).flatten(0, 1)
             P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
+            kept |= {text: _ends(*row) for text, *row in zip(batch, encoded.tokens, e) if text in examples}
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
     if P is None:
@@ -86,17 +102,25 @@ def prior_from_captions(
             "shorten them, and write them in plain words."
         )
     P, total = whole(P.cpu()), counts.total()
-    return Prior(P * (weight * PAPER_CAPTIONS / total), total, encoder.fingerprint)
+    P = P * (weight * PAPER_CAPTIONS / total)
+    return Prior(P, total, encoder.fingerprint, tuple(kept), torch.stack([*kept.values()]) if kept else None)
+
+
+def _ends(tokens: Tensor, e: Tensor) -> Tensor:
+    """The end-of-text token of a prompt and the mean of its padding, ``[2, d]``; without padding, the end
+    twice."""
+    end = end_token(tokens, slice(0, 1))
+    return torch.stack([e[end], e[end + 1 :].mean(0) if end + 1 < len(e) else e[end]]).float()
 
 
 def _usable(
     encoder: TextEncoder, batch: list[str], counts: Counter[str], skip: Callable[[str, str, int], None] | None
-) -> tuple[list[str], Tensor | None]:
-    """The captions of a batch that can be used, and their embeddings. The others go to ``skip``, and leave
+) -> tuple[list[str], EncodedPrompts | None]:
+    """The captions of a batch that can be used, and their encoding. The others go to ``skip``, and leave
     ``counts``. Lengths are looked up only if the text encoder refuses the batch, which costs nothing else."""
     try:
         if not any(map(names_embedding, batch)):
-            return batch, encoder.encode(batch).embeddings
+            return batch, encoder.encode(batch)
     except ValueError:
         if not any(unusable(encoder, caption) for caption in batch):
             raise
@@ -109,17 +133,24 @@ def _usable(
             raise ValueError(f"The caption '{shortened(caption)}' {why}: shorten it, or leave it out.")
         else:
             skip(caption, why, counts.pop(caption))
-    return usable, encoder.encode(usable).embeddings if usable else None
+    return usable, encoder.encode(usable) if usable else None
 
 
 def weighted(prior: Prior, weight: float) -> Prior:
     """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
     if not 0 < weight < float("inf"):
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    return Prior(prior.P * weight, prior.captions, prior.fingerprint)
+    return replace(prior, P=prior.P * weight)
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:
     """The sum of two priors. Raises ValueError if their text encoders differ."""
     check_same_encoder("the two priors", [a.fingerprint, b.fingerprint], [a.P.shape[0], b.P.shape[0]])
-    return Prior(a.P + b.P, a.captions + b.captions, a.fingerprint)
+    ends = [prior.ends for prior in (a, b) if prior.ends is not None]
+    return Prior(
+        a.P + b.P,
+        a.captions + b.captions,
+        a.fingerprint,
+        a.texts + b.texts,
+        torch.cat(ends) if ends else None,
+    )

@@ -14,7 +14,8 @@ import comfy.sd
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from ...mace_core.files.hashes import header, raw
+from ...mace_core.files.hashes import header, raw, values_hash
+from .gated import gated_erasures
 from .patch import PREFIX, cross_attention_layers
 from .weights import is_weight, plain_weight, stored, weight_in_force
 
@@ -40,8 +41,12 @@ def base_fingerprint(model) -> str:
 
 
 def fingerprint_in_force(model) -> str:
-    """The fingerprint of the text projections as they are used, with LoRAs and erasures."""
-    return _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
+    """The fingerprint of the text projections as they are used, with LoRAs and erasures, gated ones too."""
+    weights = _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
+    for erasure, strength in gated_erasures(model):
+        tensors = {"T": erasure.T, **erasure.gate.state(), **erasure.low_rank.state()}
+        weights = values_hash(weights=weights, strength=strength, **tensors)[: len(weights)]
+    return weights
 
 
 def vae_fingerprint(vae) -> str | None:

@@ -1,4 +1,4 @@
-"""Applies an Erasure as patches on a clone of a MODEL.
+"""Applies an Erasure as patches on a clone of a MODEL: on its weights, or gated (gated.py).
 
 Bypassing the node undoes it. LoRAs before the node stay in effect.
 """
@@ -14,6 +14,7 @@ from comfy.weight_adapter import WeightAdapterBase
 
 from ...mace_core.concepts.concepts import canonical
 from ...mace_core.erasure.erasure import Erasure, check_fits, edited
+from .gated import add_gated, gated_erasures
 
 PREFIX = "diffusion_model."
 # U-Nets only: some video transformers also have an attn2, but use text encoders that MACE does not support
@@ -91,8 +92,10 @@ def cross_attention_layers(model) -> dict[str, tuple[int, int]]:
     return layers
 
 
-def apply_erasure(model, erasure: Erasure, strength: float = 1.0) -> Any:
+def apply_erasure(model, erasure: Erasure, strength: float = 1.0, gated: bool = False) -> Any:
     """A clone of `model` with the erasure applied. With strength 0, the clone is bit-identical to `model`.
+
+    gated: only where the erasure's gate opens; otherwise the erasure changes the weights, for every prompt.
 
     Raises ValueError if the erasure does not fit the MODEL or one of its concepts is already erased.
     """
@@ -103,6 +106,9 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0) -> Any:
     )
     clone = model.clone()
     if strength == 0.0:
+        return clone
+    if gated:
+        add_gated(clone, erasure, layers, strength)
         return clone
     patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in layers}
     refused = set(patches) - set(clone.add_patches(patches, strength))
@@ -121,7 +127,7 @@ def erased_targets(model, beneath: bool = True) -> set[str]:
     beneath: also look at MODELs merged into it, which the host holds as patches inside a patch.
     """
     patches = [patch for key in model.patches for patch in model.patches[key]]
-    found = {}  # all layers share one erasure
+    found = {id(erasure): erasure for erasure, _ in gated_erasures(model)}  # all layers share one erasure
     while patches:
         patch = patches.pop()[1]
         if isinstance(patch, ErasurePatch):

@@ -15,7 +15,7 @@ from ..host.fingerprints import is_told
 from ..host.progress import Progress
 from ..host.stores import store_of
 
-PRIOR = 1  # raise it when the same captions give another prior
+PRIOR = 2  # raise it when the same captions give another prior
 NAMED = 3  # captions that were left out and that a warning names
 
 
@@ -102,13 +102,17 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
     if kept := find(store, "prior", key, progress.warn):
         left_out.add(*kept[1].get("left_out", (0, [])))
-        return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
+        tensors, told = kept
+        texts = tuple(told["texts"])
+        return Prior(tensors["P"], told["captions"], encoder.fingerprint, texts, tensors.get("ends"))
     own = LeftOut(left_out.sources, left_out.strict)
     prior = _measured(encoder, captions, progress, own)
     told = [own.count, own.first, own.more]
     left_out.add(*told)
     if prior is not None:
-        keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions, "left_out": told})
+        tensors = {"P": prior.P} | ({} if prior.ends is None else {"ends": prior.ends})
+        facts = {"captions": prior.captions, "texts": list(prior.texts), "left_out": told}
+        keep(store, "prior", key, tensors, facts)
     return prior
 
 

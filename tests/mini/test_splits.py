@@ -24,7 +24,7 @@ def test_the_committed_file_is_what_the_seed_draws():
 @pytest.mark.parametrize("task, run", RUNS)
 def test_every_name_exists_and_nothing_erased_is_kept(task, run):
     split = TASKS[task][run]
-    names = [*split["erase"], *split["keep"]]
+    names = [*split["erase"], *split["keep"], *split.get("never", [])]
     assert set(names) <= set(KIND)
     assert len(set(names)) == len(names)
     assert split["erase"] and split["keep"]
@@ -34,7 +34,8 @@ def test_the_papers_ten_classes_go_one_at_a_time_and_the_other_nine_stay():
     classes = [thing.name for thing in WORLD.objects[:10]]
     assert list(TASKS["objects"]) == classes
     for name, split in TASKS["objects"].items():
-        assert split == {"erase": [name], "keep": [other for other in classes if other != name]}
+        assert (split["erase"], split["keep"]) == ([name], [other for other in classes if other != name])
+        assert len(split["never"]) == 30
 
 
 @pytest.mark.parametrize("task, counts, kind", [("mass", MASS, "object"), ("persons", PERSONS, "person")])
@@ -48,12 +49,19 @@ def test_longer_lists_contain_the_shorter_ones(task, counts, kind):
 
 def test_every_object_is_erased_or_kept_in_the_mass_task():
     for split in TASKS["mass"].values():
-        assert {*split["erase"], *split["keep"]} == {thing.name for thing in WORLD.objects}
+        assert {*split["erase"], *split["keep"], *split["never"]} == {thing.name for thing in WORLD.objects}
+
+
+def test_half_of_what_stays_is_named_and_half_is_not():
+    for task in ("tuning", "mass", "persons"):
+        for split in TASKS[task].values():
+            assert len(split["keep"]) - len(split["never"]) in (0, 1)
+    assert all(len(TASKS["mass"][count]["never"]) >= 30 for count in ("1", "5", "10", "50"))
 
 
 def test_namesakes_of_erased_persons_are_kept():
     for split in TASKS["persons"].values():
-        assert set(split["namesakes"]) <= set(split["keep"])
+        assert set(split["namesakes"]) <= {*split["keep"], *split["never"]}
         assert split["namesakes"] == namesakes(WORLD, split["erase"])
     assert set(namesakes(WORLD, ["Mira Vance"])) == {"Mira Marlow", "Hugo Vance"}
 
@@ -70,6 +78,7 @@ def test_defaults_are_tuned_on_concepts_no_task_erases():
     for task, run in RUNS:
         if task != "tuning" and (task, run) != ("persons", "20"):  # this run erases every person
             assert not tuned & set(TASKS[task][run]["erase"])
-    watched = set(TASKS["tuning"]["all"]["keep"]) & {thing.name for thing in WORLD.objects}
+    tuning = TASKS["tuning"]["all"]
+    watched = {*tuning["keep"], *tuning["never"]} & {thing.name for thing in WORLD.objects}
     assert watched <= set(TASKS["mass"]["50"]["erase"])
     assert not watched & set(TASKS["objects"])

@@ -1,0 +1,157 @@
+"""Makes a gate: prototypes of a concept's tokens, and how close a token must come to them.
+
+The whitening and a set of other names come from a few everyday names (a Reference), which depend only on the
+text encoder. Each concept is calibrated alone: against its own prompts, those names, and the captions of the
+prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..concepts.concepts import Concept, contains
+from ..concepts.kinds import KINDS
+from ..concepts.prompts import PromptPair, prompt_pairs
+from ..encoder.alignment import end_token, locate
+from ..encoder.text_encoder import EncodedPrompts, TextEncoder, encode_once
+from ..refinement.prior import Prior
+from .gate import END, PADDING, WORD, Gate, gate_values
+
+EVERY = 4  # one template in so many makes prototypes; the others show how many prompts are missed
+REFERENCE = {"object": 16, "person": 4}  # everyday names per kind
+SHRINKAGE = 0.1  # of the covariance, relative to its mean eigenvalue
+# Ramps (SURE, LIKELY, ENDED, PADDED) as shares of the way from the closest other name (0) to a concept's own
+# prompts (1). Chosen on the tuning split of the miniature (mini/splits.json); frozen splits only measure
+# them.
+RAMPS = ((0.5, 0.65), (0.0, 0.2), (0.35, 0.5), (0.35, 0.5))
+CLOSE = 0.1  # least distance between the two, so that a ramp has a slope
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Tokens of everyday names. centres ``[3, d]``, whitening ``[d, d]``: as in Gate; rows ``[n, 3, d]``:
+    WORD, END and PADDING of each prompt, all float32; texts: the n prompts; fingerprint: of the text
+    encoder."""
+
+    centres: Tensor
+    whitening: Tensor
+    rows: Tensor
+    texts: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a gate promises for one concept. caught: the share (0..1) of its other prompts that it opens for;
+    nearest: how close the closest text to preserve comes to the concept, from 0 to 1, where both are the
+    same."""
+
+    target: str
+    caught: float
+    nearest: float
+
+
+def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | None = None) -> Reference:
+    """The reference of a text encoder: centres ``[3, d]``, whitening ``[d, d]``, rows ``[n, 3, d]``.
+
+    ``progress(done, total)`` counts prompts. Raises ValueError for NaN embeddings.
+    """
+    texts: list[str] = []
+    groups = []
+    for kind, count in REFERENCE.items():
+        names = list(KINDS[kind].everyday)
+        for name in names[:: max(1, len(names) // count)][:count]:
+            pairs = prompt_pairs(Concept(name, "something", kind))[::EVERY]
+            groups.append(token_rows(encoder, pairs, progress))  # [templates, 3, d]
+            texts += [pair.target for pair in pairs]
+    spread = torch.cat([rows - rows.mean(0) for rows in groups]).flatten(0, 1).double()
+    covariance = spread.T @ spread / len(spread)
+    d = len(covariance)
+    covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(d, dtype=torch.float64)
+    whitening = torch.linalg.cholesky(torch.linalg.inv(covariance))
+    rows = torch.cat(groups)
+    return Reference(rows.mean(0), whitening.float(), rows, tuple(texts), encoder.fingerprint)
+
+
+def token_rows(
+    encoder: TextEncoder, pairs: Sequence[PromptPair], progress: Callable[[int, int], None] | None = None
+) -> Tensor:
+    """WORD, END and PADDING of each target prompt, ``[n, 3, d]`` float32; a prompt without padding repeats
+    END.
+
+    Raises ValueError if a phrase is not found in its prompt.
+    """
+    encoded = encode_once(encoder, [pair.target for pair in pairs], progress)
+    return torch.stack([_tokens_of(encoder, pair, encoded[pair.target]) for pair in pairs])
+
+
+def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) -> Tensor:
+    tokens, e = encoded.tokens[0], encoded.embeddings[0]
+    phrase = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
+    end = end_token(tokens, phrase)
+    padding = e[end + 1 :].mean(0) if end + 1 < len(e) else e[end]
+    return torch.stack([e[phrase.stop - 1], e[end], padding]).float()
+
+
+def calibrated_gate(
+    encoder: TextEncoder, concept: Concept, prior: Prior | None, reference: Reference
+) -> tuple[Gate, Calibrated]:
+    """The gate of one concept, prototypes ``[3, phrases, d]``, and what it promises.
+
+    Raises ValueError as ``token_rows`` does.
+    """
+    pairs = prompt_pairs(concept)
+    templates = len(pairs) // len(concept.phrases)
+    rows = token_rows(encoder, pairs).unflatten(0, (-1, templates))  # [phrases, templates, 3, d]
+    shown = rows[:, ::EVERY]
+    white = (shown - reference.centres) @ reference.whitening
+    prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
+    cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
+    own = cosine.median(-1).values  # [3, phrases]
+    surrogate = token_rows(encoder, [_of_surrogate(pair) for pair in pairs[:templates:EVERY]])
+    others = _cosines_of_others(reference, prototypes, surrogate, _preserved(concept, prior, reference))
+    closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
+    span = (own - closest).clamp(min=CLOSE)
+    kinds = [WORD, WORD, END, PADDING]  # of the ramps
+    ramps = closest[kinds][:, None] + torch.tensor(RAMPS)[..., None] * span[kinds][:, None]
+    gate = Gate(reference.centres, reference.whitening, prototypes, ramps)
+    unseen = rows[:, [n for n in range(templates) if n % EVERY]]
+    caught = (gate_values(gate, unseen)[..., : END + 1] > 0.5).all(-1).float().mean()
+    return gate, Calibrated(concept.target, float(caught), float((closest / own)[END].max()))
+
+
+def _of_surrogate(pair: PromptPair) -> PromptPair:
+    return replace(pair, target=pair.surrogate, phrase=pair.surrogate_phrase)
+
+
+def _preserved(concept: Concept, prior: Prior | None, reference: Reference) -> tuple[Tensor, Tensor]:
+    """Rows ``[n, 3, d]`` of everyday names and ``[m, 2, d]`` (END, PADDING) of the prior's captions, without
+    those that name the concept."""
+
+    def other(texts: Sequence[str]) -> list[int]:
+        return [
+            n for n, text in enumerate(texts) if not any(contains(text, each) for each in concept.phrases)
+        ]
+
+    rows = reference.rows[other(reference.texts)]
+    if prior is None or prior.ends is None:
+        return rows, rows[:0, END:]
+    return rows, prior.ends[other(prior.texts)]
+
+
+def _cosines_of_others(
+    reference: Reference, prototypes: Tensor, surrogate: Tensor, preserved: tuple[Tensor, Tensor]
+) -> list[Tensor]:
+    """For WORD, END and PADDING: the cosines ``[n, phrases]`` of what is not the concept."""
+    rows, ends = preserved
+    found = []
+    for kind in (WORD, END, PADDING):
+        tokens = [rows[:, kind], surrogate[:, kind], *([ends[:, kind - END]] if kind != WORD else [])]
+        white = (torch.cat(tokens) - reference.centres[kind]) @ reference.whitening
+        found.append(normalize(white, dim=-1) @ prototypes[kind].T)
+    return found

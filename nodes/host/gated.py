@@ -1,0 +1,116 @@
+"""Applies an Erasure with its gate, on the activations of the text projections.
+
+A gate depends on the prompt, so no weight can hold it. Each projection gets another forward function as an
+object patch, which the host puts in place with the MODEL and removes with it.
+"""
+
+from typing import Any
+from weakref import ref
+
+import torch
+
+from ...mace_core.erasure.erasure import Erasure
+from ...mace_core.erasure.gate import gate_values
+
+SAVING = "state_dict_for_saving"
+FORWARD = ".forward"
+
+
+class _Prompt:
+    """The context of the last pass with its gate: all projections of a U-Net read the same tensor."""
+
+    def __init__(self, erasure: Erasure, strength: float):
+        self.erasure, self.strength = erasure, strength
+        self._tensors: dict[torch.device, tuple] = {}
+        self._seen, self._found = (lambda: None), None
+
+    def gated(self, e: torch.Tensor) -> tuple | None:
+        """(e + s g (T - I) e, s g `[B, L, 1]`) for a context `[B, L, d]`; None if the gate is shut
+        everywhere."""
+        if e.requires_grad:
+            return self._computed(e)
+        if self._seen() is not e:
+            self._found = self._computed(e)
+            self._seen = ref(e)
+        return self._found
+
+    def _computed(self, e: torch.Tensor) -> tuple | None:
+        gate, change = self._on(e.device)
+        g = self.strength * gate_values(gate, e)[..., None]
+        is_open = g > 0
+        if not is_open.any():
+            return None
+        moved = e.float() + g * (e.float() @ change.T)
+        return torch.where(is_open, moved.to(e.dtype), e), g
+
+    def _on(self, device: torch.device) -> tuple:
+        """The gate and T - I `[d, d]` on a device."""
+        if device not in self._tensors:
+            T = self.erasure.T.to(device)
+            change = T - torch.eye(len(T), device=device)
+            self._tensors[device] = self.erasure.gate.to(device), change
+        gate, change = self._tensors[device]
+        if torch.is_grad_enabled():  # autograd cannot save tensors that were created in inference mode
+            return gate.to(device, copy=True), change.clone()
+        return gate, change
+
+
+class GatedProjection:
+    """The forward function of one projection: k' = W (e + s g (T - I) e) + s g U D e."""
+
+    def __init__(self, forward, prompt: _Prompt, factors: tuple | None):
+        self._forward, self._prompt = forward, prompt
+        self._factors = {} if factors is None else {torch.device("cpu"): factors}
+
+    @property
+    def erasure(self) -> Erasure:
+        return self._prompt.erasure
+
+    @property
+    def strength(self) -> float:
+        return self._prompt.strength
+
+    def __call__(self, e: torch.Tensor, *args, **named) -> torch.Tensor:
+        found = self._prompt.gated(e)
+        if found is None:
+            return self._forward(e, *args, **named)
+        moved, g = found
+        projected = self._forward(moved, *args, **named)
+        if not self._factors:
+            return projected
+        U, D = self._on(e.device)
+        added = projected.float() + g * (e.float() @ D.T @ U.T)
+        return torch.where(g > 0, added.to(projected.dtype), projected)
+
+    def _on(self, device: torch.device) -> tuple:
+        if device not in self._factors:
+            self._factors[device] = tuple(each.to(device) for each in self._factors[torch.device("cpu")])
+        factors = self._factors[device]
+        return tuple(each.clone() for each in factors) if torch.is_grad_enabled() else factors
+
+
+def add_gated(clone, erasure: Erasure, layers, strength: float) -> None:
+    """Put the gated erasure on a clone of a MODEL. Saving the clone as a checkpoint raises ValueError."""
+    prompt = _Prompt(erasure, strength)
+    for layer in layers:
+        forward = clone.get_model_object(f"{layer}{FORWARD}")
+        gated = GatedProjection(forward, prompt, erasure.low_rank.get(layer))
+        clone.add_object_patch(f"{layer}{FORWARD}", gated)
+    clone.add_object_patch(SAVING, _refuse_to_save)
+
+
+def gated_erasures(model) -> list[tuple[Erasure, float]]:
+    """The gated erasures on a MODEL, each with its strength."""
+    found = {
+        id(patch.erasure): (patch.erasure, patch.strength)
+        for patch in model.object_patches.values()
+        if isinstance(patch, GatedProjection)
+    }
+    return list(found.values())
+
+
+def _refuse_to_save(*_, **__) -> Any:
+    raise ValueError(
+        "This MODEL is erased with a gate, which a checkpoint cannot hold, so the file would not be erased: "
+        "set 'mode' of Apply Erased Model to linear to save it."
+    )

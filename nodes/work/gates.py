@@ -1,0 +1,71 @@
+"""The gate of an erasure, concept by concept, and what it promises."""
+
+from ...mace_core.concepts.concepts import Concept
+from ...mace_core.encoder.text_encoder import TextEncoder
+from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
+from ...mace_core.erasure.gate import Gate, joined
+from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.store import find, keep
+from ...mace_core.refinement.prior import Prior
+from ..host.fingerprints import is_told
+from ..host.progress import Progress, check_interrupted
+from ..host.stores import store_of
+
+REFERENCE = 1  # raise it when the same text encoder gives another reference
+NAMED = 3  # concepts that the text under the node names
+EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
+
+
+class GateMaker:
+    """Collects the gates of concepts. The reference of a text encoder is cached."""
+
+    def __init__(self, encoder: TextEncoder, prior: Prior | None, progress: Progress):
+        self._encoder, self._prior, self._progress = encoder, prior, progress
+        self._reference: Reference | None = None
+        self._made: list[tuple[Gate, Calibrated]] = []
+
+    def add(self, concept: Concept) -> None:
+        """Calibrate the gate of one more concept. Raises ValueError as `calibrated_gate` does."""
+        if self._reference is None:
+            self._reference = _reference_once(self._encoder, self._progress)
+        self._made.append(calibrated_gate(self._encoder, concept, self._prior, self._reference))
+
+    def gate(self) -> Gate | None:
+        """The gate of all concepts so far; None without any."""
+        return joined([gate for gate, _ in self._made]) if self._made else None
+
+    def promises(self) -> str:
+        """One line for the user: how many prompts open the gate, and which concepts are hard to tell
+        apart."""
+        told = [each for _, each in self._made]
+        if not told:
+            return ""
+        caught = sum(each.caught for each in told) / len(told)
+        lines = [f"Gate: opens for {caught:.0%} of prompts that it was not made from."]
+        if missed := [each for each in told if each.caught < EVERY_PROMPT]:
+            lines.append(f"Less for {_named([f'{each.target} ({each.caught:.0%})' for each in missed])}.")
+        if near := [each for each in told if each.nearest > APART]:
+            names = _named([f"{each.target} ({each.nearest:.2f} of 1)" for each in near])
+            lines.append(f"Close to something to preserve: {names}.")
+        return " ".join(lines)
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
+    def on_batch(done: int, total: int) -> None:
+        check_interrupted()
+
+    if not is_told(encoder.fingerprint):
+        return reference_of(encoder, on_batch)
+    store, key = store_of("cache"), values_hash(reference=REFERENCE, encoder=encoder.fingerprint)
+    if kept := find(store, "reference", key, progress.warn):
+        tensors, facts = kept
+        return Reference(**tensors, texts=tuple(facts["texts"]), fingerprint=encoder.fingerprint)
+    made = reference_of(encoder, on_batch)
+    tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
+    keep(store, "reference", key, tensors, {"texts": list(made.texts)})
+    return made
