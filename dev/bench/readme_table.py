@@ -1,9 +1,10 @@
 """README's table of the results of `make results` and `make mass`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from dev.bench.erasures import FULL, REFINED, UCE
+from dev.bench.erasures import FULL, LINEAR, UCE
 from dev.bench.markdown import with_marked
 from dev.host.fetch import REPOSITORY
 
@@ -20,29 +21,27 @@ def write() -> None:
 
 def summary() -> str:
     objects, mass = (json.loads(path.read_text()) for path in _paths())
-    average = {method: objects["objects"][method]["average"] for method in (FULL, REFINED, UCE)}
     rows = [
-        "| percent | MACE | refinement only | UCE's closed form |",
+        "| percent | never named, share of before | erased, still shown | named, share of before |",
         "|---|---|---|---|",
-        "| [ten classes](docs/results/objects.md), one at a time: average H_o relative | "
-        + " | ".join(f"{each['h_o_relative']:.1f}" for each in average.values())
-        + " |",
     ]
+    for method in (FULL, LINEAR, UCE):
+        each = objects["objects"][method]["average"]
+        named = min(100.0, 100 * each["acc_s"] / each["acc_s_before"])
+        rows.append(_row("[ten classes](docs/results/objects.md), one at a time", method, each, named))
     for count, each in mass["mass"].items():
-        refined = mass["ablation"][REFINED]["h_c_relative"] if count == "100" else None
-        uce = mass["uce"].get(count, {}).get("h_c_relative")
-        told = "objects" if int(count) > 1 else "object"
-        cells = f"{each['h_c_relative']:.1f} | {_cell(refined)} | {_cell(uce)}"
-        rows.append(f"| [{count} {told}](docs/results/mass.md) at once: H_c relative | {cells} |")
-    rows += [
-        f"| {count} of 20 people who share names: H_c relative | {each['h_c_relative']:.1f} | | |"
-        for count, each in mass["persons"].items()
-    ]
+        for method, key in ((FULL, "mass"), (LINEAR, "linear"), (UCE, "uce")):
+            if each := mass[key].get(count):
+                told = f"[{count} {'objects' if int(count) > 1 else 'object'}](docs/results/mass.md) at once"
+                rows.append(_row(told, method, each, min(100.0, 100 * each["acc_s"] / each["acc_s_before"])))
+    for count, each in mass["persons"].items():
+        named = min(100.0, 100 * each["acc_s"] / each["acc_s_before"])
+        rows.append(_row(f"{count} of 20 people who share names", FULL, each, named))
     return "\n".join([*rows, ""])
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+def _row(what: str, method: str, each: Mapping, named: float) -> str:
+    return f"| {what}: {method} | {each['never_share']:.1f} | {each['acc_e']:.1f} | {named:.1f} |"
 
 
 def _paths() -> tuple[Path, Path]:

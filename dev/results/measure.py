@@ -21,12 +21,17 @@ PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler
 PROMPT = "a photo of the {}"
 
 
-def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict:
-    """The share of images (0..1) that show the concepts: by name all, by synonym the erased ones."""
+def objects(
+    bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], never: Sequence[str]
+) -> dict:
+    """The share of images (0..1) that show the concepts: by name all, by synonym the erased ones.
+
+    never: what the prior does not name.
+    """
     model = erased(bench, method, erase, keep)
     return {
         "synonyms": {name: bench.synonyms(model, name) for name in erase},
-        "names": bench.names(model, [*erase, *keep]),
+        "names": bench.names(model, [*erase, *keep, *never]),
     }
 
 

@@ -11,7 +11,7 @@ from dev.results.plan import METHODS, PROBED
 SETTING = """`make results` writes this page from `{name}.json`. It erases concepts of the frozen split in
 `mini/splits.json` from the bundled miniature Stable Diffusion with the nodes' default settings, and generates
 {images} images per prompt or attack ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled
-judge's top-1 in percent. The prior names the preserved concepts.
+judge's top-1 in percent. The prior names the concepts of Acc_s.
 """
 WANTED_RELATIVE, WANTED_ABSOLUTE = 93, 88  # H_o
 WANTED_STYLE, WANTED_OBJECTS = 15, 90
@@ -22,6 +22,8 @@ def objects(found: Mapping, setting: Mapping) -> str:
     parts = [
         "# Ten classes, erased one at a time\n\n"
         "After table 1 of the paper.\n\n"
+        "- **Never named** (higher is better): images of thirty other objects, which the erasure and the\n"
+        "  prior do not name, as a share of the original model's.\n"
         "- **Acc_e** (lower is better): images that still show the erased class.\n"
         "- **Acc_s** (higher is better): images of the nine other classes that show their class.\n"
         "  Before: with the original model.\n"
@@ -34,8 +36,8 @@ def objects(found: Mapping, setting: Mapping) -> str:
     for method in METHODS:
         parts += [
             f"## {method}\n",
-            "| class | Acc_e | Acc_s | Acc_g | H_o | Acc_s before | H_o relative |",
-            "|---|---|---|---|---|---|---|",
+            "| class | never named | Acc_e | Acc_s | Acc_g | H_o | Acc_s before | H_o relative |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         parts += [row_of(name, *row.values()) for name, row in found[method].items()]
         parts.append("")

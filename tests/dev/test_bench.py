@@ -79,10 +79,17 @@ def test_the_groups_of_the_mixed_run_are_judged_by_tasks_on_the_same_number_of_p
 
 def test_scores_of_hand_made_shares():
     before = {"a": 1.0, "b": 1.0, "c": 0.5}
-    found = mass_figures.scores({"a": 0.1, "b": 0.9, "c": 0.45}, before, ["a"], ["b", "c"])
+    split = {"erase": ["a"], "keep": ["b", "c"], "never": ["d", "e"]}
+    shares = {"a": 0.1, "b": 0.9, "c": 0.45, "d": 0.4, "e": 0.8}
+    found = mass_figures.scores(shares, before | {"d": 0.8, "e": 0.8}, split)
     assert (found["acc_e"], found["acc_s"], found["acc_s_before"]) == (10.0, 67.5, 75.0)
     assert found["h_c"] == pytest.approx(100 * 2 / (1 / 0.9 + 1 / 0.675), abs=0.01)
     assert found["h_c_relative"] == pytest.approx(90.0)
+    assert (found["never"], found["never_before"], found["never_share"]) == (60.0, 80.0, 75.0)
+    assert found["never_error"] == pytest.approx(
+        100 * 0.2
+    )  # differences of -0.4 and 0: mean -0.2, deviation 0.28
+    assert mass_figures.scores(shares, before, split | {"never": []}).keys() < found.keys()
 
 
 measured = pytest.mark.skipif(not (RESULTS / "mass.json").exists(), reason="`make mass` has not been run yet")
