@@ -10,7 +10,7 @@ import torch
 from mace_core.concepts.concepts import Concept
 from mace_core.erasure import erasure_file
 from mace_core.erasure.erasure import Erasure, ErasureSettings, edited_weight
-from mace_core.erasure.erasure_file import load_erasure, save_erasure
+from mace_core.erasure.erasure_file import FORMAT_VERSION, load_erasure, save_erasure
 from mace_core.files import atomic
 from mace_core.refinement.refine import RefineSettings
 from mace_core.training.factors import LowRank
@@ -128,10 +128,10 @@ def test_changed_tensors_under_the_old_description(path):
 
 
 def test_a_newer_format(path, monkeypatch):
-    monkeypatch.setattr(erasure_file, "FORMAT_VERSION", 2)
+    monkeypatch.setattr(erasure_file, "WITHOUT_GATE", FORMAT_VERSION + 1)
     save_erasure(erasure(), path)
     monkeypatch.undo()
-    refused(path, path.read_bytes(), "format version 2")
+    refused(path, path.read_bytes(), f"format version {FORMAT_VERSION + 1}")
 
 
 def test_no_file(tmp_path):

@@ -7,9 +7,18 @@ import safetensors.torch
 import torch
 
 from mace_core.concepts.concepts import Concept
+from mace_core.erasure.calibrate import calibrated_gate, reference_of
 from mace_core.erasure.erasure import Erasure, edited_weight
-from mace_core.erasure.erasure_file import FORMAT_VERSION, PRECISIONS, load_erasure, save_erasure
+from mace_core.erasure.erasure_file import (
+    FORMAT_VERSION,
+    PRECISIONS,
+    WITHOUT_GATE,
+    load_erasure,
+    save_erasure,
+)
+from mace_core.erasure.gate import gate_values
 from mace_core.training.factors import LowRank
+from tests.core.toy import ToyTextEncoder
 
 LAYER, OTHER = "diffusion_model.a.attn2.to_k", "diffusion_model.a.attn2.to_v"
 
@@ -44,18 +53,29 @@ def path(request, tmp_path):
 
 
 def test_it_is_short_and_needs_safetensors_and_torch_alone(source):
-    assert len([line for line in source.splitlines() if line.strip()]) <= 30
+    assert len([line for line in source.splitlines() if line.strip()]) <= 42
     imported = set(re.findall(r"^(?:from|import) (.+?)(?: import.*)?$", source, re.MULTILINE))
     assert imported == {"hashlib, json", "torch", "safetensors"}
 
 
 @pytest.mark.parametrize("layer", [LAYER, OTHER])
 def test_its_weights_are_ours(reader, path, layer):
-    T, U, D, description = reader["read_erasure"](path)
+    T, U, D, gate, description = reader["read_erasure"](path)
     W = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
     ours = edited_weight(W, layer, load_erasure(path))
     assert torch.allclose(reader["edited"](W, layer, T, U, D), ours, atol=1e-6)
     assert description["concepts"][0]["target"] == "ship" and description["text_encoder"] == "text"
+    assert gate == {}
+
+
+def test_its_gate_is_ours(reader, tmp_path):
+    encoder = ToyTextEncoder()
+    gate, _ = calibrated_gate(encoder, Concept("ship", "sea"), None, reference_of(encoder))
+    save_erasure(Erasure(torch.eye(encoder.d), LowRank(), (), gate=gate), tmp_path / "a.safetensors")
+    *_, read, description = reader["read_erasure"](tmp_path / "a.safetensors")
+    e = encoder.encode(["a ship and a horse"]).embeddings[0]
+    assert torch.allclose(reader["opened"](e, **read), gate_values(gate, e), atol=1e-5)
+    assert description["format_version"] == FORMAT_VERSION
 
 
 def test_it_notices_damage(reader, path):
@@ -69,6 +89,6 @@ def test_it_notices_damage(reader, path):
 
 def test_the_page_describes_the_version_that_is_written(page, reader, path):
     assert f"format version {FORMAT_VERSION}\n" in page
-    _, _, _, description = reader["read_erasure"](path)
+    *_, description = reader["read_erasure"](path)
     rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
-    assert description["format_version"] == FORMAT_VERSION and set(description) <= rows
+    assert description["format_version"] == WITHOUT_GATE and set(description) <= rows
