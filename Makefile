@@ -11,7 +11,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-lora mini-report package templates workflow-pictures hosts \
+.PHONY: setup browser test demo lint mini mini-lora mini-report package artwork templates workflow-pictures hosts \
 	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
@@ -67,9 +67,13 @@ mass: setup $(VENV)/.bench
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
 
-# The pack as users get it: the registry's archive, validated, scanned, and every template on a fresh ComfyUI.
+# The pack as users get it: the registry's archive, validated, installed by ComfyUI-Manager into a fresh ComfyUI,
+# scanned, and every template run. Needs only the package registry; takes minutes.
 package: setup
 	@$(HOST_PY) -m dev.package.check
+
+artwork: setup
+	@$(PY) -m dev.package.artwork
 
 templates: setup
 	@$(HOST_PY) -m dev.workflows.write
