@@ -70,17 +70,16 @@ class TrainConceptLoRA(io.ComfyNode):
                     options=list(METHODS),
                     default=FAST,
                     optional=True,
-                    tooltip="fast: a closed form from 8 passes, one per sample; ignores steps, "
-                    "learning_rate and rank. exact: trains as in the paper, many times slower.",
+                    tooltip="fast: a closed form, ignores steps, learning_rate and rank. exact: trains as in "
+                    "the paper, many times slower.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(TRAINING_PRESETS),
                     default=OWN,
                     optional=True,
-                    tooltip="own values: those of this node. end of text too: also removes attention to "
-                    "the end token. paper, published code: the authors' values per kind, exact "
-                    "method.",
+                    tooltip="end of text too: also removes attention to the end token. paper, published "
+                    "code: the authors' values, exact.",
                 ),
             ],
             outputs=[

@@ -7,6 +7,7 @@ import pytest
 
 from dev.workflows.schema import inputs
 
+TOOLTIP = 120  # characters
 NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {
     f"MACE_{name}"
@@ -44,9 +45,21 @@ def test_the_ids_are_frozen_and_in_one_category(ours):
 
 def test_everything_is_explained(ours):
     for name, schema in ours.items():
-        assert schema["description"].endswith("."), name
-        assert all(each.options.get("tooltip") for each in inputs(schema)), name
-        assert all(schema["output_tooltips"]) and schema["display_name"] != name, name
+        assert schema["description"].endswith(".") and schema["display_name"] != name, name
+        assert all(tooltip for _, tooltip in tooltips(schema)), name
+
+
+def tooltips(schema: dict) -> list[tuple[str, str | None]]:
+    """(name, tooltip) of each input and output, from what the front end gets."""
+    named = [(each.name, each.options.get("tooltip")) for each in inputs(schema)]
+    return named + list(zip(schema["output_name"], schema["output_tooltips"], strict=True))
+
+
+def test_tooltips_are_short(ours):
+    long = [
+        (name, each) for name in ours for each, tooltip in tooltips(ours[name]) if len(tooltip) >= TOOLTIP
+    ]
+    assert long == [], "move the details to the help page"
 
 
 def test_no_node_has_more_than_seven_widgets(ours):
