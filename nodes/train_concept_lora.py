@@ -10,7 +10,7 @@ from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .inputs import clip_input, expert, seed_input
 from .reports.loss_curves import loss_sheet
-from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as
+from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as, shows_results
 from .work.training import EXACT, FAST, METHODS, checked_items
 from .work.training_store import trained
 
@@ -23,6 +23,7 @@ class TrainConceptLoRA(io.ComfyNode):
             display_name="Train Concept LoRA",
             category=CATEGORY,
             **found_as("unlearn", "forget", "finetune", "stage 2"),
+            **shows_results(),
             description="Stage 2 of MACE: trains one small LoRA per concept that removes attention to "
             "the concept inside its masks.",
             inputs=[

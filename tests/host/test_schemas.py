@@ -7,6 +7,12 @@ import pytest
 
 from dev.workflows.schema import inputs
 
+ASKED = {  # what people type, and the node that they need first
+    "unlearn": "MACE_EraseConcepts",
+    "forget": "MACE_EraseConcepts",
+    "remove concept": "MACE_EraseConcepts",
+    "UCE": "MACE_CrossAttnRefine",
+}
 TOOLTIP = 120  # characters
 NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {
@@ -78,7 +84,8 @@ def test_other_words_find_each_node_on_hosts_whose_search_knows_them(ours, objec
     if not any(schema.get("search_aliases") for name, schema in object_info.items() if name not in ours):
         assert not any(words.values()), "this host does not support search aliases"
         return
-    assert "unlearn" in words["MACE_EraseConcepts"] and "UCE" in words["MACE_CrossAttnRefine"]
+    for asked, node in ASKED.items():
+        assert asked in words[node], node
     for name, schema in ours.items():
         title = schema["display_name"].lower()
         assert words[name] and not [word for word in words[name] if word.lower() in title], name
