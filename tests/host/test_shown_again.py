@@ -1,6 +1,12 @@
-"""Images and texts on nodes come back after the page is reloaded, on hosts that support it."""
+"""What nodes show: reports as text, and results that come back after the page is reloaded.
 
-from tests.host.graphs import apply, base, draw, stage_1, stages_2_and_3, training_set
+The front end shows no `ui` text on nodes of packs, only the text that they send while they run.
+"""
+
+import pytest
+import torch
+
+from tests.host.graphs import CHECKPOINT, apply, base, draw, stage_1, stages_2_and_3, training_set
 
 SHOWING = ("drawn", "masked", "train", "apply")
 
@@ -16,3 +22,22 @@ def test_a_second_run_sends_them_again(client, object_info):
         assert not set(SHOWING) & set(again), "this host does not support it"
         return
     assert {name: again.get(name) for name in SHOWING} == {name: first[name] for name in SHOWING}
+
+
+@pytest.fixture
+def told(comfy, monkeypatch) -> list[str]:
+    """The texts that nodes in this process send."""
+    sent = []
+    monkeypatch.setattr(comfy.module("nodes.host.progress"), "_listener", sent.append)
+    return sent
+
+
+def test_suggest_surrogate_shows_its_report(comfy, told):
+    _, clip, _ = comfy.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
+    report, _ = comfy.call("MACE_SuggestSurrogate", clip=clip, targets="ship -> sea", kind="object")
+    assert told[-1].endswith(report)
+
+
+def test_count_exposed_shows_its_counts(comfy, told, stand_in_detector):
+    text, _ = comfy.call("MACE_CountExposed", images=[torch.rand(1, 8, 8, 3)], threshold=[0.6])
+    assert told[-1].endswith(text)
