@@ -11,7 +11,8 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-lora mini-report package artwork templates workflow-pictures hosts \
+.PHONY: setup browser test demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
+	help-pictures hosts \
 	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
@@ -81,6 +82,10 @@ templates: setup
 # One picture per template, or only those named: make workflow-pictures TEMPLATES="01_preview_in_seconds"
 workflow-pictures: setup browser
 	@$(HOST_PY) -m dev.workflows.picture $(TEMPLATES)
+
+# One picture per help page, or only those named: make help-pictures PAGES="DrawConcepts ScoreErasure"
+help-pictures: setup browser
+	@$(HOST_PY) -m dev.workflows.help_pictures $(PAGES)
 
 hosts: setup browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
