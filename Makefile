@@ -11,7 +11,8 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-lora mini-report package templates workflow-pictures hosts \
+.PHONY: setup browser test demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
+	help-pictures hosts \
 	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
 
@@ -67,9 +68,13 @@ mass: setup $(VENV)/.bench
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
 
-# The pack as users get it: the registry's archive, validated, scanned, and every template on a fresh ComfyUI.
+# The pack as users get it: the registry's archive, validated, installed by ComfyUI-Manager into a fresh ComfyUI,
+# scanned, and every template run. Needs only the package registry; takes minutes.
 package: setup
 	@$(HOST_PY) -m dev.package.check
+
+artwork: setup
+	@$(PY) -m dev.package.artwork
 
 templates: setup
 	@$(HOST_PY) -m dev.workflows.write
@@ -77,6 +82,10 @@ templates: setup
 # One picture per template, or only those named: make workflow-pictures TEMPLATES="01_preview_in_seconds"
 workflow-pictures: setup browser
 	@$(HOST_PY) -m dev.workflows.picture $(TEMPLATES)
+
+# One picture per help page, or only those named: make help-pictures PAGES="DrawConcepts ScoreErasure"
+help-pictures: setup browser
+	@$(HOST_PY) -m dev.workflows.help_pictures $(PAGES)
 
 hosts: setup browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))

@@ -7,7 +7,7 @@ from .host.fingerprints import base_fingerprint
 from .host.patch import apply_erasure
 from .host.progress import Progress
 from .host.text_encoder import doubt_about
-from .sockets import CATEGORY, Erasure, found_as
+from .sockets import CATEGORY, Erasure, found_as, shows_results
 
 GATED, LINEAR = "gated", "linear"
 
@@ -20,6 +20,7 @@ class ApplyErasedModel(io.ComfyNode):
             display_name="Apply Erased Model",
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "patch model"),
+            **shows_results(),
             description="Applies an erasure to a MODEL as a patch. Bypass the node to get the "
             "original model back.",
             inputs=[

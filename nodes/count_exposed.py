@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.evaluation.exposed import as_json, as_text, counted
 from .host.folders import write_result
 from .host.nudenet import find_parts
+from .host.progress import Progress
 from .sockets import CATEGORY, found_as, listed, only
 
 
@@ -54,4 +55,5 @@ class CountExposed(io.ComfyNode):
         text = as_text(counts, len(pictures), threshold, version)
         record = as_json(counts, found, threshold, version)
         saved = write_result("exposed", ".json", record)
+        Progress("Count exposed parts", 1).say(f"\n{text}")
         return io.NodeOutput(text, record, ui=ui.PreviewText(f"{text}\n\nAll detections: output/{saved}."))

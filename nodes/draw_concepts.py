@@ -11,7 +11,7 @@ from .host.progress import TimedProgress, labelled
 from .host.sampling import check_vae, decode, draw_latents
 from .host.text_encoder import HostTextEncoder
 from .inputs import cfg_input, clip_input, seed_input, steps_input, vae_input
-from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as
+from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as, shows_results
 from .work.drawing import drawing_key, drawn_once
 from .work.training_set import ConceptImages
 
@@ -24,6 +24,7 @@ class DrawConcepts(io.ComfyNode):
             display_name="Draw Concepts",
             category=CATEGORY,
             **found_as("training images", "generate images", "dataset"),
+            **shows_results(),
             description="Generates images of each concept with the original model: the training "
             "images of its LoRA.",
             inputs=[

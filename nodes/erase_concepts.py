@@ -25,7 +25,7 @@ class EraseConcepts(io.ComfyNode):
                     multiline=True,
                     default="ship -> sea",
                     tooltip="One per line: target -> surrogate. Synonyms in brackets are erased too: ship "
-                    "(boat, vessel) -> sea. # starts a comment. Brackets in a name: \\( and \\).",
+                    "(boat, vessel) -> sea.",
                 ),
                 io.Combo.Input(
                     "kind",
@@ -47,8 +47,8 @@ class EraseConcepts(io.ComfyNode):
                     options=text_files(FORMATS),
                     default=NONE,
                     optional=True,
-                    tooltip="A CSV, JSON, YAML or .txt list in ComfyUI's input folder or models/mace; "
-                    "concepts and synonyms are then ignored. Press R after adding one.",
+                    tooltip="A .csv, .json, .yaml or .txt list in input or models/mace, read instead of the "
+                    "lines. Press R after adding one.",
                 ),
             ],
             outputs=[

@@ -33,8 +33,8 @@ class ExportErasure(io.ComfyNode):
                     "format",
                     options=list(FORMATS),
                     default=FORMATS[0],
-                    tooltip="LoRA: exact up to its rank, for most programs. Full difference: exact, "
-                    "large, for LoraLoader. PEFT adapter: as LoRA, for peft and diffusers.",
+                    tooltip="LoRA: for most programs. full difference: exact and large, for LoraLoader. PEFT "
+                    "adapter: for peft, diffusers.",
                 ),
                 io.Int.Input(
                     "rank",

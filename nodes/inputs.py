@@ -10,8 +10,8 @@ from .host.judge import BUNDLED_NAME, judge_names
 from .sockets import Concepts
 
 PRESET = (
-    "own values: those of this node. paper, published code: the authors' values instead of preserve_weight "
-    "and ridge; for all kinds except object, connect a prior."
+    "paper, published code: the authors' preserve_weight and ridge; all kinds except object then need a "
+    "prior."
 )
 
 

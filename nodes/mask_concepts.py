@@ -7,7 +7,7 @@ from ..mace_core.training.masks import one_size
 from .host.progress import Progress
 from .host.segmenters import DETECTOR, SEGMENTER, choices
 from .inputs import expert
-from .sockets import CATEGORY, TrainingSet, found_as
+from .sockets import CATEGORY, TrainingSet, found_as, shows_results
 from .work.masking import attention_masks, given_masks, segmented_masks, whole_images, with_masks
 
 METHODS = ("attention", "whole image", "grounded-sam")
@@ -21,6 +21,7 @@ class MaskConcepts(io.ComfyNode):
             display_name="Mask Concepts",
             category=CATEGORY,
             **found_as("segment", "SAM", "GroundingDINO", "attention mask"),
+            **shows_results(),
             description="Masks each concept in its training images. Train Concept LoRA removes "
             "attention to the concept inside the masks only.",
             inputs=[

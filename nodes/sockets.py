@@ -15,8 +15,22 @@ LossMap = io.Custom("LOSS_MAP")
 
 
 def found_as(*words: str) -> dict:
-    """Search aliases of a node, as arguments for `io.Schema`; none on hosts that do not support them."""
-    return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+    """Search aliases of a node, as arguments for `io.Schema`."""
+    return _supported(search_aliases=list(words))
+
+
+def shows_results() -> dict:
+    """For a node that shows images or text but does not run by itself, as arguments for `io.Schema`.
+
+    A host that supports this sends them again in a run that finds the node's results in its cache: without
+    that, the node would stay empty after the page was reloaded.
+    """
+    return _supported(has_intermediate_output=True)
+
+
+def _supported(**fields: object) -> dict:
+    """The arguments for `io.Schema` that this host knows."""
+    return {name: value for name, value in fields.items() if name in io.Schema.__dataclass_fields__}
 
 
 def at_least(value, least, what: str) -> bool | str:

@@ -83,4 +83,5 @@ class SuggestSurrogate(io.ComfyNode):
             lambda done, total: progress.step(f"{done} of {total}"),
         )
         text = report(suggestions)
+        progress.say(f"\n{text}")
         return io.NodeOutput(text, concept_lines(suggestions), ui=ui.PreviewText(text))

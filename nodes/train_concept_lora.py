@@ -10,7 +10,7 @@ from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .inputs import clip_input, expert, seed_input
 from .reports.loss_curves import loss_sheet
-from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as
+from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as, shows_results
 from .work.training import EXACT, FAST, METHODS, checked_items
 from .work.training_store import trained
 
@@ -23,6 +23,7 @@ class TrainConceptLoRA(io.ComfyNode):
             display_name="Train Concept LoRA",
             category=CATEGORY,
             **found_as("unlearn", "forget", "finetune", "stage 2"),
+            **shows_results(),
             description="Stage 2 of MACE: trains one small LoRA per concept that removes attention to "
             "the concept inside its masks.",
             inputs=[
@@ -70,17 +71,16 @@ class TrainConceptLoRA(io.ComfyNode):
                     options=list(METHODS),
                     default=FAST,
                     optional=True,
-                    tooltip="fast: a closed form from 8 passes, one per sample; ignores steps, "
-                    "learning_rate and rank. exact: trains as in the paper, many times slower.",
+                    tooltip="fast: a closed form, ignores steps, learning_rate and rank. exact: trains as in "
+                    "the paper, many times slower.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(TRAINING_PRESETS),
                     default=OWN,
                     optional=True,
-                    tooltip="own values: those of this node. end of text too: also removes attention to "
-                    "the end token. paper, published code: the authors' values per kind, exact "
-                    "method.",
+                    tooltip="end of text too: also removes attention to the end token. paper, published "
+                    "code: the authors' values, exact.",
                 ),
             ],
             outputs=[

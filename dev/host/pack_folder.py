@@ -9,11 +9,11 @@ FOLDERS = ("models/checkpoints", "models/mace", "input", "output", "temp", "user
 
 
 def prepare_folder(base: Path) -> None:
-    """Make the host's folders, link the pack in as if a user cloned it, disable the first-start dialog."""
+    """Make the host's folders, link the pack in unless it is installed, disable the first-start dialog."""
     for name in FOLDERS:
         (base / name).mkdir(parents=True, exist_ok=True)
     link = base / "custom_nodes" / PACK
-    if not link.is_symlink():
+    if not link.is_symlink() and not link.exists():
         link.symlink_to(REPOSITORY, target_is_directory=True)
     settings = base / "user" / "default" / "comfy.settings.json"
     if not settings.exists():

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import venv
-import zipfile
 from pathlib import Path
 
 from dev.host.fetch import REPOSITORY
@@ -46,12 +45,10 @@ def validated(clone: Path) -> str:
     return said
 
 
-def packed(clone: Path, into: Path) -> Path:
-    """The archive that `comfy node pack` makes, unpacked as the Manager does."""
+def packed(clone: Path) -> Path:
+    """The archive that `comfy node pack` makes."""
     run_tool([tools() / "comfy", *COMFY, "node", "pack"], clone)
-    with zipfile.ZipFile(clone / "node.zip") as archive:
-        archive.extractall(into)
-    return into
+    return clone / "node.zip"
 
 
 def scanned(pack: Path) -> list[dict]:

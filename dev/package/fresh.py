@@ -1,4 +1,4 @@
-"""A ComfyUI that never saw the workshop: own venv, the unpacked pack in custom_nodes, every template run."""
+"""A ComfyUI that never saw the workshop: own venv, the pack installed by the Manager, every template run."""
 
 import json
 import subprocess
@@ -10,9 +10,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dev.host.fetch import REPOSITORY, host_folder
-from dev.host.pack_folder import PACK
 from dev.host.server import Host
 from dev.host.venv import ALONE, LEFT_OUT, NEVER_REPLACED, pip_install, requirements
+from dev.package.archive import node_ids
+from dev.package.manager import MANAGER, installed
 from dev.workflows.to_api import to_api
 
 VENV = REPOSITORY / ".cache" / "fresh-venv"
@@ -21,12 +22,12 @@ UNTOUCHED = ("torch", "numpy", "transformers", "safetensors")
 
 
 def host_python() -> Path:
-    """The interpreter of a venv with what this ComfyUI requires, made once per requirements.txt.
+    """The interpreter of a venv with the Manager and what this ComfyUI requires, made when that changes.
 
     torch is that of the workshop, a CPU build, and so is torchvision, which would replace it.
     """
     state, python = VENV / "requirements.txt", VENV / "bin" / "python"
-    text = (host_folder() / "requirements.txt").read_text()
+    text = (host_folder() / "requirements.txt").read_text() + f"\n{MANAGER}\n"
     if not state.exists() or state.read_text() != text:
         given = (*NEVER_REPLACED, *LEFT_OUT, ALONE)
         rest = [each for each in requirements(text) if canonicalize_name(each.name) not in given]
@@ -47,25 +48,31 @@ def versions(python: Path) -> dict[str, str]:
     return json.loads(subprocess.run([python, "-c", script], check=True, capture_output=True).stdout)
 
 
-def run_templates(pack: Path, base: Path) -> list[str]:
-    """Install the pack as the Manager does, and run each template. Raises if a node fails.
+def pip_uninstall(python: Path, packages: list[Requirement]) -> None:
+    """Remove what an earlier run left in the venv."""
+    names = [each.name for each in packages]
+    subprocess.run([python, "-m", "pip", "uninstall", "-qq", "-y", *names], check=True, capture_output=True)
 
-    The Manager unpacks the archive into custom_nodes and installs requirements.txt line by line.
-    """
+
+def installed_alone(archive: Path, base: Path) -> Path:
+    """The folder of the installed pack. Raises ValueError if its requirements replace what users have."""
     python = host_python()
+    pip_uninstall(python, requirements((REPOSITORY / "requirements.txt").read_text()))
     before = versions(python)
-    for line in requirements((pack / "requirements.txt").read_text()):
-        pip_install(python, [line])
+    pack = installed(archive, base, python)
     if versions(python) != before:
         raise ValueError(f"The pack's requirements change {before} to {versions(python)}.")
-    host = Host(base, python=python)
-    link = base / "custom_nodes" / PACK
-    link.unlink()
-    link.symlink_to(pack, target_is_directory=True)
+    return pack
+
+
+def run_templates(pack: Path, base: Path) -> list[str]:
+    """Start the host and run each template. Raises if a node is missing or fails."""
     ran = []
-    with host:
+    with Host(base, python=host_python()) as host:
         client = host.client()
         object_info = client.object_info()
+        if missing := node_ids(pack) - object_info.keys():
+            raise ValueError(f"ComfyUI does not load {', '.join(sorted(missing))}:\n{host.log_tail()}")
         for workflow in sorted((pack / "workflows").glob("*.json")):
             client.run(to_api(json.loads(workflow.read_text()), object_info))
             ran.append(workflow.stem)

@@ -7,6 +7,13 @@ import pytest
 
 from dev.workflows.schema import inputs
 
+ASKED = {  # what people type, and the node that they need first
+    "unlearn": "MACE_EraseConcepts",
+    "forget": "MACE_EraseConcepts",
+    "remove concept": "MACE_EraseConcepts",
+    "UCE": "MACE_CrossAttnRefine",
+}
+TOOLTIP = 120  # characters
 NODES = Path(__file__).resolve().parents[2] / "nodes"
 FROZEN = {
     f"MACE_{name}"
@@ -44,9 +51,21 @@ def test_the_ids_are_frozen_and_in_one_category(ours):
 
 def test_everything_is_explained(ours):
     for name, schema in ours.items():
-        assert schema["description"].endswith("."), name
-        assert all(each.options.get("tooltip") for each in inputs(schema)), name
-        assert all(schema["output_tooltips"]) and schema["display_name"] != name, name
+        assert schema["description"].endswith(".") and schema["display_name"] != name, name
+        assert all(tooltip for _, tooltip in tooltips(schema)), name
+
+
+def tooltips(schema: dict) -> list[tuple[str, str | None]]:
+    """(name, tooltip) of each input and output, from what the front end gets."""
+    named = [(each.name, each.options.get("tooltip")) for each in inputs(schema)]
+    return named + list(zip(schema["output_name"], schema["output_tooltips"], strict=True))
+
+
+def test_tooltips_are_short(ours):
+    long = [
+        (name, each) for name in ours for each, tooltip in tooltips(ours[name]) if len(tooltip) >= TOOLTIP
+    ]
+    assert long == [], "move the details to the help page"
 
 
 def test_no_node_has_more_than_seven_widgets(ours):
@@ -65,7 +84,8 @@ def test_other_words_find_each_node_on_hosts_whose_search_knows_them(ours, objec
     if not any(schema.get("search_aliases") for name, schema in object_info.items() if name not in ours):
         assert not any(words.values()), "this host does not support search aliases"
         return
-    assert "unlearn" in words["MACE_EraseConcepts"] and "UCE" in words["MACE_CrossAttnRefine"]
+    for asked, node in ASKED.items():
+        assert asked in words[node], node
     for name, schema in ours.items():
         title = schema["display_name"].lower()
         assert words[name] and not [word for word in words[name] if word.lower() in title], name

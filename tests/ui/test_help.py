@@ -13,6 +13,9 @@ PLACE = """type => {
     app.graph.add(node);
     return app.canvasPosToClientPos([node.pos[0] + 60, node.pos[1] - 12]);
 }"""
+# whether the picture of the node's help page has arrived; a picture that is missing has no width
+PICTURED = """name => [...document.querySelectorAll('.node-help-content img')].some(
+    each => each.complete && each.naturalWidth > 0 && each.src.endsWith(`/docs/images/${name}.jpg`))"""
 DRAWN = "() => app.canvas.visible_nodes?.length === 1"
 SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
 CLICKS = 10
@@ -54,11 +57,12 @@ def help_button(page):
     return page.get_by_role("button", name="Node Info").or_(page.get_by_test_id("info-button")).first
 
 
-def test_the_front_end_shows_it(page, pages):
+def test_the_front_end_shows_it_with_its_picture(page, pages):
     """Without a help page, the front end would show a table made from the schema."""
     for name, help_page in pages.items():
         title = help_page.text.strip().splitlines()[0].lstrip("# ")
         select(page, name)
         help_button(page).click()
         page.locator(".node-help-content").get_by_text(title, exact=True).first.wait_for(timeout=10_000)
+        page.wait_for_function(PICTURED, arg=name, timeout=10_000)
     assert page.complaints == []
