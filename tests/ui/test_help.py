@@ -4,6 +4,7 @@ import pytest
 import requests
 
 from dev.host.pack_folder import PACK
+from tests.ui.canvas import select
 
 # adds a node to the canvas and returns the position of its title on the page
 PLACE = """type => {
@@ -13,9 +14,6 @@ PLACE = """type => {
     app.graph.add(node);
     return app.canvasPosToClientPos([node.pos[0] + 60, node.pos[1] - 12]);
 }"""
-DRAWN = "() => app.canvas.visible_nodes?.length === 1"
-SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
-CLICKS = 10
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +33,6 @@ def test_there_is_a_page_for_each_node(pages):
     assert [name for name, page in pages.items() if not page.ok or not page.text.strip()] == []
 
 
-def select(page, name: str) -> None:
-    """Clicks the node's title: newer front ends react to nothing else, and miss clicks while starting up."""
-    title = page.evaluate(PLACE, name)
-    page.wait_for_function(DRAWN)  # a click before that is on the empty canvas
-    for _ in range(CLICKS):
-        page.mouse.click(*title)
-        page.wait_for_timeout(200)
-        if page.evaluate(SELECTED):
-            return
-        page.wait_for_timeout(800)  # a double click would rename the node, or open the search
-        page.keyboard.press("Escape")
-    pytest.fail(f"{name} is not selected after {CLICKS} clicks on its title")
-
-
 def help_button(page):
     """The button in the toolbox of the selected node: by name or, where it has none (1.32.9), by id."""
     return page.get_by_role("button", name="Node Info").or_(page.get_by_test_id("info-button")).first
@@ -58,7 +42,7 @@ def test_the_front_end_shows_it(page, pages):
     """Without a help page, the front end would show a table made from the schema."""
     for name, help_page in pages.items():
         title = help_page.text.strip().splitlines()[0].lstrip("# ")
-        select(page, name)
+        select(page, page.evaluate(PLACE, name))
         help_button(page).click()
         page.locator(".node-help-content").get_by_text(title, exact=True).first.wait_for(timeout=10_000)
     assert page.complaints == []
