@@ -22,9 +22,10 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+MILLISECONDS = 60_000  # to wait for anything on a page: a busy machine is slow
 LOCAL = ("127.0.0.1", "localhost")
 # Console errors of the front end itself: without a network, and without ComfyUI's own templates.
-OF_THE_HOST = ("api.comfy.org", "Error loading core workflow templates")
+OF_THE_HOST = ("api.comfy.org", "Connecting to 'https://", "Error loading core workflow templates")
 # On a busy machine, the mask of the start sometimes never finishes to fade out, and then takes all clicks.
 UNMASK = """() => {
     for (const mask of document.querySelectorAll('.p-blockui-mask.p-overlay-mask-leave')) mask.remove();
@@ -87,6 +88,7 @@ def started(browser: BrowserContext, ui_host: Host) -> Page:
     page = browser.new_page()
     page.add_init_script("localStorage.clear()")  # no workflow of an earlier page comes back
     page.complaints = []
+    page.set_default_timeout(MILLISECONDS)
     page.on("console", lambda message: page.complaints.extend(complaint(message)))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.goto(ui_host.url)
