@@ -25,7 +25,7 @@ FLAGS = (
 MILLISECONDS = 60_000  # to wait for anything on a page: a busy machine is slow
 LOCAL = ("127.0.0.1", "localhost")
 # Console errors of the front end itself: without a network, and without ComfyUI's own templates.
-OF_THE_HOST = ("api.comfy.org", "Connecting to 'https://", "Error loading core workflow templates")
+OF_THE_HOST = ("api.comfy.org", "https://huggingface.co", "Error loading core workflow templates")
 # On a busy machine, the mask of the start sometimes never finishes to fade out, and then takes all clicks.
 UNMASK = """() => {
     for (const mask of document.querySelectorAll('.p-blockui-mask.p-overlay-mask-leave')) mask.remove();
