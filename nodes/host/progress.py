@@ -37,7 +37,7 @@ class Progress:
         self._said = None
 
     def step(self, what: str = "", amount: int = 1) -> None:
-        check_interrupted()
+        self._stop_if_cancelled()
         self.say(what)
         self._bar.update(amount)
 
@@ -57,6 +57,14 @@ class Progress:
         log.warning("%s: %s", self.stage, what)
         send_text(f"{self.stage}: {what}")
 
+    def _stop_if_cancelled(self) -> None:
+        """Raises if the run was cancelled: the text stays on the node, and must not promise an end."""
+        try:
+            check_interrupted()
+        except comfy.model_management.InterruptProcessingException:
+            send_text(f"{self.stage}: cancelled")
+            raise
+
 
 class TimedProgress(Progress):
     """A Progress whose text ends with the estimated remaining time."""
@@ -64,14 +72,16 @@ class TimedProgress(Progress):
     def __init__(self, stage: str, total: int):
         super().__init__(stage, total)
         self._total, self._done, self._started, self._sent = total, 0, time.monotonic(), 0.0
+        self._first: tuple[int, float] | None = None  # how much was done after the first step, and when
 
     def step(self, what: str = "", amount: int = 1, detail: str = "") -> None:
         """`detail` changes at every step, so it is shown but not logged."""
-        check_interrupted()
+        self._stop_if_cancelled()
         self.say(what)
         self._bar.update(amount)
         self._done += amount
         now = time.monotonic()
+        self._first = self._first or (self._done, now)
         if self._done >= self._total:
             send_text(f"{self.stage}: done in {now - self._started:.0f} s")
         elif now - self._sent >= SECONDS_BETWEEN:
@@ -85,7 +95,11 @@ class TimedProgress(Progress):
         self._total -= amount
 
     def time_left(self, now: float) -> str:
-        seconds = (now - self._started) / self._done * (self._total - self._done)
+        """Empty after the first step: it also loads models, so it says little about the others."""
+        done, since = self._first or (0, now)
+        if self._done == done:
+            return ""
+        seconds = (now - since) / (self._done - done) * (self._total - self._done)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import ImageOps
 
 from mace_core.version import VERSION
 from mini.vocabulary import JUDGE
@@ -209,14 +210,20 @@ def test_the_bundled_judge_judges_the_miniature_only(comfy, monkeypatch):
         module.HostJudge(BUNDLED_JUDGE, None)
 
 
-def test_time_left_is_told(comfy, monkeypatch):
-    module, said = comfy.module("nodes.host.progress"), []
+def test_time_left_is_told_from_the_second_step_on(comfy, monkeypatch):
+    """The first step also loads models, so it says little about the others."""
+    module, said, clock = comfy.module("nodes.host.progress"), [], [0.0]
     monkeypatch.setattr(module, "send_text", said.append)
-    progress = module.TimedProgress("Score", 4)
-    progress.step("ship")
-    assert said[-1].startswith("Score: ship, about ") and said[-1].endswith("left")
-    progress.step("ship", 3)
-    assert said[-1].startswith("Score: done in ")
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    progress = module.TimedProgress("Score", 10)
+    for now, amount, text in (
+        (60, 1, "Score: ship"),
+        (62, 1, "Score: ship, about 16 s left"),
+        (70, 8, "Score: done in 70 s"),
+    ):
+        clock[0] = now
+        progress.step("ship", amount)
+        assert said[-1] == text
 
 
 def test_losses_of_many_concepts_have_a_panel_each(comfy):
@@ -229,6 +236,13 @@ def test_losses_of_many_concepts_have_a_panel_each(comfy):
     ]
     assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]
     assert module.loss_sheet([("one step", [1.0])]).width > 0
+
+
+def test_the_loss_of_one_concept_fills_the_sheet(comfy):
+    module = comfy.module("nodes.reports.loss_curves")
+    sheet = module.loss_sheet([("ship", [3.0, 1.0])])
+    right = ImageOps.invert(sheet.convert("L")).getbbox()[2]
+    assert right == pytest.approx(sheet.width - module.MARGIN, abs=4)
 
 
 def test_suggestions_come_from_the_clip_on_the_wire(comfy, graph):

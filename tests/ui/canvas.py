@@ -1,57 +1,158 @@
 """What the browser tests do with the canvas: open a workflow, run it, keep a screenshot."""
 
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from dev.host.fetch import REPOSITORY
 from dev.workflows.picture import BOUNDS, FIT
 
 SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
-OPEN = """async workflow => {
-    await app.loadGraphData(workflow, true, true, 'test');
-    const nodes = app.graph._nodes;
-    return {
-        nodes: nodes.length,
-        unknown: nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type]).map(n => n.type),
-    };
+OPEN = "workflow => app.loadGraphData(workflow, true, true, 'test')"
+DROP = """([name, text]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], name, { type: 'application/json' }));
+    const canvas = document.querySelector('#graph-canvas');
+    for (const type of ['dragenter', 'dragover', 'drop'])
+        canvas.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
 }"""
+AGE = "() => { for (const node of app.graph._nodes) node.fromBefore = true; }"
+REPLACED = "count => app.graph._nodes.length === count && !app.graph._nodes.some(node => node.fromBefore)"
+FAULTS = """() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => graph._nodes.flatMap(node => {
+    const known = node.isSubgraphNode?.() || LiteGraph.registered_node_types[node.type];
+    const choices = each => typeof each === 'function' ? each() : each;
+    const red = (node.widgets ?? []).filter(each =>
+        each.type === 'combo' && !choices(each.options.values).includes(each.value));
+    const marked = known && !node.has_errors ? [] : [node.type];
+    return [...marked, ...red.map(each => `${node.type}.${each.name}`)];
+}))"""
+# Where a front end reports errors: 1.32.9 in a dialog, 1.49.6 in an overlay, for missing nodes too.
+ALARM = "[role=dialog], [data-testid=error-overlay]"
+ALL_WELL = {"faults": [], "alarms": [], "complaints": []}
+LOADED = """ids => app.graph._nodes.every(({ id, type, imgs }) =>
+    !ids.includes(String(id)) && !['PreviewImage', 'SaveImage'].includes(type) ||
+    imgs?.length && imgs.every(each => each.complete && each.naturalWidth))"""
+SHOW = """type => {
+    const [x, y] = app.graph._nodes.find(node => node.type === type).pos;
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [300 - x, 200 - y];
+    app.canvas.setDirty(true, true);
+    return app.canvasPosToClientPos([x + 60, y - 12]);
+}"""
+DRAWN = "() => app.canvas.visible_nodes?.length"
+SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
+CLICKS = 10
 DESELECT = "app.canvas.deselectAll?.()"  # a selected node hides parts of the texts around it
 PLACE = "[...app.canvas.ds.offset.map(each => -each), app.canvas.ds.scale]"
 MARGIN, MENU = (100, 60), 140  # pixels to the left and right; above, where the menu is
+SECONDS_TO_QUEUE = 60
 
 
-def open_workflow(page, workflow: dict) -> dict:
-    opened = page.evaluate(OPEN, workflow)
-    page.wait_for_timeout(500)  # dialogs about missing nodes and models appear with a delay
-    opened["dialogs"] = page.locator(".p-dialog").all_inner_texts()
-    return opened
+def open_workflow(page, workflow: dict) -> None:
+    """Opens a workflow without the interface; test_opening.py opens all of ours with it."""
+    with replaced(page, workflow):
+        page.evaluate(OPEN, workflow)
+
+
+def drop_file(page, name: str, workflow: dict) -> None:
+    """Drops a workflow's file on the canvas, and waits until it is open."""
+    with replaced(page, workflow):
+        page.evaluate(DROP, [name, json.dumps(workflow)])
+
+
+@contextmanager
+def replaced(page, workflow: dict) -> Iterator[None]:
+    """Ends when the nodes on the canvas are those of `workflow`, and not those from before."""
+    page.evaluate(AGE)
+    yield
+    page.wait_for_function(REPLACED, arg=len(workflow["nodes"]))
+
+
+def opened(page) -> dict:
+    """What is wrong with the workflow that was just opened: `ALL_WELL` if nothing.
+
+    faults: nodes that are missing or marked, and choices that do not exist, also inside blocks.
+    """
+    page.wait_for_timeout(500)  # alarms about missing nodes and models appear with a delay
+    return {
+        "faults": page.evaluate(FAULTS),
+        "alarms": page.locator(ALARM).all_inner_texts(),
+        "complaints": page.complaints,
+    }
 
 
 def run(page, host) -> dict:
     """What the server remembers of a run of the graph on the canvas."""
+    return host.client().wait(queue(page, host))
+
+
+def queue(page, host) -> str:
+    """Presses the keys that run the graph on the canvas; returns the id of the run."""
     before = set(host.client().get("/history"))
-    page.evaluate("app.queuePrompt(0, 1)")
-    return host.client().wait(wait_for_prompt(host, before))
+    page.keyboard.press("Control+Enter")
+    return wait_for_prompt(host, before)
 
 
 def wait_for_prompt(host, before: set) -> str:
     """The id of the only prompt that the browser has queued."""
-    client = host.client()
-    while True:
+    client, limit = host.client(), time.monotonic() + SECONDS_TO_QUEUE
+    while time.monotonic() < limit:
         queue = client.get("/queue")
         running = [entry[1] for entry in queue["queue_running"] + queue["queue_pending"]]
         new = [each for each in (*running, *client.get("/history")) if each not in before]
         if new:
             return new[0]
+    raise TimeoutError(f"the front end queued nothing within {SECONDS_TO_QUEUE} s")
+
+
+def wait_for_pictures(page, ran: dict) -> None:
+    """Until all nodes with images show them: each Preview Image, and those that the server sent images of."""
+    shown = [node for node, output in ran["outputs"].items() if output.get("images")]
+    with all_in_view(page):  # nodes out of view do not load their images
+        page.wait_for_function(LOADED, arg=shown)
+
+
+def show_node(page, node_type: str) -> list[float]:
+    """Brings a node into view; returns the position of its title on the page."""
+    return page.evaluate(SHOW, node_type)
+
+
+def select(page, title: list[float]) -> None:
+    """Clicks a node's title: newer front ends react to nothing else, and miss clicks while starting up."""
+    page.wait_for_function(DRAWN)  # a click before that is on the empty canvas
+    for _ in range(CLICKS):
+        page.mouse.click(*title)
+        page.wait_for_timeout(200)
+        if page.evaluate(SELECTED):
+            return
+        page.wait_for_timeout(800)  # a double click would rename the node, or open the search
+        page.keyboard.press("Escape")
+    raise TimeoutError(f"no node is selected after {CLICKS} clicks on its title")
 
 
 def screenshot(page, name: str) -> None:
-    """Keeps what the browser shows, to be looked at: .cache/screenshots/NAME.png."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    """Keeps a picture of the whole graph, to be looked at."""
     page.wait_for_timeout(1000)  # previews arrive and nodes grow
-    page.mouse.move(0, 0)  # no tooltip over the picture
     page.evaluate(DESELECT)
+    with all_in_view(page):
+        page.wait_for_timeout(500)
+        save_screenshot(page, name)
+
+
+def save_screenshot(page, name: str) -> None:
+    """Keeps what the browser shows: .cache/screenshots/NAME.png."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.mouse.move(0, 0)  # no tooltip over the picture
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+@contextmanager
+def all_in_view(page) -> Iterator[None]:
+    """Shows the whole graph, and afterwards the part that was in view."""
     before, (left, top, width, height) = page.evaluate(PLACE), page.evaluate(BOUNDS)
     shown = page.viewport_size
     scale = min(1, (shown["width"] - sum(MARGIN)) / width, (shown["height"] - MENU - MARGIN[1]) / height)
     page.evaluate(FIT, [left - MARGIN[0] / scale, top - MENU / scale, scale])
-    page.wait_for_timeout(500)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    yield
     page.evaluate(FIT, before)

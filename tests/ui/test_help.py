@@ -4,6 +4,8 @@ import pytest
 import requests
 
 from dev.host.pack_folder import PACK
+from tests.ui.canvas import select
+from tests.ui.conftest import MILLISECONDS
 
 # adds a node to the canvas and returns the position of its title on the page
 PLACE = """type => {
@@ -16,9 +18,6 @@ PLACE = """type => {
 # whether the picture of the node's help page has arrived; a picture that is missing has no width
 PICTURED = """name => [...document.querySelectorAll('.node-help-content img')].some(
     each => each.complete && each.naturalWidth > 0 && each.src.endsWith(`/docs/images/${name}.jpg`))"""
-DRAWN = "() => app.canvas.visible_nodes?.length === 1"
-SELECTED = "() => Object.keys(app.canvas.selected_nodes).length"
-CLICKS = 10
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +37,6 @@ def test_there_is_a_page_for_each_node(pages):
     assert [name for name, page in pages.items() if not page.ok or not page.text.strip()] == []
 
 
-def select(page, name: str) -> None:
-    """Clicks the node's title: newer front ends react to nothing else, and miss clicks while starting up."""
-    title = page.evaluate(PLACE, name)
-    page.wait_for_function(DRAWN)  # a click before that is on the empty canvas
-    for _ in range(CLICKS):
-        page.mouse.click(*title)
-        page.wait_for_timeout(200)
-        if page.evaluate(SELECTED):
-            return
-        page.wait_for_timeout(800)  # a double click would rename the node, or open the search
-        page.keyboard.press("Escape")
-    pytest.fail(f"{name} is not selected after {CLICKS} clicks on its title")
-
-
 def help_button(page):
     """The button in the toolbox of the selected node: by name or, where it has none (1.32.9), by id."""
     return page.get_by_role("button", name="Node Info").or_(page.get_by_test_id("info-button")).first
@@ -61,8 +46,8 @@ def test_the_front_end_shows_it_with_its_picture(page, pages):
     """Without a help page, the front end would show a table made from the schema."""
     for name, help_page in pages.items():
         title = help_page.text.strip().splitlines()[0].lstrip("# ")
-        select(page, name)
+        select(page, page.evaluate(PLACE, name))
         help_button(page).click()
-        page.locator(".node-help-content").get_by_text(title, exact=True).first.wait_for(timeout=10_000)
-        page.wait_for_function(PICTURED, arg=name, timeout=10_000)
+        page.locator(".node-help-content").get_by_text(title, exact=True).first.wait_for(timeout=MILLISECONDS)
+        page.wait_for_function(PICTURED, arg=name, timeout=MILLISECONDS)
     assert page.complaints == []
