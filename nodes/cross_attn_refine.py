@@ -64,7 +64,7 @@ class CrossAttnRefine(io.ComfyNode):
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
         sums = {concept.kind: MomentSum(encoder, concepts) for concept in concepts}
-        gates = GateMaker(encoder, prior, progress)
+        gates = GateMaker(encoder, concepts, prior, progress)
         for concept, label in labelled(concepts):
             progress.say(label)
             sums[concept.kind].add(concept, lambda done, total: check_interrupted())

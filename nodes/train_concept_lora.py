@@ -92,7 +92,7 @@ class TrainConceptLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, rank) -> bool | str:
+    def validate_inputs(cls, rank=1) -> bool | str:
         return at_least(rank, 1, "The rank of the LoRAs")
 
     @classmethod

@@ -83,7 +83,9 @@ def all_stages(comfy, step, side: int, model, clip, vae):
     )
     (erased,) = step(
         "Apply Erased Model",
-        lambda: comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip),
+        lambda: comfy.call(
+            "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip, mode="linear"
+        ),
     )
     if not (images.isfinite().all() and torch.tensor(loss["loss"]).isfinite().all()):
         raise RuntimeError("The generated images or the losses are not finite.")

@@ -134,7 +134,7 @@ def main() -> None:
                 "MACE_FuseLoRAs", clip=bench.clip, refined=stage_1, prior=prior, concept_loras=loras[name]
             )
             (erased,) = bench.host.call(
-                "MACE_ApplyErasedModel", model=bench.model, erasure=fused, strength=1.0
+                "MACE_ApplyErasedModel", model=bench.model, erasure=fused, mode="linear"
             )
             print(
                 f"{weight:>6}  {name:<22}{bench.attention(erased):>10.1f}{bench.change_of_kept(fused):>8.3f}",

@@ -93,7 +93,7 @@ class Comparison:
             (fused,) = self.run(
                 "MACE_FuseLoRAs", clip=self.clip, refined=stage_1, concept_loras=(lora,), prior=prior
             )
-            (erased,) = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused)
+            (erased,) = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused, mode="linear")
             yield method, row(erased, seconds)
 
     @torch.inference_mode()

@@ -80,7 +80,7 @@ class Trial:
             concept_loras=(self.lora(setting),),
             prior=self.prior,
         )
-        (model,) = bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=fused)
+        (model,) = bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=fused, mode="linear")
         kept = mean(bench.names(model, others(bench.world, self.concept)).values())
         return 100 * bench.names(model, [name])[name], 100 * bench.synonyms(model, name), 100 * kept
 

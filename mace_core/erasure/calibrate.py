@@ -7,7 +7,7 @@ prior.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import torch
@@ -99,29 +99,34 @@ def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) 
 
 
 def calibrated_gate(
-    encoder: TextEncoder, concept: Concept, prior: Prior | None, reference: Reference
+    encoder: TextEncoder,
+    concept: Concept,
+    prior: Prior | None,
+    reference: Reference,
+    naming: Mapping[str, Set[str]] | None = None,
 ) -> tuple[Gate, Calibrated]:
     """The gate of one concept, prototypes ``[3, phrases, d]``, and what it promises.
 
-    Raises ValueError as ``token_rows`` does.
+    naming: as in ``prompt_pairs``, for the promise only: the gate depends on no other concept. Raises
+    ValueError as ``token_rows`` does.
     """
     pairs = prompt_pairs(concept)
     templates = len(pairs) // len(concept.phrases)
-    rows = token_rows(encoder, pairs).unflatten(0, (-1, templates))  # [phrases, templates, 3, d]
-    shown = rows[:, ::EVERY]
-    white = (shown - reference.centres) @ reference.whitening
+    made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
+    rows = token_rows(encoder, made_from).unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
+    white = (rows - reference.centres) @ reference.whitening
     prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
     cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
     own = cosine.median(-1).values  # [3, phrases]
-    surrogate = token_rows(encoder, [_of_surrogate(pair) for pair in pairs[:templates:EVERY]])
+    surrogate = token_rows(encoder, [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]])
     others = _cosines_of_others(reference, prototypes, surrogate, _preserved(concept, prior, reference))
     closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
     span = (own - closest).clamp(min=CLOSE)
     kinds = [WORD, WORD, END, PADDING]  # of the ramps
     ramps = closest[kinds][:, None] + torch.tensor(RAMPS)[..., None] * span[kinds][:, None]
     gate = Gate(reference.centres, reference.whitening, prototypes, ramps)
-    unseen = rows[:, [n for n in range(templates) if n % EVERY]]
-    caught = (gate_values(gate, unseen)[..., : END + 1] > 0.5).all(-1).float().mean()
+    unseen = token_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
+    caught = (gate_values(gate, unseen)[:, : END + 1] > 0.5).all(-1).float().mean()
     return gate, Calibrated(concept.target, float(caught), float((closest / own)[END].max()))
 
 

@@ -58,9 +58,9 @@ class Gate:
         """Name -> tensor, as a file holds them: ``centres`` and the others, shapes as above."""
         return {name: getattr(self, name) for name in _TENSORS}
 
-    def to(self, device: torch.device | str) -> Gate:
-        """A copy on another device; tensors of any shape."""
-        return Gate(*(tensor.to(device) for tensor in self.state().values()))
+    def to(self, device: torch.device | str, copy: bool = False) -> Gate:
+        """The gate on another device; tensors of any shape."""
+        return Gate(*(tensor.to(device, copy=copy) for tensor in self.state().values()))
 
 
 def joined(gates: Sequence[Gate]) -> Gate:

@@ -1,6 +1,9 @@
 """The gate of an erasure, concept by concept, and what it promises."""
 
+from collections.abc import Sequence
+
 from ...mace_core.concepts.concepts import Concept
+from ...mace_core.concepts.prompts import templates_naming
 from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
 from ...mace_core.erasure.gate import Gate, joined
@@ -19,7 +22,10 @@ EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 class GateMaker:
     """Collects the gates of concepts. The reference of a text encoder is cached."""
 
-    def __init__(self, encoder: TextEncoder, prior: Prior | None, progress: Progress):
+    def __init__(
+        self, encoder: TextEncoder, concepts: Sequence[Concept], prior: Prior | None, progress: Progress
+    ):
+        self._naming = templates_naming(concepts)
         self._encoder, self._prior, self._progress = encoder, prior, progress
         self._reference: Reference | None = None
         self._made: list[tuple[Gate, Calibrated]] = []
@@ -28,7 +34,8 @@ class GateMaker:
         """Calibrate the gate of one more concept. Raises ValueError as `calibrated_gate` does."""
         if self._reference is None:
             self._reference = _reference_once(self._encoder, self._progress)
-        self._made.append(calibrated_gate(self._encoder, concept, self._prior, self._reference))
+        made = calibrated_gate(self._encoder, concept, self._prior, self._reference, self._naming)
+        self._made.append(made)
 
     def gate(self) -> Gate | None:
         """The gate of all concepts so far; None without any."""

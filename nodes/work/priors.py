@@ -15,7 +15,7 @@ from ..host.fingerprints import is_told
 from ..host.progress import Progress
 from ..host.stores import store_of
 
-PRIOR = 2  # raise it when the same captions give another prior
+PRIOR = 1  # raise it when the same captions give another prior
 NAMED = 3  # captions that were left out and that a warning names
 
 
@@ -103,7 +103,7 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     if kept := find(store, "prior", key, progress.warn):
         left_out.add(*kept[1].get("left_out", (0, [])))
         tensors, told = kept
-        texts = tuple(told["texts"])
+        texts = tuple(told.get("texts", ()))  # not in files of the first version
         return Prior(tensors["P"], told["captions"], encoder.fingerprint, texts, tensors.get("ends"))
     own = LeftOut(left_out.sources, left_out.strict)
     prior = _measured(encoder, captions, progress, own)

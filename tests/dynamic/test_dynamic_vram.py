@@ -52,7 +52,7 @@ def drawn(comfy, loaded, model) -> torch.Tensor:
 
 
 def erased(comfy, model, erasure):
-    return comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)[0]
+    return comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, mode="linear")[0]
 
 
 def with_lora(model):

@@ -50,7 +50,7 @@ def stages(comfy, loaded, name, method):
     )
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=loaded.clip, refined=stage_1, concept_loras=loras)
     (erased,) = comfy.call(
-        "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=loaded.clip
+        "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=loaded.clip, mode="linear"
     )
     return concepts, erased, fused, loras, (pictures, masks, torch.tensor(loss["loss"]))
 

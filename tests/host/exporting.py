@@ -37,7 +37,11 @@ class Exporting:
 
     def erased(self, strength: float = 1.0, model=None):
         return self.comfy.call(
-            "MACE_ApplyErasedModel", model=model or self.model, erasure=self.erasure, strength=strength
+            "MACE_ApplyErasedModel",
+            model=model or self.model,
+            erasure=self.erasure,
+            strength=strength,
+            mode="linear",
         )[0]
 
     def export(self, form: str, rank: int = 0, model=None, precision: str = "float32") -> tuple[Path, str]:

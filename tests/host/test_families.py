@@ -226,7 +226,9 @@ def test_all_three_stages(comfy, name):
         method="exact",
     )
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
+    (erased,) = comfy.call(
+        "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip, mode="linear"
+    )
     assert images.isfinite().all() and len(loss["loss"]) >= 2
     assert fused.low_rank[layer][0].any() and fused.low_rank[layer][1].any()
     expected = W @ fused.T + fused.low_rank[layer][0] @ fused.low_rank[layer][1]

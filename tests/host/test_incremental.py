@@ -150,7 +150,8 @@ def test_a_model_whose_patches_cannot_be_told_apart_is_not_kept(pack, loaded, tm
     for _ in range(2):
         run(pack, (strange, clip, vae), "ship -> sea")
     assert pack.made == ["draw", "train ship"] * 2
-    assert not list(tmp_path.rglob("*.safetensors"))
+    kept = [path.name for path in tmp_path.rglob("*.safetensors")]
+    assert all(name.startswith("reference-") for name in kept)  # of the text encoder, which is told apart
 
 
 def test_presets_reach_every_stage(pack, loaded):

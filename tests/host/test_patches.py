@@ -60,7 +60,9 @@ def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, lay
     edited_weight = comfy.module("mace_core.erasure.erasure").edited_weight
     W = weight_in_force(model, layer)
     patched, delta = lora(comfy, model, layer)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength)
+    (erased,) = comfy.call(
+        "MACE_ApplyErasedModel", model=patched, erasure=erasure, strength=strength, mode="linear"
+    )
     expected = edited_weight(W + delta, layer, erasure, strength)
     torch.testing.assert_close(weight_in_force(erased, layer), expected, atol=1e-6, rtol=1e-5)
     assert torch.equal(weight_in_force(model, layer), W)
@@ -68,7 +70,7 @@ def test_the_edit_is_made_on_the_weight_with_the_lora(comfy, model, erasure, lay
 
 def test_a_lora_after_the_node_is_added_to_the_edited_weight(comfy, model, erasure):
     W = weight_in_force(model, LAYER)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, mode="linear")
     edited = weight_in_force(erased, LAYER)
     patched, delta = lora(comfy, erased, LAYER)
     torch.testing.assert_close(weight_in_force(patched, LAYER), edited + delta, atol=1e-6, rtol=1e-5)
@@ -78,7 +80,7 @@ def test_a_lora_after_the_node_is_added_to_the_edited_weight(comfy, model, erasu
 def test_layers_without_factors_get_the_matrix_alone(comfy, model, erasure):
     layer = LAYER.replace("to_k", "to_v")
     W = weight_in_force(model, layer)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, mode="linear")
     torch.testing.assert_close(weight_in_force(erased, layer), W @ erasure.T, atol=1e-6, rtol=1e-5)
 
 
@@ -91,7 +93,7 @@ def test_strength_0_is_a_clone_without_patches(comfy, model, erasure):
 def test_weights_of_every_dtype_keep_it_and_come_back(comfy, erasure, dtype):
     model = loaded_as(dtype)
     W = weight_in_force(model, LAYER)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0)
+    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, mode="linear")
     edited = weight_in_force(erased, LAYER)
     assert W.dtype == edited.dtype == dtype and not torch.equal(W.float(), edited.float())
     assert torch.equal(weight_in_force(model, LAYER).float(), W.float())

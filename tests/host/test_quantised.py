@@ -148,7 +148,9 @@ def test_all_stages_undo_and_export(comfy, graph, method):
         method=method,
     )
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=network["clip"], refined=stage_1, concept_loras=loras)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=network["model"], erasure=fused, strength=1.0)
+    (erased,) = comfy.call(
+        "MACE_ApplyErasedModel", model=network["model"], erasure=fused, strength=1.0, mode="linear"
+    )
     _, again = comfy.call("MACE_DrawConcepts", **network, vae=vae, concepts=concepts, seed=1, **DRAWING)
     weights = comfy.module("nodes.host.weights")
     edited = comfy.module("mace_core.erasure.erasure").edited_weight

@@ -39,7 +39,9 @@ def run(comfy):
         method="exact",
     )
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, **settings)
-    (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip)
+    (erased,) = comfy.call(
+        "MACE_ApplyErasedModel", model=model, erasure=fused, strength=1.0, clip=clip, mode="linear"
+    )
     return locals()
 
 

@@ -47,7 +47,9 @@ def applied(comfy, caplog, model, erasure, clip):
     """The erased MODEL, and the node's message."""
     caplog.clear()
     with caplog.at_level("INFO"):
-        (erased,) = comfy.call("MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=clip)
+        (erased,) = comfy.call(
+            "MACE_ApplyErasedModel", model=model, erasure=erasure, strength=1.0, clip=clip, mode="linear"
+        )
     said = [record.getMessage() for record in caplog.records if "Apply erasure: " in record.getMessage()]
     assert len(said) == 1
     return erased, said[0]
@@ -89,5 +91,6 @@ def test_at_home_all_of_it_is_exact_and_a_lora_in_front_changes_nothing(comfy, c
 def test_on_a_server_the_node_says_it(client):
     prompt = base() | stage_1() | apply("apply", ["refine", 1], clip=CLIP) | draw("out", ["apply", 0])
     assert client.run(prompt)["apply"]["text"] == [
+        "Gated: prompts about other things do not change. "
         "Closed form only: exact on every checkpoint with the same text encoder."
     ]

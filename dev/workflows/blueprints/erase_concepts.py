@@ -21,7 +21,7 @@ BLUEPRINT = Blueprint(
                 "MACE_ApplyErasedModel",
                 (1560, 0),
                 {"model": MODEL, "erasure": Out("fuse"), "clip": CLIP},
-                (320, 120),
+                (320, 150),
             ),
         ),
         {

@@ -1,8 +1,8 @@
 """A block: stage 1 of MACE alone, which takes seconds."""
 
 from dev.workflows.blueprint import Blueprint
-from dev.workflows.parts import PRESERVE, SHIP, concepts, in_block, prior, refine
-from dev.workflows.to_ui import In, Out
+from dev.workflows.parts import CLIP, MODEL, PRESERVE, SHIP, concepts, in_block, prior, refine
+from dev.workflows.to_ui import In, Node, Out
 
 BLUEPRINT = Blueprint(
     name="Erase concepts, preview (MACE)",
@@ -14,6 +14,13 @@ BLUEPRINT = Blueprint(
             concepts("ship -> sea", (0, 0)),
             prior((0, 320), (320, 380)),
             refine((400, 0), (320, 260)),
+            Node(
+                "apply",
+                "MACE_ApplyErasedModel",
+                (800, 0),
+                {"model": MODEL, "erasure": Out("refine", "erasure"), "clip": CLIP},
+                (320, 150),
+            ),
         ),
         {
             "concepts": {"concepts": In("concepts", SHIP), "kind": In("kind")},
@@ -22,7 +29,7 @@ BLUEPRINT = Blueprint(
     ),
     inputs=("model", "clip", "concepts", "kind", "preserve", "everyday"),
     outputs={
-        "erased": Out("refine", "refined"),
+        "erased": Out("apply"),
         "erasure": Out("refine", "erasure"),
         "concepts": Out("concepts"),
     },

@@ -55,7 +55,7 @@ TEMPLATE = template(
     "**LoRA:** most programs. **Full difference:** exact, large, for *Load LoRA*. **PEFT adapter:** peft and "
     "diffusers. **Merged checkpoint:** every program that loads checkpoints.\n\n"
     "**Your own erasure:** connect *Load Erasure* or *Fuse Concept LoRAs* to *erasure*, and *Apply Erased "
-    "Model* to *Save Checkpoint*. Delete the exports that you do not need.\n\n"
+    "Model* (linear) to *Save Checkpoint*. Delete the exports that you do not need.\n\n"
     "**Your own model:** choose an SD1.x, SD2.x or SDXL checkpoint.",
     closed_form("ship -> sea", 250),
     *(export(number, *each) for number, each in enumerate(FORMATS.items())),
