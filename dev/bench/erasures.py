@@ -9,13 +9,12 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, LINEAR, CLOSED, REFINED, AVERAGED, UNFOCUSED, EXACT, UCE = (
+FULL, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "MACE",
     "MACE, linear",
     "T* only",
     "refinement only",
     "average of the LoRAs",
-    "fusion without CFIS",
     "MACE, exact trainer",
     "UCE",
 )
@@ -53,7 +52,7 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
 
 def training_of(method: str) -> dict | None:
     """The inputs of Train Concept LoRA that differ from their defaults; None skips stage 2."""
-    return {REFINED: None, UNFOCUSED: {"focal_sampling": False}, EXACT: {"method": "exact"}}.get(method, {})
+    return {REFINED: None, EXACT: {"method": "exact"}}.get(method, {})
 
 
 def stages_1_and_2(

@@ -9,7 +9,6 @@ import json
 import shutil
 import sys
 
-from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.tasks import kept_folder, run
 from dev.results import figures, report
@@ -29,7 +28,6 @@ def main(*tables: str) -> None:
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
         (RESULTS / f"{name}.md").write_text(getattr(report, name)(found, setting))
         print((RESULTS / f"{name}.md").read_text())
-        summary.write()
         shutil.rmtree(folder)
 
 

@@ -8,7 +8,7 @@ from dev.mass.plan import of_kind, splits
 from dev.results.plan import METHODS, PROBED
 from mace_core.evaluation.metrics import h_o
 
-COLUMNS = ("never_share", "acc_e", "acc_s", "acc_g", "h_o", "acc_s_before", "h_o_relative")
+COLUMNS = ("acc_e", "acc_s", "acc_g", "h_o", "acc_s_before", "h_o_relative")
 
 
 def objects(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
@@ -17,24 +17,19 @@ def objects(results: Mapping) -> dict[str, dict[str, dict[str, float]]]:
     found = {}
     for method in METHODS:
         rows = {
-            name: _object(results[f"objects, {method}, {name}"], before, split)
-            for name, split in splits()["objects"].items()
+            name: _object(results[f"objects, {method}, {name}"], before, name) for name in splits()["objects"]
         }
         rows["average"] = {each: mean(row[each] for row in rows.values()) for each in COLUMNS}
         found[method] = rows
     return found
 
 
-def _object(result: Mapping, before: Mapping[str, float], split: Mapping) -> dict[str, float]:
-    (name,) = split["erase"]
+def _object(result: Mapping, before: Mapping[str, float], name: str) -> dict[str, float]:
+    kept = [each for each in result["names"] if each != name]
     acc_e, acc_g = result["names"][name], result["synonyms"][name]
-    (acc_s, acc_s_before), (never, never_before) = (
-        [mean(shares[each] for each in split[side]) for shares in (result["names"], before)]
-        for side in ("keep", "never")
-    )
+    acc_s, acc_s_before = (mean(shares[each] for each in kept) for shares in (result["names"], before))
     relative = min(1.0, acc_s / acc_s_before)
-    told = acc_e, acc_s, acc_g, h_o(acc_e, acc_s, acc_g), acc_s_before, h_o(acc_e, relative, acc_g)
-    values = min(1.0, never / never_before), *told
+    values = acc_e, acc_s, acc_g, h_o(acc_e, acc_s, acc_g), acc_s_before, h_o(acc_e, relative, acc_g)
     return dict(zip(COLUMNS, (100 * value for value in values), strict=True))
 
 

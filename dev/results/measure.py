@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from dev.bench.bench import CFG, SEED, SIZE, Bench
-from dev.bench.erasures import FULL, erased
+from dev.bench.erasures import LINEAR, erased
 from dev.host.fetch import REPOSITORY
 
 RESULTS = REPOSITORY / "docs" / "results"
@@ -21,17 +21,12 @@ PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler
 PROMPT = "a photo of the {}"
 
 
-def objects(
-    bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str], never: Sequence[str]
-) -> dict:
-    """The share of images (0..1) that show the concepts: by name all, by synonym the erased ones.
-
-    never: what the prior does not name.
-    """
+def objects(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict:
+    """The share of images (0..1) that show the concepts: by name all, by synonym the erased ones."""
     model = erased(bench, method, erase, keep)
     return {
         "synonyms": {name: bench.synonyms(model, name) for name in erase},
-        "names": bench.names(model, [*erase, *keep, *never]),
+        "names": bench.names(model, [*erase, *keep]),
     }
 
 
@@ -66,7 +61,7 @@ def attention(bench: Bench, erase: Sequence[str], keep: Sequence[str]) -> str:
     maps, _ = bench.run(
         "MACE_ViewAttention",
         before=bench.model,
-        after=erased(bench, FULL, erase, keep),
+        after=erased(bench, LINEAR, erase, keep),
         clip=bench.clip,
         vae=bench.vae,
         latent=latent,
@@ -84,7 +79,7 @@ def before_and_after(bench: Bench, erase: Sequence[str], keep: Sequence[str]) ->
     _, _, grid, _ = bench.run(
         "MACE_ScoreErasure",
         before=bench.model,
-        after=erased(bench, FULL, erase, keep),
+        after=erased(bench, LINEAR, erase, keep),
         clip=bench.clip,
         vae=bench.vae,
         concepts=concepts,

@@ -3,7 +3,7 @@ requirements."""
 
 from collections.abc import Mapping
 
-from dev.bench.erasures import FULL, UNEDITED
+from dev.bench.erasures import LINEAR, UNEDITED
 from dev.mass.report import met
 from dev.mass.report import row as row_of
 from dev.results.plan import METHODS, PROBED
@@ -11,7 +11,8 @@ from dev.results.plan import METHODS, PROBED
 SETTING = """`make results` writes this page from `{name}.json`. It erases concepts of the frozen split in
 `mini/splits.json` from the bundled miniature Stable Diffusion with the nodes' default settings, and generates
 {images} images per prompt or attack ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled
-judge's top-1 in percent. The prior names the concepts of Acc_s.
+judge's top-1 in percent. All methods are linear (mode *linear* of Apply Erased Model), and the prior names
+the preserved concepts: for what nobody names, and for the gate, see [mass erasure](mass.md).
 """
 WANTED_RELATIVE, WANTED_ABSOLUTE = 93, 88  # H_o
 WANTED_STYLE, WANTED_OBJECTS = 15, 90
@@ -22,8 +23,6 @@ def objects(found: Mapping, setting: Mapping) -> str:
     parts = [
         "# Ten classes, erased one at a time\n\n"
         "After table 1 of the paper.\n\n"
-        "- **Never named** (higher is better): images of thirty other objects, which the erasure and the\n"
-        "  prior do not name, as a share of the original model's.\n"
         "- **Acc_e** (lower is better): images that still show the erased class.\n"
         "- **Acc_s** (higher is better): images of the nine other classes that show their class.\n"
         "  Before: with the original model.\n"
@@ -36,18 +35,18 @@ def objects(found: Mapping, setting: Mapping) -> str:
     for method in METHODS:
         parts += [
             f"## {method}\n",
-            "| class | never named | Acc_e | Acc_s | Acc_g | H_o | Acc_s before | H_o relative |",
-            "|---|---|---|---|---|---|---|---|",
+            "| class | Acc_e | Acc_s | Acc_g | H_o | Acc_s before | H_o relative |",
+            "|---|---|---|---|---|---|---|",
         ]
         parts += [row_of(name, *row.values()) for name, row in found[method].items()]
         parts.append("")
-    average = found[FULL]["average"]
+    average = found[LINEAR]["average"]
     for name, column, least in (
         ("relative", "h_o_relative", WANTED_RELATIVE),
         ("absolute", "h_o", WANTED_ABSOLUTE),
     ):
         parts.append(
-            f"Average H_o of {FULL}, {name}: {average[column]:.1f}. Required: at least {least}. Met: "
+            f"Average H_o of {LINEAR}, {name}: {average[column]:.1f}. Required: at least {least}. Met: "
             f"{met(average[column], least)}.\n"
         )
     parts += [
