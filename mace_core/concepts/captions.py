@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from ..files.shown import shown
 from .kinds import KINDS
 from .lines import literal, numbered, prefixed, trimmed
 from .prompts import joined
@@ -200,6 +201,7 @@ _FORMS = (
     "somebody photographed {} {}",
 )
 _PER_SUBJECT = 6
+MOST_NAMES = 10_000  # each becomes about 30 prompts
 
 
 def everyday_captions() -> tuple[str, ...]:
@@ -220,17 +222,18 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
     """Kind -> every prompt in which a concept of that kind would be erased, for each name to preserve.
 
     One name per line, such as ``person: Jo Doe``; without a prefix it is an object. Prompts that say how the
-    image looks are left out. Raises ValueError for an unknown kind.
+    image looks are left out. Raises ValueError for an unknown kind, or for more than MOST_NAMES names.
     """
-    captions: dict[str, tuple[str, ...]] = {}
-    for number, line in numbered(text):
+    captions: dict[str, list[str]] = {}
+    for count, (number, line) in enumerate(numbered(text)):
+        if count == MOST_NAMES:
+            raise ValueError(f"There are more than {MOST_NAMES} names to preserve: use a shorter list.")
         kind, name = prefixed(literal(line), KINDS, "object", f"Line {number} of the names to preserve, ")
         if name:
             templates = (each for each in KINDS[kind].templates if not re.search(_LOOK, each))
             gaps = (template.split("{}") for template in templates)
-            prompts = (joined(before, name, after) for before, after in gaps)
-            captions[kind] = (*captions.get(kind, ()), *prompts)
-    return captions
+            captions.setdefault(kind, []).extend(joined(before, name, after) for before, after in gaps)
+    return {kind: tuple(prompts) for kind, prompts in captions.items()}
 
 
 def read_captions(data: bytes, name: str) -> tuple[str, ...]:
@@ -242,7 +245,7 @@ def read_captions(data: bytes, name: str) -> tuple[str, ...]:
     """
     captions = tuple(caption for _, caption in numbered_captions(data, name))
     if not captions:
-        raise ValueError(f"'{name}' has no captions: add at least one.")
+        raise ValueError(f"{shown(name)} has no captions: add at least one.")
     return captions
 
 
@@ -254,12 +257,13 @@ def numbered_captions(data: bytes, name: str) -> Iterator[tuple[int, str]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
+        raise ValueError(f"{shown(name)} is not UTF-8 text: save it as UTF-8.") from None
     readers = {".txt": numbered, ".csv": _csv, ".json": lambda text: _json(text, name)}
     reader = readers.get(name.lower()[name.rfind(".") :])
     if reader is None:
         raise ValueError(
-            f"'{name}' has none of the extensions {', '.join(FORMATS)}: choose another file or rename it."
+            f"{shown(name)} has none of the extensions {', '.join(FORMATS)}: "
+            "choose another file or rename it."
         )
     for number, caption in reader(text):
         if caption := trimmed(caption):
@@ -289,9 +293,11 @@ def _json(text: str, name: str) -> Iterator[tuple[int, str]]:
             (each if isinstance(each, str) else each["caption"].replace("\n", " ") for each in entries), 1
         )
     except json.JSONDecodeError as error:
-        raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
+        raise ValueError(
+            f"Line {error.lineno} of {shown(name)} is not JSON ({error.msg}): correct it."
+        ) from None
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(
-            f"'{name}' is neither COCO annotations with captions nor a list of strings: use "
+            f"{shown(name)} is neither COCO annotations with captions nor a list of strings: use "
             "one of the two, such as captions_train2014.json."
         ) from None

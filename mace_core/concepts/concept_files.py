@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 
+from ..files.shown import shown
 from .concepts import Concept, concept_at, parse_concepts, split_names, united
 from .kinds import KINDS
 from .lines import literal
@@ -36,7 +37,7 @@ def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept
         entries = _entries(text, name.lower())
         return united((f"line {line}", _concept(line, entry, kind)) for line, entry in entries)
     except ValueError as error:
-        raise ValueError(f"In '{name}': {error}") from None
+        raise ValueError(f"In {shown(name)}: {error}") from None
 
 
 def _text(data: bytes) -> str:
@@ -131,13 +132,16 @@ def _concept(line: int, entry: object, kind: str) -> Concept:
             "{target: ship, surrogate: sea}."
         )
     if strange := [str(name) for name in entry if name not in FIELDS]:
-        raise ValueError(f"line {line} has the unknown field '{strange[0]}': use only {', '.join(FIELDS)}.")
+        raise ValueError(
+            f"line {line} has the unknown field {shown(strange[0])}: use only {', '.join(FIELDS)}."
+        )
     fields = {name: value for name, value in entry.items() if value is not None}
     names = fields.pop("synonyms", ())
     for name, value in [*fields.items(), *(("synonyms", each) for each in _as_names(names))]:
         if not isinstance(value, str):
             raise ValueError(
-                f"line {line} has {value!r} as its {name}, which is not a string: put it in double quotes."
+                f"line {line} has {shown(value)} as its {name}, which is not a string: "
+                "put it in double quotes."
             )
     target, surrogate = (literal(fields.get(name, "")) for name in FIELDS[:2])
     if not (target and surrogate):
@@ -145,7 +149,7 @@ def _concept(line: int, entry: object, kind: str) -> Concept:
         raise ValueError(f"line {line} has no {missing}: give every entry both target and surrogate.")
     own = fields.get("kind", kind).strip().lower()
     if own not in KINDS:
-        raise ValueError(f"line {line} has the unknown kind '{own}': use one of {', '.join(KINDS)}.")
+        raise ValueError(f"line {line} has the unknown kind {shown(own)}: use one of {', '.join(KINDS)}.")
     return concept_at(f"line {line}", target, surrogate, own, map(literal, _as_names(names)))
 
 

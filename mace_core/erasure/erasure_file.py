@@ -16,6 +16,7 @@ from ..concepts.concepts import Concept
 from ..files.atomic import written_whole
 from ..files.hashes import tensor_hash, text_hash
 from ..files.records import Record
+from ..files.shown import shown
 from ..files.tensor_file import tensor_bytes
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
@@ -67,7 +68,9 @@ def load_erasure(path: str | Path) -> Erasure:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no erasure file '{path.name}': save one first or choose another name.")
+        raise ValueError(
+            f"There is no erasure file {shown(path.name)}: save one first or choose another name."
+        )
     data = path.read_bytes()
     description = _description(data, path.name)
     try:
@@ -77,7 +80,7 @@ def load_erasure(path: str | Path) -> Erasure:
     if {name: tensor_hash(tensor).hexdigest() for name, tensor in tensors.items()} != description.sha256:
         raise _damaged(path.name)
     if "T" not in tensors:
-        raise ValueError(f"'{path.name}' has no tensor 'T', which an erasure needs: make it again.")
+        raise ValueError(f"{shown(path.name)} has no tensor 'T', which an erasure needs: make it again.")
     return Erasure(
         tensors["T"],
         LowRank.from_state(tensors).to(torch.float32),
@@ -95,7 +98,7 @@ def _stored_factors(low_rank: LowRank, dtype: torch.dtype) -> dict[str, Tensor]:
     for layer, factors in low_rank.items():
         if not all(factor.isfinite().all() for factor in factors):
             raise ValueError(
-                f"The factors of the layer '{layer}' are too large for float16: save them as float32."
+                f"The factors of the layer {shown(layer)} are too large for float16: save them as float32."
             )
     return low_rank.state()
 
@@ -116,7 +119,7 @@ def _description(data: bytes, name: str) -> Description:
     metadata = _metadata(data, name)
     if _DESCRIPTION not in metadata:
         raise ValueError(
-            f"'{name}' is a safetensors file of another kind, without the description of an "
+            f"{shown(name)} is a safetensors file of another kind, without the description of an "
             "erasure: choose a file written by the node 'Save Erasure'."
         )
     if text_hash(metadata[_DESCRIPTION]) != metadata.get(_CHECKSUM):
@@ -125,16 +128,16 @@ def _description(data: bytes, name: str) -> Description:
     version = description.get("format_version") if isinstance(description, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ValueError(
-            f"'{name}' has format version {version} and this pack reads up to {FORMAT_VERSION}: "
+            f"{shown(name)} has format version {version} and this pack reads up to {FORMAT_VERSION}: "
             "update the pack."
         )
-    return Description.from_json(description, f"The description in '{name}'")
+    return Description.from_json(description, f"The description in {shown(name)}")
 
 
 def _metadata(data: bytes, name: str) -> dict[str, str]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 9 or data[8:9] != b"{":
-        raise ValueError(f"'{name}' is not a safetensors file: choose one written by 'Save Erasure'.")
+        raise ValueError(f"{shown(name)} is not a safetensors file: choose one written by 'Save Erasure'.")
     try:
         header = json.loads(data[8 : 8 + length])
         ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
@@ -145,9 +148,9 @@ def _metadata(data: bytes, name: str) -> dict[str, str]:
         if complete:
             raise _damaged(name) from None
     if not complete:
-        raise ValueError(f"'{name}' is truncated, its end is missing: copy or download it again.")
+        raise ValueError(f"{shown(name)} is truncated, its end is missing: copy or download it again.")
     return metadata
 
 
 def _damaged(name: str) -> ValueError:
-    return ValueError(f"'{name}' is damaged, its checksums do not match: copy or download it again.")
+    return ValueError(f"{shown(name)} is damaged, its checksums do not match: copy or download it again.")

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..files.hashes import file_hash
+from ..files.shown import shown
 
 PROMPT = "a photo of the {}"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -94,13 +95,13 @@ def _check(folder: Path) -> None:
         missing.append("tokenizer.json")
     if missing:
         raise ValueError(
-            f"The CLIP folder '{folder.name}' lacks {', '.join(missing)}: put a Hugging Face CLIPModel "
+            f"The CLIP folder {shown(folder.name)} lacks {', '.join(missing)}: put a Hugging Face CLIPModel "
             "folder there, with its tokenizer and preprocessor."
         )
     kind = json.loads((folder / CONFIG).read_text()).get("model_type")
     if kind != "clip":
         raise ValueError(
-            f"The folder '{folder.name}' holds a model of type '{kind}', which cannot be a judge: "
+            f"The folder {shown(folder.name)} holds a model of type {shown(kind)}, which cannot be a judge: "
             "use one of type 'clip', with a text and an image encoder."
         )
 

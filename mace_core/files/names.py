@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .shown import shown
+
 LONGEST = 150  # characters of one part: folders, numbers and extensions are added, and file systems allow 255
 _WINDOWS = r"(?i:(con|prn|aux|nul|com\d|lpt\d)(\..*)?)"  # devices, whatever the extension
 _SPECIAL = set('<>:"|?*\\')  # not allowed in names on Windows; a backslash separates folders there
@@ -50,9 +52,3 @@ def new_parts_of(name: str, place: str) -> list[str]:
                 f"The name {shown(part)} has {len(part)} characters and can have {LONGEST}: shorten it."
             )
     return parts
-
-
-def shown(name: str) -> str:
-    """A name for an error: one line, in quotes, without control characters or surrogates, not too long."""
-    text = f"'{name}'" if name.isprintable() else ascii(name)
-    return text if len(text) <= 80 else f"{text[:76]}...'"

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from .shown import shown
+
 Self = TypeVar("Self", bound="Record")
-_SHOWN = 60  # characters of a wrong value that an error quotes
 
 
 class Record:
@@ -31,7 +32,7 @@ class Record:
             required = field.default is MISSING and field.default_factory is MISSING
             if required and field.name not in data:
                 raise ValueError(
-                    f"{what} has no field '{field.name}', which is required: make the file again."
+                    f"{what} has no field {shown(field.name)}, which is required: make the file again."
                 )
         known = (field.name for field in fields(cls) if field.name in data)
         return cls(**{name: _read(hints[name], data[name], f"{what}, {name}") for name in known})
@@ -60,6 +61,4 @@ def _read(hint: Any, value: object, what: str) -> Any:
 
 
 def _wrong(what: str, value: object, expected: str) -> ValueError:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    return ValueError(f"{what} is {shown}, but must be {expected}: make the file again.")
+    return ValueError(f"{what} is {shown(value)}, but must be {expected}: make the file again.")

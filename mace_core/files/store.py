@@ -19,6 +19,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .atomic import written_whole
+from .shown import shown
 from .tensor_file import DamagedFile, load_checked, save_checked
 
 ENDING = ".safetensors"
@@ -51,7 +52,8 @@ def find(
         tensors, description = load_checked(path)
         if description.pop("key", None) != key:
             raise DamagedFile(
-                f"The cache file '{path.name}' belongs to another result, it was renamed: it is made again."
+                f"The cache file {shown(path.name)} belongs to another result, it was renamed: "
+                "it is made again."
             )
     except DamagedFile as error:
         report(str(error))

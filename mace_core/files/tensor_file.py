@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .atomic import written_whole
 from .hashes import tensor_hash
+from .shown import shown
 
 _DESCRIPTION, _CHECKSUM = "mace", "mace_sha256"  # the two metadata entries
 
@@ -54,7 +55,7 @@ def load_checked(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise DamagedFile(
-        f"The cache file '{Path(path).name}' is damaged, its checksum does not match: it is made again."
+        f"The cache file {shown(Path(path).name)} is damaged, its checksum does not match: it is made again."
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoder.text_encoder import BATCH, TextEncoder, check_finite, names_embedding, shortened, unusable
+from ..encoder.text_encoder import BATCH, TextEncoder, check_finite, names_embedding, unusable
+from ..files.shown import shown
 from .moments import block_moment, check_same_encoder, whole
 
 # The paper's prior is a sum over the captions of COCO. A prior from any other number of captions is scaled to
@@ -72,7 +73,7 @@ def prior_from_captions(
     for start in range(0, len(texts), BATCH):
         batch, e = _usable(encoder, texts[start : start + BATCH], counts, skip)  # [B, L, d]
         if e is not None:
-            check_finite(e, f"the caption '{batch[0]}' and those after it")
+            check_finite(e, f"the caption {shown(batch[0])} and those after it")
             if P is None:
                 P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
             root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
@@ -106,7 +107,7 @@ def _usable(
         if not why:
             usable.append(caption)
         elif skip is None:
-            raise ValueError(f"The caption '{shortened(caption)}' {why}: shorten it, or leave it out.")
+            raise ValueError(f"The caption {shown(caption)} {why}: shorten it, or leave it out.")
         else:
             skip(caption, why, counts.pop(caption))
     return usable, encoder.encode(usable).embeddings if usable else None

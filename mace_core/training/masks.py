@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..concepts.concepts import without_article
 from ..concepts.kinds import KINDS
+from ..files.shown import shown
 
 
 def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:
@@ -105,7 +106,7 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
         H, W = part.shape[-2:]
         if abs(height * W - width * H) > 8 * max(H, W):
             raise ValueError(
-                f"The images of '{name}' are {width} x {height} and their masks {W} x {H}: "
+                f"The images of {shown(name)} are {width} x {height} and their masks {W} x {H}: "
                 "use masks with the same aspect ratio as the images."
             )
         resized = F.interpolate(part.unsqueeze(1), (height, width), mode="area").squeeze(1)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..files.records import Record
+from ..files.shown import shown
 
 LOSSES = SQUARED, NORM = ("squared", "norm")  # equation 3; the unsquared norm of the published code
 
@@ -38,4 +39,4 @@ class TrainSettings(Record):
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
         if self.loss not in LOSSES:
-            raise ValueError(f"The loss is '{self.loss}': use one of {', '.join(LOSSES)}.")
+            raise ValueError(f"The loss is {shown(self.loss)}: use one of {', '.join(LOSSES)}.")

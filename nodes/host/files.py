@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import folder_paths
 
-from ...mace_core.files.names import parts_of, shown
+from ...mace_core.files.names import parts_of
+from ...mace_core.files.shown import shown
 from .folders import FOLDER, MODELS, RESERVED
 
 NONE = "none"

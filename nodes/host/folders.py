@@ -5,7 +5,8 @@ import os
 import folder_paths
 
 from ...mace_core.files.atomic import written_whole
-from ...mace_core.files.names import new_parts_of, parts_of, shown
+from ...mace_core.files.names import new_parts_of, parts_of
+from ...mace_core.files.shown import shown
 
 FOLDER = "mace"
 MODELS, OUTPUT = f"models/{FOLDER}", f"output/{FOLDER}"

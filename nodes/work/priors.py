@@ -6,8 +6,8 @@ from functools import partial
 
 from ...mace_core.concepts.captions import FORMATS, captions_of_names, numbered_captions
 from ...mace_core.concepts.lines import numbered
-from ...mace_core.encoder.text_encoder import shortened
 from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.shown import shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior, prior_from_captions
 from ..host.files import NONE, read_file
@@ -58,11 +58,11 @@ class LeftOut:
         for source in self.sources:
             for number, caption in source.read():
                 if caption in wanted:
-                    places.setdefault(caption, source.place.format(number))
+                    places.setdefault(caption, source.place.replace("{}", str(number), 1))
             if len(places) == len(wanted):
                 break
         more = "; and others" if self.more and most > 1 else ""
-        told = (f"{places.get(each, 'one')} ('{shortened(each)}') {why}" for each, why in wanted.items())
+        told = (f"{places.get(each, 'one')} ({shown(each)}) {why}" for each, why in wanted.items())
         return "; ".join(told) + more
 
 
@@ -83,7 +83,11 @@ def sources(texts: Sequence[str], file: str, names: str) -> list[Source]:
             for n, text in enumerate(texts, 1)
         ),
         *(
-            [Source(f"{unit} {{}} of '{file}'", lambda: numbered_captions(read_file(file, FORMATS), file))]
+            [
+                Source(
+                    f"{unit} {{}} of {shown(file)}", lambda: numbered_captions(read_file(file, FORMATS), file)
+                )
+            ]
             if file != NONE
             else ()
         ),
