@@ -83,11 +83,16 @@ def escaped(name: str) -> str:
     return re.sub(f"([{_SPECIAL}])", r"\\\1", name)
 
 
+def not_text(text: str) -> re.Match[str] | None:
+    """The first control character or half of a character in a text."""
+    return re.search(_NO_TEXT, text)
+
+
 def unfit(text: str) -> str:
     """Why a text cannot be a phrase or a caption, as in "contains U+0000 ..."; empty if it can."""
     if len(text) > LONGEST:
         return f"has {len(text)} characters, but can have {LONGEST}"
-    if wrong := re.search(_NO_TEXT, text):
+    if wrong := not_text(text):
         return f"contains U+{ord(wrong[0]):04X}, which is not a character of a text"
     return ""
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ...mace_core.concepts.captions import FORMATS, captions_of_names, numbered_captions
+from ...mace_core.concepts.caption_files import FORMATS, LARGEST, numbered_captions
+from ...mace_core.concepts.captions import captions_of_names
 from ...mace_core.concepts.lines import numbered
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.shown import shown
@@ -83,16 +84,17 @@ def sources(texts: Sequence[str], file: str, names: str) -> list[Source]:
             for n, text in enumerate(texts, 1)
         ),
         *(
-            [
-                Source(
-                    f"{unit} {{}} of {shown(file)}", lambda: numbered_captions(read_file(file, FORMATS), file)
-                )
-            ]
+            [Source(f"{unit} {{}} of {shown(file)}", lambda: numbered_captions(captions_file(file), file))]
             if file != NONE
             else ()
         ),
         Source("a prompt of line {} of the names", prompts),
     ]
+
+
+def captions_file(name: str) -> bytes:
+    """The content of a file of captions. Raises ValueError if there is none, or if it is too large."""
+    return read_file(name, FORMATS, LARGEST, "a file of captions")
 
 
 def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:

@@ -35,14 +35,14 @@ HOSTILE = {
 
 def answer(call, *given) -> tuple[object, float]:
     """The result, or the sentence of a ValueError, and the seconds."""
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         result = call(*given)
     except ValueError as error:
         assert type(error) is ValueError, repr(error)
         result = str(error)
         assert result.isprintable() and len(result) < 500 and result.endswith(".")
-    return result, time.perf_counter() - started
+    return result, time.process_time() - started
 
 
 @pytest.mark.parametrize("case", HOSTILE)
