@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
+from json.decoder import WHITESPACE
 
 from ..files.shown import shown
 from .concepts import MOST_PHRASES, Concept, concept_at, parse_concepts, split_names, united
@@ -17,7 +17,6 @@ FORMATS = (".csv", ".json", ".yaml", ".yml", ".txt")
 FIELDS = ("target", "surrogate", "kind", "synonyms")
 LARGEST = 4 * 2**20  # bytes; ten thousand concepts take less than 1 MB
 NAMED = ", ".join(FIELDS)
-WHITESPACE = re.compile("[ \\t\\n]*")
 
 
 def read_concepts(data: bytes, name: str, kind: str = "object") -> tuple[Concept, ...]:
