@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.transfer import NOT_CHECKED, transferred
+from .arrived import checked
 from .host.fingerprints import base_fingerprint
 from .host.patch import apply_erasure
 from .host.progress import Progress
@@ -53,6 +54,7 @@ class ApplyErasedModel(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(cls, model, erasure, strength, clip=None) -> io.NodeOutput:
         doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
         erased = apply_erasure(model, erasure, strength)

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..mace_core.concepts.concept_files import FORMATS, LARGEST, read_concepts
 from ..mace_core.concepts.concepts import parse_concepts
 from ..mace_core.concepts.kinds import KINDS
+from .arrived import checked
 from .host.files import NONE, read_file, text_file_version, text_files
 from .sockets import CATEGORY, Concepts, found_as
 
@@ -63,6 +64,7 @@ class EraseConcepts(io.ComfyNode):
         return text_file_version(file, FORMATS)
 
     @classmethod
+    @checked("file")
     def execute(cls, concepts, kind, synonyms="", file=NONE) -> io.NodeOutput:
         if file == NONE:
             return io.NodeOutput(parse_concepts(concepts, kind, synonyms))

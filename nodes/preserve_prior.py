@@ -9,6 +9,7 @@ from ..mace_core.concepts.captions import captions_of_names, everyday_captions
 from ..mace_core.concepts.lines import items
 from ..mace_core.presets import domain_weight
 from ..mace_core.refinement.prior import add_priors, weighted
+from .arrived import checked
 from .host.files import NONE, text_file_version, text_files
 from .host.progress import TimedProgress, check_interrupted
 from .host.text_encoder import HostTextEncoder
@@ -97,6 +98,7 @@ class PreservePrior(io.ComfyNode):
         return "\n".join(text_file_version(each, FORMATS) for each in listed(file))
 
     @classmethod
+    @checked("file")
     def execute(
         cls,
         clip,

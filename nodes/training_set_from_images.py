@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..mace_core.concepts.concepts import split_kind
 from ..mace_core.concepts.lines import literal
 from ..mace_core.files.shown import shown
+from .arrived import checked
 from .host.checks import require_finite
 from .host.images import as_bytes
 from .host.progress import check_interrupted
@@ -53,6 +54,7 @@ class TrainingSetFromImages(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(cls, images, vae, concept, masks=None, other=()) -> io.NodeOutput:
         vae, concept = only(vae, "The VAE"), only(concept, "The concept of the images")
         kind, concept = split_kind(literal(concept))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from json.decoder import WHITESPACE
 
+from ..files.plain_json import whole
 from ..files.shown import shown
 from .concepts import MOST_PHRASES, Concept, concept_at, parse_concepts, split_names, united
 from .kinds import KINDS
@@ -74,7 +75,7 @@ def _json(text: str) -> Iterator[Entry]:
     position, line, counted = _after_spaces(text, 0), 1, 0
     if text[position : position + 1] != "[":
         raise ValueError(f"line 1 does not start a list: write one entry per concept, each with {NAMED}.")
-    decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_whole)
+    decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=whole)
     before = "["
     while before != "]":
         position = _after_spaces(text, position + 1)
@@ -105,10 +106,6 @@ def _fields(entry: object, line: int) -> object:
         return entry
     check_unique((name for name, _ in entry), f"line {line}")
     return dict(entry)
-
-
-def _whole(digits: str) -> float:
-    return int(digits) if len(digits) < 20 else float(digits)  # long ones would take minutes
 
 
 def _after_spaces(text: str, position: int) -> int:

@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import torch
+from torch import Tensor
+
 from ...mace_core.concepts.caption_files import FORMATS, LARGEST, numbered_captions
 from ...mace_core.concepts.captions import captions_of_names
 from ...mace_core.concepts.lines import numbered
 from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.layout import Layout
 from ...mace_core.files.shown import shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior, prior_from_captions
@@ -17,6 +21,7 @@ from ..host.progress import Progress
 from ..host.stores import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior
+LAYOUT = Layout({"P": ((torch.float64,), 2)})
 NAMED = 3  # captions that were left out and that a warning names
 
 
@@ -106,9 +111,9 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
         return _measured(encoder, captions, progress, left_out)
     store = store_of("cache")
     key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
-    if kept := find(store, "prior", key, progress.warn):
-        left_out.add(*kept[1].get("left_out", (0, [])))
-        return Prior(kept[0]["P"], kept[1]["captions"], encoder.fingerprint)
+    if kept := find(store, "prior", key, progress.warn, partial(_kept_prior, encoder.fingerprint)):
+        left_out.add(*kept[1])
+        return kept[0]
     own = LeftOut(left_out.sources, left_out.strict)
     prior = _measured(encoder, captions, progress, own)
     told = [own.count, own.first, own.more]
@@ -116,6 +121,23 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     if prior is not None:
         keep(store, "prior", key, {"P": prior.P}, {"captions": prior.captions, "left_out": told})
     return prior
+
+
+def _kept_prior(
+    fingerprint: str, tensors: dict[str, Tensor], description: dict
+) -> tuple[Prior, tuple[int, list[list[str]], bool]]:
+    """The prior in a file of the cache, and the arguments of ``LeftOut.add``."""
+    LAYOUT.check(tensors, "The file of a prior")
+    captions, told = description.get("captions"), description.get("left_out", [0, []])
+    try:
+        count, first, more = (*told, False)[:3]
+        plain = all(isinstance(text, str) for pair in first for text in pair)
+        plain = plain and all(len(pair) == 2 for pair in first) and type(count) is type(captions) is int
+    except (TypeError, ValueError):
+        plain = False
+    if not plain:
+        raise ValueError("The description of a prior has another form: make it again.")
+    return Prior(tensors["P"], captions, fingerprint), (count, first, bool(more))
 
 
 def _measured(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:
