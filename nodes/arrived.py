@@ -3,7 +3,6 @@
 The host checks widgets only, some hosts no lists of choices, and none of them NaN or a number on a wire.
 """
 
-import math
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -69,7 +68,7 @@ def _of_text(value: Any) -> str:
 
 def _of_number(declared: io.Input, value: Any) -> str:
     kind, called = (Integral, "whole number") if isinstance(declared, io.Int.Input) else (Real, "number")
-    if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, kind) or isinstance(value, bool) or value != value:
         return f"be a {called}: correct it"
     fits = declared.min <= value <= declared.max
     return "" if fits else f"be from {declared.min} to {declared.max}: change it"
@@ -78,6 +77,6 @@ def _of_number(declared: io.Input, value: Any) -> str:
 def _of_wire(kind: str, value: Any) -> str:
     if value is None or isinstance(value, _WRITTEN) and not (isinstance(value, dict) and kind in _DICTS):
         return "come from another node: connect it"
-    if kind == "LATENT" and not hasattr(value.get("samples"), "shape"):
+    if kind == "LATENT" and not (isinstance(value, dict) and hasattr(value.get("samples"), "shape")):
         return "hold latents: connect an Empty Latent Image"
     return ""

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..concepts.lines import unfit
 from ..files.shown import shown
 
 END_OF_TEXT = 49407  # CLIP's end token; SD1 also pads with it, SD2 and SDXL pad with 0
@@ -79,9 +80,14 @@ def names_embedding(prompt: str) -> bool:
 
 
 def unusable(encoder: TextEncoder, prompt: str) -> str:
-    """Why a prompt cannot be encoded as it is written, as in "has 90 tokens ..."; empty if it can."""
+    """Why a prompt cannot be encoded as it is written, as in "has 90 tokens ..."; empty if it can.
+
+    Very long texts are not given to the tokenizer, which would need minutes.
+    """
     if names_embedding(prompt):
         return "names a textual-inversion embedding, not words"
+    if why := unfit(prompt):
+        return why
     needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
     if needed > encoder.context_length:
         return f"has {needed} tokens, but the context of the text encoder has {encoder.context_length}"

@@ -57,7 +57,7 @@ class Erasure:
     version: str = VERSION
 
     def __post_init__(self) -> None:
-        d = self.T.shape[-1]
+        d = self.T.shape[-1] if self.T.ndim else 0
         fits = tuple(self.T.shape) == (d, d) and all(
             U.ndim == 2 and tuple(D.shape) == (U.shape[1], d) for U, D in self.low_rank.values()
         )

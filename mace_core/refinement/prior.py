@@ -3,6 +3,7 @@ matrix."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def _usable(
 
 def weighted(prior: Prior, weight: float) -> Prior:
     """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
-    if not 0 < weight < float("inf"):
+    if not 0 < weight <= sys.float_info.max:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     return Prior(prior.P * weight, prior.captions, prior.fingerprint)
 

@@ -94,6 +94,8 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
     sizes: for each concept its name, its number of images and their (height, width), in order.
     Raises ValueError if the number or the aspect ratio of the masks differs from that of the images.
     """
+    if not masks.numel():
+        raise ValueError("The masks have no pixels: connect one mask per image.")
     masks = masks.reshape(-1, *masks.shape[-2:]).float()
     images = sum(count for _, count, _ in sizes)
     if len(masks) != images:

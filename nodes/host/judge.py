@@ -34,7 +34,7 @@ def check_judge(name: str) -> Path:
     if name == BUNDLED_NAME:
         return mini_world.JUDGE
     folders = _folders()
-    if name not in folders:
+    if not isinstance(name, str) or name not in folders:  # older hosts pass any value of a prompt on
         raise ValueError(
             f"Judge {shown(name)} not found: put a Hugging Face CLIPModel folder in "
             f"models/{FOLDER}/{JUDGES} or models/clip; nothing is downloaded."

@@ -3,6 +3,7 @@
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from ...mace_core.concepts.lines import unfit
 from ...mace_core.encoder.text_encoder import EncodedPrompts
 from ...mace_core.files.shown import shown, shown_each
 from .fingerprints import encoder_fingerprint, is_told
@@ -62,6 +63,8 @@ class HostTextEncoder:
         return self._clip.encode_from_tokens_scheduled(self._tokenize_batch([prompt]), show_pbar=False)
 
     def _tokenize(self, text: str) -> dict:
+        if why := unfit(text):
+            raise ValueError(f"{shown(text)} {why}: correct it.")
         tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
         if not set(tokens) <= KNOWN_ENCODERS:
             raise ValueError(
