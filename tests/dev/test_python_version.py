@@ -29,8 +29,8 @@ NEWER = {  # since 3.11, 3.12, 3.13 and 3.14, of the modules that such a pack ma
     "sys": "activate_stack_trampoline exception monitoring",
     "types": "CapsuleType get_original_bases",
     "typing": "LiteralString Never NoDefault NotRequired ReadOnly Required Self TypeAliasType TypeIs "
-    "TypeVarTuple Unpack assert_never assert_type clear_overloads dataclass_transform evaluate_forward_ref get_overloads "
-    "get_protocol_members is_protocol override reveal_type",
+    "TypeVarTuple Unpack assert_never assert_type clear_overloads dataclass_transform evaluate_forward_ref "
+    "get_overloads get_protocol_members is_protocol override reveal_type",
     "warnings": "deprecated",
 }
 NEWER_MODULES = {"annotationlib", "compression", "concurrent.interpreters", "string.templatelib", "tomllib"}
