@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from .bounded import read_bounded
+from .shown import shown
+
+LARGEST = 2**20  # bytes of a file with settings
 _DIGITS = 20  # of a whole number; Python needs minutes for those of a hostile file
 
 
@@ -18,4 +23,16 @@ def loads(text: str | bytes) -> Any:
     try:
         return json.loads(text, parse_int=whole)
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise json.JSONDecodeError("the JSON is nested too deeply", "", 0) from None
+
+
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The object in a JSON file of settings. Raises ValueError: too large, or without an object."""
+    path = Path(path)
+    try:
+        found = loads(read_bounded(path, LARGEST, "a file of settings").decode("utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{shown(path.name)} in {shown(path.parent.name)} is no JSON object: copy it again.")
+    return found

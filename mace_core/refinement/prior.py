@@ -118,7 +118,7 @@ def weighted(prior: Prior, weight: float) -> Prior:
     """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
     if not 0 < weight <= sys.float_info.max:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    return Prior(prior.P * weight, prior.captions, prior.fingerprint)
+    return Prior(prior.P * float(weight), prior.captions, prior.fingerprint)
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:

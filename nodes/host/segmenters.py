@@ -3,7 +3,6 @@
 transformers loads both from local folders. Nothing is ever downloaded.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
+from ...mace_core.files.plain_json import read_object
 from ...mace_core.files.shown import shown
 from ...mace_core.training.masks import boxes_of_words, union_of_masks
 from .checks import NAN_ANSWER, require_finite
@@ -200,6 +200,6 @@ def _read(family: Family, folder: Path) -> tuple[Any, torch.nn.Module]:
 
 def _model_type(config: Path) -> str:
     try:
-        return json.loads(config.read_text(encoding="utf-8")).get("model_type", "")
-    except (OSError, ValueError, AttributeError):
+        return str(read_object(config).get("model_type", ""))
+    except ValueError:
         return ""

@@ -194,3 +194,25 @@ def test_on_the_server(client, node_id, name, value, said):
     with pytest.raises((InvalidPrompt, ExecutionFailed), match=said) as error:
         client.run(prompt)
     assert "\n" not in str(error.value) and "Traceback" not in str(error.value)
+
+
+RESERVED = ("concepts/x", "./concepts/x", "CONCEPTS/x", "Cache/a/b", "drawn\\x", "judges/x", "segmenters/x")
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_an_erasure_never_lies_among_the_caches(comfy, name):
+    assert "holds no erasures" in comfy.nodes["MACE_SaveErasure"].validate_inputs(name)
+
+
+@pytest.mark.parametrize("node_id", ["MACE_SaveErasure", "MACE_ExportErasure"])
+def test_a_name_below_a_file(comfy, node_id):
+    for folder in (comfy.base / "models" / "mace", comfy.base / "output" / "mace"):
+        folder.mkdir(exist_ok=True, parents=True)
+        (folder / "file").write_text("")
+    said = comfy.nodes[node_id].validate_inputs("file/x")
+    assert said == f"'file/x' is inside 'file', which is a file in {PLACES[node_id]}: use another name."
+    assert "takes 240 bytes" in comfy.nodes[node_id].validate_inputs("x" * 240)
+    assert "'..'" not in comfy.nodes[node_id].validate_inputs("a:b")
+
+
+PLACES = {"MACE_SaveErasure": "models/mace", "MACE_ExportErasure": "output/mace"}
