@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePath
 
 MOST = 80  # characters of one value
 FEW = 5  # values of a list
@@ -15,7 +16,10 @@ def one_line(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A text as ``one_line``, in quotes; any other value as Python writes it."""
+    """A text as ``one_line``, in quotes, and a path with its end; any other value as Python writes it."""
+    if isinstance(value, PurePath):
+        path = str(value)
+        value = path if len(path) <= MOST else f"...{path[3 - MOST :]}"
     return f"'{one_line(value)}'" if isinstance(value, str) else one_line(repr(value))
 
 

@@ -1,6 +1,7 @@
 """Values of users in sentences: one short line that any log can hold."""
 
 import ast
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -18,6 +19,8 @@ from mace_core.files.shown import MOST, one_line, shown, shown_each
         ("it's", "'it's'"),
         (7, "7"),
         (None, "None"),
+        (PurePosixPath("a/b"), "'a/b'"),
+        (PurePosixPath("/x" * 99 + "/last"), "'..." + "/x" * 36 + "/last'"),
         (["\ud800"], r"['\ud800']"),
     ],
 )
