@@ -11,7 +11,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
+.PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
 	test-cuda fullsize mass results clean
 .DEFAULT_GOAL := demo
@@ -41,6 +41,10 @@ browser:
 
 test: setup browser
 	@$(HOST_PY) -m dev.run_tests $(TESTS)
+
+# More than ten thousand new cases of bad input; `make test` runs a few hundred that are always the same.
+fuzz: setup
+	@MACE_FUZZ=1 OMP_NUM_THREADS=1 $(PY) -m pytest tests/fuzz
 
 demo: setup
 	@$(HOST_PY) -m demo.run --concept "$(CONCEPT)" --surrogate "$(SURROGATE)"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .concepts.concepts import Concept
 from .concepts.kinds import KINDS
 from .erasure.fuse import FuseSettings
+from .files.shown import shown
 from .refinement.prior import PAPER_CAPTIONS
 from .refinement.refine import RefineSettings
 from .training.settings import NORM, SQUARED, TrainSettings
@@ -56,7 +57,7 @@ def preset_of(kind: str, count: int) -> Preset:
     for row in TABLE:
         if row.kind == kind and count <= row.most:
             return row
-    raise ValueError(f"There is no preset for the kind '{kind}': use one of {', '.join(KINDS)}.")
+    raise ValueError(f"There is no preset for the kind {shown(kind)}: use one of {', '.join(KINDS)}.")
 
 
 def shared_preset(concepts: Sequence[Concept]) -> Preset:

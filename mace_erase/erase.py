@@ -19,8 +19,9 @@ NO_PRIOR = (
 
 def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run all stages, or stage 1 for a preview, and save the erasure. All input is checked first."""
-    read_concepts = host.module("mace_core.concepts.concept_files").read_concepts
-    concepts = read_concepts(read(options.list), Path(options.list).name, options.kind)
+    lists = host.module("mace_core.concepts.concept_files")
+    data = read(host, options.list, lists.LARGEST, "a list of concepts")
+    concepts = lists.read_concepts(data, Path(options.list).name, options.kind)
     captions = captions_to_preserve(host, options.preserve)
     given = {node: chosen(options, ERASING, node) for node in (REFINE, DRAW, TRAIN, FUSE)}
     given[DRAW] |= dict(zip(("width", "height"), options.size, strict=True))
@@ -56,21 +57,24 @@ def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[st
     }
 
 
-def captions_to_preserve(host: LoadedNodes, path: str | None) -> str:
-    """The captions in the user's file, one per line; empty without a file."""
+def captions_to_preserve(host: LoadedNodes, path: str | None) -> list[str]:
+    """The captions in the user's file; none without a file."""
     if path is None:
-        return ""
-    return "\n".join(host.module("mace_core.concepts.captions").read_captions(read(path), Path(path).name))
+        return []
+    files = host.module("mace_core.concepts.caption_files")
+    return list(files.read_captions(read(host, path, files.LARGEST, "a file of captions"), Path(path).name))
 
 
-def prior_of(host: LoadedNodes, options: argparse.Namespace, clip: Any, captions: str, concepts: Any) -> Any:
+def prior_of(
+    host: LoadedNodes, options: argparse.Namespace, clip: Any, captions: list[str], concepts: Any
+) -> Any:
     """One prior of everything to preserve; None if there is nothing.
 
     With the authors' settings, the names count as much as the captions of the concepts' domain do in theirs.
     """
     prior = None
     if captions or options.everyday:
-        (prior,) = host.run(PRIOR, clip=clip, captions=captions, everyday=options.everyday)
+        (prior,) = host.run(PRIOR, clip=clip, captions=captions or "", everyday=options.everyday)
     if options.names:
         domain = concepts if options.preset in AUTHORS else None
         names = "\n".join(options.names)

@@ -18,7 +18,7 @@ _SAVED = r"output[/\\](\S+\.json)"  # in the notes of both tables
 
 def score(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run Score Erasure on an erasure, and save its images beside its figures."""
-    given = {"keep": read_text(options.keep), "synonyms": ""} | chosen(options, SCORING, SCORE)
+    given = {"keep": read_text(host, options.keep), "synonyms": ""} | chosen(options, SCORING, SCORE)
     table, figures, grid, chart = _judged(host, options, line, SCORE, given)
     path = _record(table)
     images = [_save(grid, path.with_suffix(".png")), _save(chart, path.with_name(f"{path.stem}_chart.png"))]
@@ -27,7 +27,7 @@ def score(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[st
 
 def probe(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run Probe Erasure on an erasure, and save its images beside its figures."""
-    given = {"prompts": read_text(options.prompts)} | chosen(options, PROBING, PROBE)
+    given = {"prompts": read_text(host, options.prompts)} | chosen(options, PROBING, PROBE)
     table, figures, grid = _judged(host, options, line, PROBE, given)
     path = _record(table)
     recovery = json.loads(figures)["recovery"]

@@ -10,20 +10,21 @@ from .nodes import LoadedNodes
 from .progress import Line
 
 ENDING = ".safetensors"
+LARGEST_TEXT = 4 * 2**20  # bytes of a list of names or prompts
 
 
-def read(path: str) -> bytes:
-    """The content of a file. Raises ValueError if it cannot be read."""
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise ValueError(f"'{path}' cannot be read ({error.strerror}): check the path.") from None
+def read(host: LoadedNodes, path: str, most: int, what: str) -> bytes:
+    """The content of a file of at most ``most`` bytes; ``what`` is it, as in "a list of concepts".
+
+    Raises ValueError if it is larger, or cannot be read.
+    """
+    return host.module("mace_core.files.bounded").read_bounded(Path(path).expanduser(), most, what)
 
 
-def read_text(path: str | None) -> str:
+def read_text(host: LoadedNodes, path: str | None) -> str:
     """The text of a file, or an empty text without a path. Raises ValueError if it cannot be read."""
     try:
-        return read(path).decode("utf-8-sig") if path else ""
+        return read(host, path, LARGEST_TEXT, "a list").decode("utf-8-sig") if path else ""
     except UnicodeDecodeError:
         raise ValueError(f"'{path}' is not UTF-8 text: save it as UTF-8.") from None
 

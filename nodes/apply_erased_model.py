@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.transfer import NOT_CHECKED, transferred
+from .arrived import checked
 from .host.fingerprints import base_fingerprint
 from .host.patch import apply_erasure
 from .host.progress import Progress
@@ -64,6 +65,7 @@ class ApplyErasedModel(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(cls, model, erasure, strength, clip=None, mode=GATED) -> io.NodeOutput:
         doubt = NOT_CHECKED if clip is None else doubt_about(clip, erasure)
         gated = mode == GATED and erasure.gate is not None

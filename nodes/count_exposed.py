@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.exposed import as_json, as_text, counted
+from .arrived import checked
 from .host.folders import write_result
 from .host.nudenet import find_parts
 from .host.progress import Progress
@@ -47,6 +48,7 @@ class CountExposed(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(cls, images, threshold=0.6) -> io.NodeOutput:
         pictures = [picture for batch in listed(images) for picture in batch]
         threshold = only(threshold, "The threshold")

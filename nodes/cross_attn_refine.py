@@ -7,6 +7,7 @@ from ..mace_core.erasure.erasure import closed_form_erasure
 from ..mace_core.presets import OWN, refine_balance
 from ..mace_core.refinement.moments import MomentSum
 from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
+from .arrived import checked
 from .host.fingerprints import base_fingerprint
 from .host.patch import apply_erasure, cross_attention_layers
 from .host.progress import Progress, check_interrupted, labelled
@@ -57,6 +58,7 @@ class CrossAttnRefine(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(
         cls, model, clip, concepts, prior=None, preserve_weight=PRESERVE_WEIGHT, ridge=RIDGE, preset=OWN
     ) -> io.NodeOutput:

@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..mace_core.concepts.prompts import plain_prompt
+from .arrived import checked
 from .host.heat_maps import concept_heat
 from .host.images import as_bytes
 from .host.patch import cross_attention_layers, refuse_erased
@@ -65,6 +66,7 @@ class DrawConcepts(io.ComfyNode):
         return at_least(images, 1, "The number of images per concept")
 
     @classmethod
+    @checked()
     def execute(cls, model, clip, vae, concepts, images, steps, cfg, seed, width, height) -> io.NodeOutput:
         cross_attention_layers(model)
         check_vae(vae)

@@ -2,9 +2,10 @@
 
 from comfy_api.latest import io
 
-from ..mace_core.concepts.concept_files import FORMATS, read_concepts
+from ..mace_core.concepts.concept_files import FORMATS, LARGEST, read_concepts
 from ..mace_core.concepts.concepts import parse_concepts
 from ..mace_core.concepts.kinds import KINDS
+from .arrived import checked
 from .host.files import NONE, read_file, text_file_version, text_files
 from .sockets import CATEGORY, Concepts, found_as
 
@@ -59,24 +60,14 @@ class EraseConcepts(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, concepts) -> bool | str:
-        """Reports a wrong line before anything runs; text from another node is checked when it arrives.
-
-        Takes this input alone, because the host repeats the error for each input named here.
-        """
-        if concepts is not None and concepts.strip():
-            try:
-                parse_concepts(concepts)
-            except ValueError as error:
-                return str(error)
-        return True
-
-    @classmethod
     def fingerprint_inputs(cls, file=NONE, **_) -> str:
         return text_file_version(file, FORMATS)
 
     @classmethod
+    @checked("file")
     def execute(cls, concepts, kind, synonyms="", file=NONE) -> io.NodeOutput:
         if file == NONE:
             return io.NodeOutput(parse_concepts(concepts, kind, synonyms))
-        return io.NodeOutput(read_concepts(read_file(file, FORMATS), file, kind))
+        return io.NodeOutput(
+            read_concepts(read_file(file, FORMATS, LARGEST, "a list of concepts"), file, kind)
+        )

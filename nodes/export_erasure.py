@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.erasure_file import PRECISIONS
 from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_erasure
+from .arrived import checked
 from .host.diffusers_names import effective_weights, projections
 from .host.folders import check_export_name, new_export_path, relative_to_output
 from .host.progress import Progress
@@ -76,6 +77,7 @@ class ExportErasure(io.ComfyNode):
         return True
 
     @classmethod
+    @checked()
     def execute(
         cls,
         model,

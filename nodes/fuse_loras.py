@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..mace_core.erasure.erasure import fused_erasure
 from ..mace_core.presets import OWN, fuse_balance
 from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
+from .arrived import checked
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .inputs import balance_inputs, clip_input
@@ -47,6 +48,7 @@ class FuseLoRAs(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(
         cls,
         clip,

@@ -5,6 +5,7 @@ import os
 from comfy_api.latest import io
 
 from ..mace_core.erasure.erasure_file import load_erasure
+from .arrived import checked
 from .host.folders import erasure_names, erasure_path
 from .sockets import CATEGORY, Erasure, found_as
 
@@ -48,5 +49,6 @@ class LoadErasure(io.ComfyNode):
             return "unreadable"
 
     @classmethod
+    @checked("name")
     def execute(cls, name) -> io.NodeOutput:
         return io.NodeOutput(load_erasure(erasure_path(name)))

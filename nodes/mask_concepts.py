@@ -4,6 +4,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..mace_core.training.masks import one_size
+from .arrived import checked
 from .host.progress import Progress
 from .host.segmenters import DETECTOR, SEGMENTER, choices
 from .inputs import expert
@@ -113,6 +114,7 @@ class MaskConcepts(io.ComfyNode):
         )
 
     @classmethod
+    @checked("detector", "segmenter")
     def execute(
         cls,
         training_set,

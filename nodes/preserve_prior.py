@@ -4,15 +4,17 @@ from functools import reduce
 
 from comfy_api.latest import io
 
-from ..mace_core.concepts.captions import FORMATS, captions_of_names, everyday_captions, read_captions
+from ..mace_core.concepts.caption_files import FORMATS, read_captions
+from ..mace_core.concepts.captions import captions_of_names, everyday_captions
 from ..mace_core.concepts.lines import items
 from ..mace_core.presets import domain_weight
 from ..mace_core.refinement.prior import add_priors, weighted
-from .host.files import NONE, read_file, text_file_version, text_files
-from .host.progress import TimedProgress
+from .arrived import checked
+from .host.files import NONE, text_file_version, text_files
+from .host.progress import TimedProgress, check_interrupted
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, Concepts, Prior, found_as, listed, only
-from .work.priors import LeftOut, prior_once, sources
+from .work.priors import LeftOut, captions_file, prior_once, sources
 
 
 class PreservePrior(io.ComfyNode):
@@ -96,6 +98,7 @@ class PreservePrior(io.ComfyNode):
         return "\n".join(text_file_version(each, FORMATS) for each in listed(file))
 
     @classmethod
+    @checked("file")
     def execute(
         cls,
         clip,
@@ -121,7 +124,7 @@ class PreservePrior(io.ComfyNode):
         concepts = [concept for each in listed(concepts) for concept in each]
         lines = [line for text in listed(captions) for line in items(text)]
         if file != NONE:
-            lines += read_captions(read_file(file, FORMATS), file)
+            lines += read_captions(captions_file(file), file, check_interrupted)
         if everyday:
             lines += everyday_captions()
         # One prior per kind: pooled with a hundred objects, ten people would hardly count.

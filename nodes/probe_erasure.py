@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.attacks.relearn import Budget
+from .arrived import checked
 from .host.folders import write_result
 from .host.images import to_image
 from .host.judge import judge_problem
@@ -73,10 +74,7 @@ class ProbeErasure(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, judge) -> bool | str:
-        return judge_problem(judge)
-
-    @classmethod
+    @checked("judge")
     def execute(
         cls,
         before,
@@ -105,3 +103,7 @@ class ProbeErasure(io.ComfyNode):
         grid = to_image(draw_grid(title_of(concepts), tried.results, tried.images))
         shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, recovery, grid, ui=shown)
+
+    @classmethod
+    def validate_inputs(cls, judge) -> bool | str:
+        return judge_problem(judge)

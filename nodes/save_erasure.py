@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.erasure_file import PRECISIONS, save_erasure
+from .arrived import checked
 from .host.folders import check_new_name, new_erasure_path, relative_to_folder
 from .host.progress import Progress
 from .sockets import CATEGORY, Erasure, found_as
@@ -47,6 +48,7 @@ class SaveErasure(io.ComfyNode):
         return True
 
     @classmethod
+    @checked()
     def execute(cls, erasure, name, precision="float32") -> io.NodeOutput:
         path = new_erasure_path(name)
         save_erasure(erasure, path, precision)

@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from ..mace_core.evaluation.scores import summary
+from .arrived import checked
 from .host.folders import write_result
 from .host.images import to_image
 from .host.judge import judge_problem
@@ -70,6 +71,7 @@ class ScoreErasure(io.ComfyNode):
         return judge_problem(judge)
 
     @classmethod
+    @checked("judge")
     def execute(
         cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5
     ) -> io.NodeOutput:

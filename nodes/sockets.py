@@ -34,8 +34,11 @@ def _supported(**fields: object) -> dict:
 
 
 def at_least(value, least, what: str) -> bool | str:
-    """For `validate_inputs`: True, or the error. None stands for a value that arrives on a wire later."""
-    if value is None or value >= least:
+    """For `validate_inputs`: True, or the error.
+
+    None stands for a value that arrives on a wire later. A value that is no number the host refuses itself.
+    """
+    if not isinstance(value, (int, float)) or value >= least:
         return True
     return f"{what} is {value}, but must be at least {least}: raise it."
 

@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.concepts.kinds import KINDS
 from ..mace_core.concepts.lines import names
 from ..mace_core.evaluation.suggest import concept_lines, parse_targets, report, suggest
+from .arrived import checked
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .sockets import CATEGORY, found_as
@@ -72,6 +73,7 @@ class SuggestSurrogate(io.ComfyNode):
         return True
 
     @classmethod
+    @checked()
     def execute(cls, clip, targets, kind, candidates="", keep="") -> io.NodeOutput:
         concepts = parse_targets(targets, kind)
         progress = Progress("Suggest surrogates", len(concepts))

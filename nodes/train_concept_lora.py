@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
 from ..mace_core.training.settings import TrainSettings
+from .arrived import checked
 from .host.images import to_image
 from .host.patch import cross_attention_layers, require_refined
 from .host.progress import Progress
@@ -96,6 +97,7 @@ class TrainConceptLoRA(io.ComfyNode):
         return at_least(rank, 1, "The rank of the LoRAs")
 
     @classmethod
+    @checked()
     def execute(
         cls,
         refined,

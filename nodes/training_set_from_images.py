@@ -5,6 +5,8 @@ from comfy_api.latest import io
 
 from ..mace_core.concepts.concepts import split_kind
 from ..mace_core.concepts.lines import literal
+from ..mace_core.files.shown import shown
+from .arrived import checked
 from .host.checks import require_finite
 from .host.images import as_bytes
 from .host.progress import check_interrupted
@@ -52,6 +54,7 @@ class TrainingSetFromImages(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(cls, images, vae, concept, masks=None, other=()) -> io.NodeOutput:
         vae, concept = only(vae, "The VAE"), only(concept, "The concept of the images")
         kind, concept = split_kind(literal(concept))
@@ -59,35 +62,35 @@ class TrainingSetFromImages(io.ComfyNode):
             raise ValueError(
                 "The images have no concept, but need one: write the target they show, as in Erase Concepts."
             )
-        images = _batch(images, f"images of '{concept}'")
-        masks = None if masks is None else _batch(masks, f"masks of '{concept}'")
+        images = _batch(images, f"images of {shown(concept)}")
+        masks = None if masks is None else _batch(masks, f"masks of {shown(concept)}")
         if masks is not None and len(masks) != len(images):
             raise ValueError(
-                f"There are {len(images)} images of '{concept}' and {len(masks)} masks, but each image needs "
-                "one: connect one mask per image, or none."
+                f"There are {len(images)} images of {shown(concept)} and {len(masks)} masks, but each image "
+                "needs one: connect one mask per image, or none."
             )
         if masks is not None and masks.shape[-2:] != images.shape[1:3]:
             raise ValueError(
-                f"The images of '{concept}' are {_size(images.shape[1:3])} and their masks "
+                f"The images of {shown(concept)} are {_size(images.shape[1:3])} and their masks "
                 f"{_size(masks.shape[-2:])}, but must be the same size: scale the masks."
             )
         if masks is not None:
             require_finite(
                 masks,
-                f"The masks of '{concept}' contain NaN or infinity, but must be finite: "
+                f"The masks of {shown(concept)} contain NaN or infinity, but must be finite: "
                 "check the node they come from.",
             )
         if masks is not None and not (masks.flatten(1).amax(1) > 0).all():
             raise ValueError(
-                f"A mask of '{concept}' is black everywhere, but must mark the concept: "
+                f"A mask of {shown(concept)} is black everywhere, but must mark the concept: "
                 "paint the concept white, or leave that image out."
             )
         check_interrupted()
         latents = encode(vae, images)
         masks = torch.ones(images.shape[:3]) if masks is None else masks.clamp(0, 1)
         size = size_of_latents(latents)  # the VAE crops sizes that are not multiples of a latent position
-        shown = as_bytes(_crop(images[..., :3], size))
-        made = (ConceptImages(concept, latents, masks=_crop(masks, size), pictures=shown, kind=kind),)
+        pictures = as_bytes(_crop(images[..., :3], size))
+        made = (ConceptImages(concept, latents, masks=_crop(masks, size), pictures=pictures, kind=kind),)
         for others in reversed(listed(other)):
             made = join(tuple(others), made)
         return io.NodeOutput(made)

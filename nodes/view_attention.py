@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io, ui
 
+from .arrived import checked
 from .host.heat_maps import word_maps
 from .host.images import to_image
 from .host.patch import cross_attention_layers
@@ -64,6 +65,7 @@ class ViewAttention(io.ComfyNode):
         )
 
     @classmethod
+    @checked()
     def execute(
         cls, before, clip, vae, latent, prompt, seed, steps, cfg=7.5, after=None, training_set=None
     ) -> io.NodeOutput:

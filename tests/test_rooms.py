@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "mace_core.version": set(),
     "mace_core.files": set(),
     "mace_core.concepts": {"mace_core.files"},
-    "mace_core.encoder": {"mace_core.concepts"},
+    "mace_core.encoder": {"mace_core.files", "mace_core.concepts"},
     "mace_core.refinement": {"mace_core.files", "mace_core.concepts", "mace_core.encoder"},
     "mace_core.training": {
         "mace_core.version",
@@ -32,6 +32,7 @@ MAY_IMPORT = {
         "mace_core.training",
     },
     "mace_core.presets": {
+        "mace_core.files",
         "mace_core.concepts",
         "mace_core.refinement",
         "mace_core.training",

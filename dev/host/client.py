@@ -65,7 +65,9 @@ class Client:
 
     def submit(self, prompt: dict) -> str:
         body = {"prompt": prompt, "client_id": self.id}
-        answer = requests.post(f"{self.url}/prompt", json=body, timeout=60)
+        text = json.dumps(body)  # with NaN, which browsers and the server know and requests refuses
+        headers = {"Content-Type": "application/json"}
+        answer = requests.post(f"{self.url}/prompt", data=text, headers=headers, timeout=60)
         if answer.status_code == 400:
             raise InvalidPrompt(answer.json())
         answer.raise_for_status()

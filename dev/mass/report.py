@@ -149,11 +149,12 @@ def _why(found: Mapping, images: int) -> str:
     """In what the rows of the ablation can differ, and how large a difference must be to count."""
     alone = found["ablation"][REFINED]
     return (
-        "All rows but the last are linear, as in the paper. The paper's row without focal sampling (CFIS) is\n"
-        "missing: the fast trainer takes no random timesteps. In the paper, stage 1 alone has an H_c of\n"
+        "All rows but the last are linear, as in the paper. The paper's row without focal sampling (CFIS)\n"
+        "is missing: the fast trainer takes no random timesteps. In the paper, stage 1 alone has an H_c of\n"
         f"{PAPER_REFINED}. Here it has {alone['h_c']:.1f}, with an Acc_e of {alone['acc_e']:.1f} %: the\n"
         "later stages can improve little but Acc_s, measured on\n"
-        f"{MANY * images} images of each of {len(splits()['mass']['100']['keep'])} concepts. Rows less than two\n"
+        f"{MANY * images} images of each of {len(splits()['mass']['100']['keep'])} concepts. Rows less than\n"
+        "two "
         "standard errors apart cannot be distinguished."
     )
 

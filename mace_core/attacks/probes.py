@@ -137,15 +137,12 @@ def own_prompts(text: str, concepts: Sequence[Concept]) -> dict[str, tuple[str, 
     """Target -> the user's prompts for it, one per line. A line that starts with ``target:`` is for that
     concept only, any other line for all."""
     found: dict[str, list[str]] = {concept.target: [] for concept in concepts}
+    by_name = {canonical(concept.target): concept.target for concept in concepts}
     for line in items(text):
         prefix, colon, prompt = (part.strip() for part in line.partition(":"))
-        meant = [
-            each.target
-            for each in concepts
-            if colon and prompt and canonical(each.target) == canonical(literal(prefix))
-        ]
-        for target in meant or found:
-            found[target].append(prompt if meant else line)
+        meant = by_name.get(canonical(literal(prefix))) if colon and prompt else None
+        for target in found if meant is None else (meant,):
+            found[target].append(line if meant is None else prompt)
     return {target: tuple(dict.fromkeys(prompts)) for target, prompts in found.items()}
 
 

@@ -1,19 +1,13 @@
-"""Captions of what to preserve: everyday scenes in our own words, names, and caption files."""
+"""Captions of what to preserve: everyday scenes in our own words, and names."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from collections.abc import Iterator
 
 from .kinds import KINDS
-from .lines import literal, numbered, prefixed, trimmed
+from .lines import literal, numbered, prefixed
 from .prompts import joined
 
-FORMATS = (".txt", ".csv", ".json")
-COLUMNS = ("caption", "captions", "text", "prompt", "name")
 # A prompt that also says how the image looks would preserve that look, which may be the style to erase.
 _LOOK = (
     r"\b(black and white|sepia|colou?r\w*|drawing|painting|watercolour|oil|pencil|cartoon|"
@@ -200,6 +194,7 @@ _FORMS = (
     "somebody photographed {} {}",
 )
 _PER_SUBJECT = 6
+MOST_NAMES = 10_000  # each becomes about 30 prompts
 
 
 def everyday_captions() -> tuple[str, ...]:
@@ -220,78 +215,15 @@ def captions_of_names(text: str) -> dict[str, tuple[str, ...]]:
     """Kind -> every prompt in which a concept of that kind would be erased, for each name to preserve.
 
     One name per line, such as ``person: Jo Doe``; without a prefix it is an object. Prompts that say how the
-    image looks are left out. Raises ValueError for an unknown kind.
+    image looks are left out. Raises ValueError for an unknown kind, or for more than MOST_NAMES names.
     """
-    captions: dict[str, tuple[str, ...]] = {}
-    for number, line in numbered(text):
+    captions: dict[str, list[str]] = {}
+    for count, (number, line) in enumerate(numbered(text)):
+        if count == MOST_NAMES:
+            raise ValueError(f"There are more than {MOST_NAMES} names to preserve: use a shorter list.")
         kind, name = prefixed(literal(line), KINDS, "object", f"Line {number} of the names to preserve, ")
         if name:
             templates = (each for each in KINDS[kind].templates if not re.search(_LOOK, each))
             gaps = (template.split("{}") for template in templates)
-            prompts = (joined(before, name, after) for before, after in gaps)
-            captions[kind] = (*captions.get(kind, ()), *prompts)
-    return captions
-
-
-def read_captions(data: bytes, name: str) -> tuple[str, ...]:
-    """The captions in a file; the extension of ``name`` selects the format.
-
-    ``.txt``: one per line; ``.csv``: the column caption, captions, text, prompt or name, otherwise the first;
-    ``.json``: COCO annotations, or a list of strings. Raises ValueError, naming the file: not UTF-8, an
-    unknown extension, malformed, no captions.
-    """
-    captions = tuple(caption for _, caption in numbered_captions(data, name))
-    if not captions:
-        raise ValueError(f"'{name}' has no captions: add at least one.")
-    return captions
-
-
-def numbered_captions(data: bytes, name: str) -> Iterator[tuple[int, str]]:
-    """(line from 1, caption) as in ``read_captions``; in ``.json``, the entry instead of the line.
-
-    Raises the same ValueErrors, except for a file without captions.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"'{name}' is not UTF-8 text: save it as UTF-8.") from None
-    readers = {".txt": numbered, ".csv": _csv, ".json": lambda text: _json(text, name)}
-    reader = readers.get(name.lower()[name.rfind(".") :])
-    if reader is None:
-        raise ValueError(
-            f"'{name}' has none of the extensions {', '.join(FORMATS)}: choose another file or rename it."
-        )
-    for number, caption in reader(text):
-        if caption := trimmed(caption):
-            yield number, caption
-
-
-def _csv(text: str) -> Iterator[tuple[int, str]]:
-    rows, column, start = csv.reader(io.StringIO(text)), None, 1
-    for row in rows:
-        if row and column is None:
-            names = [cell.strip().lower() for cell in row]
-            column = next((names.index(name) for name in COLUMNS if name in names), None)
-            if column is not None:
-                start = rows.line_num + 1
-                continue
-            column = 0
-        if row and len(row) > column:
-            yield start, row[column]
-        start = rows.line_num + 1
-
-
-def _json(text: str, name: str) -> Iterator[tuple[int, str]]:
-    try:
-        whole = json.loads(text)
-        entries = whole["annotations"] if isinstance(whole, dict) else whole
-        yield from enumerate(
-            (each if isinstance(each, str) else each["caption"].replace("\n", " ") for each in entries), 1
-        )
-    except json.JSONDecodeError as error:
-        raise ValueError(f"Line {error.lineno} of '{name}' is not JSON ({error.msg}): correct it.") from None
-    except (KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(
-            f"'{name}' is neither COCO annotations with captions nor a list of strings: use "
-            "one of the two, such as captions_train2014.json."
-        ) from None
+            captions.setdefault(kind, []).extend(joined(before, name, after) for before, after in gaps)
+    return {kind: tuple(prompts) for kind, prompts in captions.items()}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..files.records import Record
+from ..files.shown import shown, shown_each
 from .kinds import KINDS
-from .lines import escaped, items, literal, numbered, prefixed, sides, visible
+from .lines import escaped, items, literal, numbered, prefixed, sides, unfit, visible
 
-_SYNONYMS = r"^(.*?)\s*(?<!\\)\(((?:[^()\\]|\\.)*)\)$"
+_SYNONYMS = r"(?<!\\)\(((?:[^()\\]|\\.)*)\)$"
 _BRACKET, _COMMA = r"(?<!\\)[()]", r"(?<!\\),"
 _ARTICLE = r"^(?i:a|an|the)\s+(?=\S)"
+MOST_PHRASES = (
+    20_000  # targets and synonyms of a list: ten thousand concepts with a synonym, read in a second
+)
 
 
 def without_article(phrase: str) -> str:
@@ -21,6 +26,7 @@ def without_article(phrase: str) -> str:
     return re.sub(_ARTICLE, "", phrase)
 
 
+@lru_cache(256)  # a phrase is compared several times in a row
 def canonical(phrase: str) -> str:
     """The form in which two phrases are compared: case, spaces, a leading article, characters without width
     and the Unicode encoding of a letter do not matter."""
@@ -55,18 +61,22 @@ class Concept(Record):
             raise ValueError("A concept has an empty target: name what to erase, as in 'ship -> sea'.")
         if not self.surrogate.strip():
             raise ValueError(
-                f"The concept '{self.target}' has no surrogate: add what to generate "
-                f"instead, as in '{self.target} -> sea'."
+                f"The concept {shown(self.target)} has no surrogate: add what to generate "
+                f"instead, as in 'ship -> sea'."
             )
+        for phrase in (*self.phrases, self.surrogate):
+            if why := unfit(phrase):
+                raise ValueError(f"The name {shown(phrase)} {why}: correct it.")
         if self.kind not in KINDS:
             raise ValueError(
-                f"The concept '{self.target}' has the unknown kind '{self.kind}': "
+                f"The concept {shown(self.target)} has the unknown kind {shown(self.kind)}: "
                 f"use one of {', '.join(KINDS)}."
             )
+        surrogate = canonical(self.surrogate)
         for phrase in self.phrases:
-            if canonical(phrase) == canonical(self.surrogate):
+            if canonical(phrase) == surrogate:
                 raise ValueError(
-                    f"The concept '{phrase}' is its own surrogate: choose a different surrogate."
+                    f"The concept {shown(phrase)} is its own surrogate: choose a different surrogate."
                 )
 
     @property
@@ -115,74 +125,96 @@ def written(concept: Concept) -> str:
 def united(entries: Iterable[tuple[str, Concept]]) -> tuple[Concept, ...]:
     """One concept per target, in order, with all its synonyms. ``entries`` are (place in the list, concept).
 
-    Raises ValueError if there are no entries, if a phrase has two surrogates or two kinds, or if a surrogate
-    contains its target or a synonym.
+    Raises ValueError if there are no entries or more than MOST_PHRASES phrases, if a phrase has two
+    surrogates or two kinds, or if a surrogate contains its target or a synonym.
     """
     merged: dict[str, Concept] = {}
+    names: dict[str, dict[str, str]] = {}  # canonical target -> canonical phrase -> phrase
     first: dict[str, tuple[str, Concept]] = {}
+    count = 0
     for where, concept in entries:
-        surrogate = canonical(concept.surrogate)
+        count += len(concept.phrases)
+        if count > MOST_PHRASES:
+            raise ValueError(
+                f"The list has more than {MOST_PHRASES} targets and synonyms: split it into shorter lists."
+            )
+        phrases: dict[str, str] = {}
         for phrase in concept.phrases:
-            if contains(surrogate, canonical(phrase)):
-                raise ValueError(
-                    f"{where.capitalize()}: The surrogate '{concept.surrogate}' contains '{phrase}', so it "
-                    "would still ask for what is erased: choose another surrogate."
-                )
-            earlier_where, earlier = first.setdefault(canonical(phrase), (where, concept))
-            if earlier is not concept and canonical(earlier.surrogate) != surrogate:
-                raise ValueError(
-                    f"The concept '{phrase}' has two surrogates, '{earlier.surrogate}' and "
-                    f"'{concept.surrogate}' ({earlier_where} and {where}): remove one of them."
-                )
-        earlier = merged.get(canonical(concept.target), concept)
+            phrases.setdefault(canonical(phrase), phrase)
+        _check_surrogate(where, concept, phrases, first)
+        target = canonical(concept.target)
+        earlier = merged.setdefault(target, concept)
         if earlier.kind != concept.kind:
             raise ValueError(
-                f"The concept '{concept.target}' has two kinds, '{earlier.kind}' and '{concept.kind}' "
-                f"({first[canonical(concept.target)][0]} and {where}): remove one of them."
+                f"The concept {shown(concept.target)} has two kinds, {shown(earlier.kind)} and "
+                f"{shown(concept.kind)} ({first[target][0]} and {where}): remove one of them."
             )
-        merged[canonical(concept.target)] = replace(earlier, synonyms=_names(earlier, concept))
+        known = names.setdefault(target, {target: concept.target})
+        for name, phrase in phrases.items():
+            known.setdefault(name, phrase)
     if not merged:
         raise ValueError("The list of concepts is empty: add at least one line such as 'ship -> sea'.")
-    return tuple(merged.values())
+    return tuple(
+        replace(concept, synonyms=tuple(names[target].values())[1:]) for target, concept in merged.items()
+    )
 
 
-def _names(first: Concept, second: Concept) -> tuple[str, ...]:
-    """The synonyms of both entries, each once and without the target."""
-    names = {canonical(first.target): first.target}
-    for name in (*first.synonyms, *second.synonyms):
-        names.setdefault(canonical(name), name)
-    return tuple(names.values())[1:]
+def _check_surrogate(
+    where: str, concept: Concept, phrases: Mapping[str, str], first: dict[str, tuple[str, Concept]]
+) -> None:
+    """Raise ValueError if the surrogate contains a phrase, or if a phrase had another surrogate before.
+
+    first: canonical phrase -> the entry that named it first; new phrases are added.
+    """
+    surrogate = canonical(concept.surrogate)
+    for name, phrase in phrases.items():
+        if contains(surrogate, name):
+            raise ValueError(
+                f"{where.capitalize()}: The surrogate {shown(concept.surrogate)} contains {shown(phrase)}, "
+                "so it would still ask for what is erased: choose another surrogate."
+            )
+        earlier_where, earlier = first.setdefault(name, (where, concept))
+        if earlier is not concept and canonical(earlier.surrogate) != surrogate:
+            raise ValueError(
+                f"The concept {shown(phrase)} has two surrogates, {shown(earlier.surrogate)} and "
+                f"{shown(concept.surrogate)} ({earlier_where} and {where}): remove one of them."
+            )
 
 
 def _parse_line(number: int, line: str, kind: str) -> Concept:
     both = sides(line)
     if len(both) != 2 or not all(both):
         raise ValueError(
-            f"Line {number} '{line}' does not have one target and one surrogate: write it as 'ship -> sea'."
+            f"Line {number} {shown(line)} does not have one target and one surrogate: "
+            "write it as 'ship -> sea'."
         )
     target, surrogate = both
     kind, target = split_kind(target, kind, f"Line {number} ")
     names: tuple[str, ...] = ()
-    if bracket := re.match(_SYNONYMS, target):
-        target, names = bracket[1], split_names(bracket[2])
+    if bracket := re.search(_SYNONYMS, target):
+        target, names = target[: bracket.start()].rstrip(), split_names(bracket[1])
     _check_one_name(f"Line {number}", target, names)
     return concept_at(f"line {number}", literal(target), literal(surrogate), kind, names)
 
 
 def _check_one_name(where: str, target: str, synonyms: tuple[str, ...]) -> None:
     """Raise ValueError for commas and brackets that can be meant in several ways."""
-    whole = escaped(literal(target))
     if re.search(_BRACKET, target):
+        whole = escaped(literal(target))
         raise ValueError(
-            f"{where} has a bracket in its target '{target}', but brackets are for synonyms, at the end: "
-            f"write it as 'ship (boat, vessel)', or as '{whole}' if the bracket is part of the name."
+            f"{where} has a bracket in its target {shown(target)}, but brackets are for synonyms, "
+            f"at the end: write it as 'ship (boat, vessel)', or as {shown(whole)} if the bracket is "
+            "part of the name."
         )
     if re.search(_COMMA, target):
         first, *others = map(escaped, (*split_names(target), *synonyms, ""))
-        several = f"'{first} ({', '.join(others[:-1])})' for synonyms, one line per concept for several"
+        whole, several = escaped(literal(target)), f"{first} ({', '.join(others[:-1])})"
+        meant = (
+            f"{shown(several)} for synonyms, one line per concept for several" if others[1:] else shown(first)
+        )
         raise ValueError(
-            f"{where} has a comma in its target '{target}', but a line has one target: write "
-            f"{several if len(others) > 1 else repr(first)}, or '{whole}' if the comma is part of the name."
+            f"{where} has a comma in its target {shown(target)}, but a line has one target: write "
+            f"{meant}, or {shown(whole)} if the comma is part of the name."
         )
 
 
@@ -206,13 +238,13 @@ def _mentions(concepts: tuple[Concept, ...], text: str) -> Iterable[Concept]:
         name, colon, names = line.rpartition(":")
         if not colon and len(concepts) > 1:
             raise ValueError(
-                f"The synonyms '{line}' do not say which of {len(concepts)} concepts "
+                f"The synonyms {shown(line)} do not say which of {len(concepts)} concepts "
                 "they belong to: write one line per concept, as in 'ship: boat, vessel'."
             )
         concept = by_target.get(canonical(literal(name))) if colon else concepts[0]
         if concept is None:
             raise ValueError(
-                f"Synonyms are given for '{name.strip()}', which is not in the list of "
-                f"concepts: use one of {', '.join(c.target for c in concepts)}."
+                f"Synonyms are given for {shown(name.strip())}, which is not in the list of "
+                f"concepts: use one of {shown_each(c.target for c in concepts)}."
             )
         yield replace(concept, synonyms=split_names(names))

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from ..files.shown import shown
+
 _ARROW = "->|=>|\u2192"
 _COMMENT = r"(^|\s)#.*$"
 _PREFIX = r"^(\w+)\s*:\s*(.*)$"
@@ -19,14 +21,35 @@ _ESCAPED = rf"\\([{_SPECIAL}])"
 _JOINERS = "\u200c\u200d"  # inside a word they have a meaning: they make one emoji of several
 _NO_WIDTH = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _INSIDE, _ANY = f"[{_NO_WIDTH}]", f"[{_NO_WIDTH}{_JOINERS}]"
-_AT_ENDS = rf"(?<!\S)[{_NO_WIDTH}{_JOINERS}]+|[{_NO_WIDTH}{_JOINERS}]+(?=\s|$|[:,()])"
+# The second part starts only where such characters start: from each of them, a long run would take minutes.
+_AT_ENDS = rf"(?<!\S){_ANY}+|(?<!{_ANY}){_ANY}+(?=\s|$|[:,()])"
+_NO_TEXT = "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]"  # control characters, and half a character
+LONGEST_LINE = 20_000  # characters: a concept with hundreds of synonyms
+MOST_LINES = 100_000  # of a text that is typed or pasted; longer lists of captions are files
+LONGEST = 2000  # characters of a phrase or caption: the 75 tokens of a text encoder never need as many
 
 
 def numbered(text: str) -> Iterator[tuple[int, str]]:
-    """(line number from 1, item) for every line that holds more than a comment."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if item := re.sub(_COMMENT, "", trimmed(line)).strip():
+    """(line number from 1, item) for every line that holds more than a comment.
+
+    Raises ValueError for more than MOST_LINES lines, or a line of more than LONGEST_LINE characters.
+    """
+    lines = text.splitlines()
+    if len(lines) > MOST_LINES:
+        raise ValueError(f"The text has {len(lines)} lines, but can have {MOST_LINES}: use a shorter list.")
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise ValueError(
+                f"Line {number} {shown(line)} has {len(line)} characters, but can have "
+                f"{LONGEST_LINE}: shorten it."
+            )
+        if item := without_comment(line):
             yield number, item
+
+
+def without_comment(line: str) -> str:
+    """The item in a line, empty if there is none."""
+    return re.sub(_COMMENT, "", trimmed(line)).strip()
 
 
 def items(text: str) -> list[str]:
@@ -41,8 +64,8 @@ def names(text: str) -> list[str]:
 
 def trimmed(text: str) -> str:
     """The text without characters that have no width at the ends of its words, and without outer spaces."""
-    seen = text.isascii() or not re.search(_ANY, text)
-    return text.strip() if seen else re.sub(_AT_ENDS, "", text).strip()
+    plain = text.isascii() or len(text) > LONGEST_LINE or not re.search(_ANY, text)
+    return text.strip() if plain else re.sub(_AT_ENDS, "", text).strip()
 
 
 def visible(text: str) -> str:
@@ -60,6 +83,20 @@ def escaped(name: str) -> str:
     return re.sub(f"([{_SPECIAL}])", r"\\\1", name)
 
 
+def not_text(text: str) -> re.Match[str] | None:
+    """The first control character or half of a character in a text."""
+    return re.search(_NO_TEXT, text)
+
+
+def unfit(text: str) -> str:
+    """Why a text cannot be a phrase or a caption, as in "contains U+0000 ..."; empty if it can."""
+    if len(text) > LONGEST:
+        return f"has {len(text)} characters, but can have {LONGEST}"
+    if wrong := not_text(text):
+        return f"contains U+{ord(wrong[0]):04X}, which is not a character of a text"
+    return ""
+
+
 def sides(item: str) -> list[str]:
     """``"ship -> sea"`` gives ``["ship", "sea"]``; an item without an arrow has one side."""
     return [trimmed(side) for side in re.split(_ARROW, item)]
@@ -75,7 +112,7 @@ def prefixed(item: str, known: Collection[str], default: str, where: str = "") -
         return default, item
     if prefix[1].lower() not in known:
         raise ValueError(
-            f"{where}'{item}' starts with the unknown kind '{prefix[1]}': "
+            f"{where}{shown(item)} starts with the unknown kind {shown(prefix[1])}: "
             f"use one of {', '.join(known)}, or remove the colon."
         )
     return prefix[1].lower(), trimmed(prefix[2])

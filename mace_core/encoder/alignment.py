@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import LongTensor, Tensor
 
+from ..files.shown import shown
 from .text_encoder import END_OF_TEXT, TextEncoder
 
 
@@ -41,7 +42,7 @@ def locate(encoder: TextEncoder, tokens: Tensor, prompt: str, phrase: str, befor
         return find_phrase(tokens, encoder.word_tokens(phrase), start)
     except ValueError:
         raise ValueError(
-            f"The concept '{phrase}' was not found in the tokens of its prompt '{prompt}': "
+            f"The concept {shown(phrase)} was not found in the tokens of its prompt {shown(prompt)}: "
             "write it in plain words without special characters."
         ) from None
 

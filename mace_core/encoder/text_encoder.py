@@ -11,8 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..concepts.lines import unfit
+from ..files.shown import shown
+
 END_OF_TEXT = 49407  # CLIP's end token; SD1 also pads with it, SD2 and SDXL pad with 0
-SHOWN = 60  # characters of a prompt that a message quotes
 BATCH = 32  # prompts encoded at once
 _EMBEDDING = r"(?:^|\s)embedding:"
 REMEMBERED = 4 * BATCH  # the prompts of a surrogate and of one or two targets
@@ -78,18 +80,18 @@ def names_embedding(prompt: str) -> bool:
 
 
 def unusable(encoder: TextEncoder, prompt: str) -> str:
-    """Why a prompt cannot be encoded as it is written, as in "has 90 tokens ..."; empty if it can."""
+    """Why a prompt cannot be encoded as it is written, as in "has 90 tokens ..."; empty if it can.
+
+    Very long texts are not given to the tokenizer, which would need minutes.
+    """
     if names_embedding(prompt):
         return "names a textual-inversion embedding, not words"
+    if why := unfit(prompt):
+        return why
     needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
     if needed > encoder.context_length:
         return f"has {needed} tokens, but the context of the text encoder has {encoder.context_length}"
     return ""
-
-
-def shortened(prompt: str) -> str:
-    """The start of a long prompt, for a message."""
-    return prompt if len(prompt) <= SHOWN else f"{prompt[: SHOWN - 3]}..."
 
 
 def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
@@ -97,13 +99,13 @@ def check_fits(encoder: TextEncoder, prompts: Mapping[str, str]) -> None:
     for prompt, phrase in prompts.items():
         if names_embedding(prompt):
             raise ValueError(
-                f"'{shortened(phrase)}' names a textual-inversion embedding, but MACE needs words that "
+                f"{shown(phrase)} names a textual-inversion embedding, but MACE needs words that "
                 "it can find in the prompts: write it in plain words."
             )
         needed = len(encoder.word_tokens(prompt)) + 2  # start and end token
         if needed > encoder.context_length:
             raise ValueError(
-                f"'{phrase}' has {len(encoder.word_tokens(phrase))} tokens and its prompt {needed}, but "
+                f"{shown(phrase)} has {len(encoder.word_tokens(phrase))} tokens and its prompt {needed}, but "
                 f"the context of the text encoder has {encoder.context_length}: shorten it."
             )
 
@@ -129,7 +131,7 @@ def encode_once(
     for start in range(0, len(distinct), BATCH):
         batch = distinct[start : start + BATCH]
         result = encoder.encode(batch)
-        check_finite(result.embeddings, f"'{batch[0]}' and the prompts after it")
+        check_finite(result.embeddings, f"{shown(batch[0])} and the prompts after it")
         for row, prompt in enumerate(batch):
             encoded[prompt] = EncodedPrompts(result.tokens[row : row + 1], result.embeddings[row : row + 1])
         if progress is not None:

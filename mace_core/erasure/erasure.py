@@ -13,6 +13,7 @@ from ..concepts.concepts import Concept, canonical
 from ..concepts.prompts import templates_naming
 from ..encoder.text_encoder import TextEncoder
 from ..files.records import Record
+from ..files.shown import shown
 from ..refinement.moments import ConceptMoments, check_same_encoder
 from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, refine
@@ -59,7 +60,7 @@ class Erasure:
     gate: Gate | None = None
 
     def __post_init__(self) -> None:
-        d = self.T.shape[-1]
+        d = self.T.shape[-1] if self.T.ndim else 0
         fits = tuple(self.T.shape) == (d, d) and all(
             U.ndim == 2 and tuple(D.shape) == (U.shape[1], d) for U, D in self.low_rank.values()
         )
@@ -117,7 +118,7 @@ def fused_erasure(
     trained = {canonical(lora.concept.target): lora.concept.target for lora in loras}
     if unknown := trained.keys() - {canonical(concept.target) for concept in refined.concepts}:
         raise ValueError(
-            f"There is a LoRA for '{trained[min(unknown)]}', which the refined erasure does not "
+            f"There is a LoRA for {shown(trained[min(unknown)])}, which the refined erasure does not "
             "contain: refine with that concept first, then train on the refined model."
         )
     untrained = [
@@ -166,6 +167,6 @@ def check_fits(W: Tensor, layer: str, erasure: Erasure) -> None:
     if W.ndim != 2 or tuple(W.shape) != (outputs, d):
         expected = "any" if factors is None else outputs
         raise ValueError(
-            f"The layer '{layer}' has a weight of shape {list(W.shape)} and the erasure was "
+            f"The layer {shown(layer)} has a weight of shape {list(W.shape)} and the erasure was "
             f"made for [{expected}, {d}]: use a MODEL of the family the erasure was made with."
         )

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ..concepts.concepts import Concept
 from ..files.atomic import written_whole
 from ..files.hashes import tensor_hash, text_hash
+from ..files.layout import Layout
+from ..files.plain_json import loads
 from ..files.records import Record
-from ..files.tensor_file import tensor_bytes
+from ..files.shown import shown
+from ..files.tensor_file import (
+    DamagedFile,
+    Header,
+    NoTensorFile,
+    TruncatedFile,
+    read_header,
+    read_tensor,
+    tensor_bytes,
+)
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
-from .gate import Gate
+from .gate import Gate, gate_shapes
 
 FORMAT_VERSION = 2
 WITHOUT_GATE = 1  # the version of a file without a gate, which earlier packs can read
 GATE = "gate."
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 _DESCRIPTION, _CHECKSUM = "mace_erasure", "mace_erasure_sha256"  # the two metadata entries
+WIDEST = 16_384  # of the width of a text encoder or a layer; SDXL has 2048
+RANKS = 64  # of the LoRA of one concept, as in the node
+_FACTOR = ((torch.float32, torch.float16), 2)
+_LAYOUT = Layout({"T": ((torch.float32,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
+_GATE = {"centres": 2, "whitening": 2, "prototypes": 3, "ramps": 3}  # dimensions
+_GATED = Layout(
+    {**_LAYOUT.tensors, **{f"{GATE}{name}": ((torch.float32,), count) for name, count in _GATE.items()}}
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,10 @@ class Description(Record):
     text_encoder: str
     base: str
     sha256: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.format_version < 1:
+            raise ValueError(f"the format version is {self.format_version}, but must be 1: make it again.")
 
 
 def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32") -> None:
@@ -67,22 +89,29 @@ def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32")
 def load_erasure(path: str | Path) -> Erasure:
     """Read an erasure. Tensors are bit-identical to those saved; factors stored as float16 become float32.
 
-    Raises ValueError: no such file, not a safetensors file, a truncated or damaged file, a safetensors file
-    of another kind, a file of a newer version of this pack.
+    The header is checked first, so that nothing of another file is read. Raises ValueError: no such file, not
+    a safetensors file, a truncated or damaged file, a safetensors file of another kind, a file of a newer
+    version of this pack, or one of another form than docs/erasure_format.md.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no erasure file '{path.name}': save one first or choose another name.")
-    data = path.read_bytes()
-    description = _description(data, path.name)
+        raise ValueError(
+            f"There is no erasure file {shown(path.name)}: save one first or choose another name."
+        )
     try:
-        tensors = safetensors.torch.load(data)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path.name) from error
-    if {name: tensor_hash(tensor).hexdigest() for name, tensor in tensors.items()} != description.sha256:
-        raise _damaged(path.name)
-    if "T" not in tensors:
-        raise ValueError(f"'{path.name}' has no tensor 'T', which an erasure needs: make it again.")
+        with path.open("rb") as file:
+            header = read_header(file)
+            description = _description(header, path.name)
+            _check_form(header, description, f"the erasure {shown(path.name)}")
+            tensors = {}
+            for name, stored in header.tensors.items():
+                tensors[name] = read_tensor(file, stored)
+                if tensor_hash(tensors[name]).hexdigest() != description.sha256[name]:
+                    raise DamagedFile("another checksum")
+    except OSError as error:
+        raise ValueError(f"{shown(path.name)} cannot be read ({error.strerror}): check the file.") from None
+    except DamagedFile as error:
+        raise _told(error, path.name) from None
     return Erasure(
         tensors["T"],
         LowRank.from_state(tensors).to(torch.float32),
@@ -91,16 +120,13 @@ def load_erasure(path: str | Path) -> Erasure:
         description.text_encoder,
         description.base,
         description.pack_version,
-        _gate(tensors, path.name),
+        _gate(tensors),
     )
 
 
-def _gate(tensors: Mapping[str, Tensor], name: str) -> Gate | None:
+def _gate(tensors: Mapping[str, Tensor]) -> Gate | None:
     found = {key.removeprefix(GATE): tensor for key, tensor in tensors.items() if key.startswith(GATE)}
-    try:
-        return Gate(**found) if found else None
-    except TypeError:
-        raise ValueError(f"'{name}' has an incomplete gate: make the erasure again.") from None
+    return Gate(**found) if found else None
 
 
 def _stored_factors(low_rank: LowRank, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -109,7 +135,7 @@ def _stored_factors(low_rank: LowRank, dtype: torch.dtype) -> dict[str, Tensor]:
     for layer, factors in low_rank.items():
         if not all(factor.isfinite().all() for factor in factors):
             raise ValueError(
-                f"The factors of the layer '{layer}' are too large for float16: save them as float32."
+                f"The factors of the layer {shown(layer)} are too large for float16: save them as float32."
             )
     return low_rank.state()
 
@@ -125,43 +151,55 @@ def balanced(U: Tensor, D: Tensor) -> tuple[Tensor, Tensor]:
     return U * scale, D / scale[:, None]
 
 
-def _description(data: bytes, name: str) -> Description:
-    """The description in the header of a safetensors file: 8 bytes of length, then JSON."""
-    metadata = _metadata(data, name)
-    if _DESCRIPTION not in metadata:
+def _description(header: Header, name: str) -> Description:
+    """The description in the header of a safetensors file."""
+    text = header.metadata.get(_DESCRIPTION)
+    if text is None:
         raise ValueError(
-            f"'{name}' is a safetensors file of another kind, without the description of an "
+            f"{shown(name)} is a safetensors file of another kind, without the description of an "
             "erasure: choose a file written by the node 'Save Erasure'."
         )
-    if text_hash(metadata[_DESCRIPTION]) != metadata.get(_CHECKSUM):
-        raise _damaged(name)
-    description = json.loads(metadata[_DESCRIPTION])
-    version = description.get("format_version") if isinstance(description, dict) else None
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if hashlib.sha256(text.encode(errors="replace")).hexdigest() != header.metadata.get(_CHECKSUM):
+        raise DamagedFile("another checksum")
+    try:
+        found = loads(text)
+    except ValueError:
+        raise ValueError(f"The description in {shown(name)} is not JSON: make the file again.") from None
+    version = found.get("format_version") if isinstance(found, dict) else None
+    if type(version) in (int, float) and version > FORMAT_VERSION:
         raise ValueError(
-            f"'{name}' has format version {version} and this pack reads up to {FORMAT_VERSION}: "
+            f"{shown(name)} has format version {shown(version)} and this pack reads up to {FORMAT_VERSION}: "
             "update the pack."
         )
-    return Description.from_json(description, f"The description in '{name}'")
+    return Description.from_json(found, f"The description in {shown(name)}")
 
 
-def _metadata(data: bytes, name: str) -> dict[str, str]:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 9 or data[8:9] != b"{":
-        raise ValueError(f"'{name}' is not a safetensors file: choose one written by 'Save Erasure'.")
-    try:
-        header = json.loads(data[8 : 8 + length])
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
-        complete = len(data) >= 8 + length + max(ends, default=0)
-        metadata = header.get("__metadata__", {})
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        complete = len(data) >= 8 + length
-        if complete:
-            raise _damaged(name) from None
-    if not complete:
-        raise ValueError(f"'{name}' is truncated, its end is missing: copy or download it again.")
-    return metadata
+def _check_form(header: Header, description: Description, what: str) -> None:
+    """Raise ValueError, with the name of the file in ``what``, if the tensors cannot be those of an erasure,
+    and DamagedFile if they are others than in the description."""
+    tensors = header.tensors
+    if tensors.keys() != description.sha256.keys():
+        raise DamagedFile("other tensors")
+    gated = any(name.startswith(GATE) for name in tensors)
+    (_GATED if gated else _LAYOUT).check(tensors, what)
+    d, most = tensors["T"].shape[0], RANKS * max(1, len(description.concepts))
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    fits = shapes.pop("T") == (d, d) and 1 <= d <= WIDEST
+    if gated:
+        phrases = shapes[f"{GATE}ramps"][2]
+        wanted = gate_shapes(d, phrases)
+        fits = fits and phrases >= 1 and wanted == [shapes.pop(f"{GATE}{name}") for name in _GATE]
+    for layer in {name[2:] for name in shapes}:
+        (o, q), (rank, width) = shapes.get(f"U.{layer}", (0, 0)), shapes.get(f"D.{layer}", (0, 0))
+        fits = fits and 1 <= o <= WIDEST and 1 <= q <= most and (rank, width) == (q, d)
+        fits = fits and tensors[f"U.{layer}"].dtype == tensors[f"D.{layer}"].dtype
+    if not fits:
+        raise ValueError(f"The tensors of {what} do not fit together: make it again.")
 
 
-def _damaged(name: str) -> ValueError:
-    return ValueError(f"'{name}' is damaged, its checksums do not match: copy or download it again.")
+def _told(error: DamagedFile, name: str) -> ValueError:
+    if isinstance(error, NoTensorFile):
+        return ValueError(f"{shown(name)} is not a safetensors file: choose one written by 'Save Erasure'.")
+    if isinstance(error, TruncatedFile):
+        return ValueError(f"{shown(name)} is truncated, its end is missing: copy or download it again.")
+    return ValueError(f"{shown(name)} is damaged, its checksums do not match: copy or download it again.")

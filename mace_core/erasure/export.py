@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..files.atomic import written_whole
 from ..files.records import Record
+from ..files.shown import shown
 from .deltas import DOWN, UP, LayerDelta, full_delta, low_rank_delta, of_one_rank
 from .erasure import Erasure
 from .erasure_file import PRECISIONS
@@ -36,7 +37,7 @@ class ExportSettings(Record):
     def __post_init__(self) -> None:
         if self.format not in FORMATS or self.precision not in PRECISIONS:
             raise ValueError(
-                f"There is no export format '{self.format}' in '{self.precision}': choose "
+                f"There is no export format {shown(self.format)} in {shown(self.precision)}: choose "
                 f"one of {', '.join(FORMATS)} in {' or '.join(PRECISIONS)}."
             )
         if self.rank < 0:

@@ -42,9 +42,8 @@ class Gate:
 
     def __post_init__(self) -> None:
         d, n = self.whitening.shape[-1], self.prototypes.shape[1] if self.prototypes.ndim == 3 else -1
-        shapes = ((3, d), (d, d), (3, n, d), (4, 2, n))
         tensors = tuple(self.state().values())
-        if any(tuple(tensor.shape) != shape for tensor, shape in zip(tensors, shapes, strict=True)):
+        if [tuple(tensor.shape) for tensor in tensors] != gate_shapes(d, n):
             raise ValueError("The tensors of the gate do not fit together: make the erasure again.")
         if not all(tensor.is_floating_point() and tensor.isfinite().all() for tensor in tensors):
             raise ValueError("The gate contains NaN or infinity: make the erasure again.")
@@ -61,6 +60,11 @@ class Gate:
     def to(self, device: torch.device | str, copy: bool = False) -> Gate:
         """The gate on another device; tensors of any shape."""
         return Gate(*(tensor.to(device, copy=copy) for tensor in self.state().values()))
+
+
+def gate_shapes(d: int, n: int) -> list[tuple[int, ...]]:
+    """The shapes of a gate of n phrases: ``[3, d]``, ``[d, d]``, ``[3, n, d]``, ``[4, 2, n]``."""
+    return [(3, d), (d, d), (3, n, d), (4, 2, n)]
 
 
 def joined(gates: Sequence[Gate]) -> Gate:

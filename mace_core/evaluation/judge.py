@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..files.hashes import file_hash
+from ..files.plain_json import read_object
+from ..files.shown import one_line, shown
 
 PROMPT = "a photo of the {}"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, PREPARATION = "config.json", "model.safetensors", "preprocessor_config.json"
 BATCH = 64
 
 
@@ -45,16 +46,23 @@ class Judge:
         _check(folder)
         from transformers import CLIPModel, CLIPTokenizer
 
-        model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-        settings = json.loads((folder / "preprocessor_config.json").read_text())
+        mean, spread, shrink = _preparation(folder)
+        try:
+            model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+            tokens = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # several libraries read the folder, each with its own errors
+            raise ValueError(
+                f"The judge in {shown(folder.name)} cannot be read ({one_line(str(error))}): "
+                "copy its files again."
+            ) from error
         return Judge(
             model.train(False).requires_grad_(False).to(device),
-            CLIPTokenizer.from_pretrained(folder, local_files_only=True),
-            tuple(settings["image_mean"]),
-            tuple(settings["image_std"]),
+            tokens,
+            mean,
+            spread,
             model.config.vision_config.image_size,
             file_hash(folder / WEIGHTS),
-            "bicubic" if settings.get("resample") == 3 else "bilinear",
+            shrink,
         )
 
     @torch.no_grad()
@@ -88,21 +96,35 @@ class Judge:
 
 
 def _check(folder: Path) -> None:
-    needed = (CONFIG, WEIGHTS, "preprocessor_config.json")
+    needed = (CONFIG, WEIGHTS, PREPARATION)
     missing = [name for name in needed if not (folder / name).is_file()]
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         missing.append("tokenizer.json")
     if missing:
         raise ValueError(
-            f"The CLIP folder '{folder.name}' lacks {', '.join(missing)}: put a Hugging Face CLIPModel "
+            f"The CLIP folder {shown(folder.name)} lacks {', '.join(missing)}: put a Hugging Face CLIPModel "
             "folder there, with its tokenizer and preprocessor."
         )
-    kind = json.loads((folder / CONFIG).read_text()).get("model_type")
+    kind = read_object(folder / CONFIG).get("model_type")
     if kind != "clip":
         raise ValueError(
-            f"The folder '{folder.name}' holds a model of type '{kind}', which cannot be a judge: "
+            f"The folder {shown(folder.name)} holds a model of type {shown(kind)}, which cannot be a judge: "
             "use one of type 'clip', with a text and an image encoder."
         )
+
+
+def _preparation(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Mean and spread per channel, and the interpolation. ValueError if they are not in the folder."""
+    settings = read_object(folder / PREPARATION)
+    found = [settings.get(name) for name in ("image_mean", "image_std")]
+    for values in found:
+        numbers = isinstance(values, list) and all(type(each) in (int, float) for each in values)
+        if not numbers or len(values) != 3:
+            raise ValueError(
+                f"{PREPARATION} in {shown(folder.name)} has no image_mean and image_std of three numbers: "
+                "copy it again."
+            )
+    return tuple(found[0]), tuple(found[1]), "bicubic" if settings.get("resample") == 3 else "bilinear"
 
 
 def _unit(features: Any) -> Tensor:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..concepts.concepts import Concept, canonical, without_article
 from ..concepts.kinds import KINDS
 from ..concepts.lines import items, literal, prefixed
 from ..concepts.prompts import filled
+from ..files.shown import shown
 
 GROUPS = ERASED, SYNONYM, NEIGHBOUR, KEPT = ("erased", "synonym", "neighbour", "kept")
 PRESERVED = (NEIGHBOUR, KEPT)
@@ -36,10 +38,12 @@ class Vocabulary:
 
     def kind_of(self, name: str) -> str | None:
         """The kind of a name, None if the judge does not know it."""
-        return next(
-            (kind for kind, names in self.concepts.items() if canonical(name) in map(canonical, names)),
-            None,
-        )
+        return self._kinds.get(canonical(name))
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        known = [(canonical(name), kind) for kind, names in self.concepts.items() for name in names]
+        return dict(reversed(known))  # of two kinds, the first
 
     def synonyms_of(self, concept: Concept) -> tuple[str, ...]:
         """The synonyms that the judge knows for a concept's target."""
@@ -104,11 +108,11 @@ def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -
         phrase = phrase if kind == LITERAL else literal(phrase)
         if not phrase:
             raise ValueError(
-                f"Among the concepts to preserve, '{line}' has no name: write 'cat' or 'style: Monet'."
+                f"Among the concepts to preserve, {shown(line)} has no name: write 'cat' or 'style: Monet'."
             )
         if canonical(phrase) in erased:
             raise ValueError(
-                f"'{phrase}' is to be preserved and erased at once: remove it from one of the lists."
+                f"{shown(phrase)} is to be preserved and erased at once: remove it from one of the lists."
             )
         found.setdefault((kind, canonical(phrase)), Keep(phrase, kind))
     return tuple(found.values())

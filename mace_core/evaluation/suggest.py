@@ -13,6 +13,7 @@ from ..concepts.kinds import KINDS
 from ..concepts.lines import numbered, sides
 from ..encoder.similarity import shared_words, similarities
 from ..encoder.text_encoder import TextEncoder
+from ..files.shown import shown, shown_each
 
 UNDECIDED = "?"
 AT_RISK = 5
@@ -118,27 +119,25 @@ def _suggestion(
     if concept.surrogate == UNDECIDED:
         if not fitting:
             raise ValueError(
-                f"There is no surrogate for '{concept.target}', all candidates are erased or contain it: "
-                "add another candidate."
+                f"There is no surrogate for {shown(concept.target)}, all candidates are erased or "
+                "contain it: add another candidate."
             )
         concept = replace(concept, surrogate=fitting[0])
         if len(surrogates) > 1 and dict(surrogates)[fitting[0]] < FAINT:
             warnings.append(
-                f"no candidate is similar: '{fitting[0]}' is only the closest, choose your own surrogate"
+                f"no candidate is similar: {shown(fitting[0])} is only the closest, choose your own surrogate"
             )
     for name, near in named:
         if words := shared_words(encoder, concept.target, name):
-            warnings.append(
-                f"'{name}' shares {', '.join(map(repr, words))} with it: add it to Preserve Prior"
-            )
+            warnings.append(f"{shown(name)} shares {shown_each(words)} with it: add it to Preserve Prior")
         elif near >= NEAR_SYNONYM and canonical(name) in keep:
             warnings.append(
-                f"'{name}' is to be preserved but means nearly the same ({near:.2f}): "
+                f"{shown(name)} is to be preserved but means nearly the same ({near:.2f}): "
                 "it is erased too unless it is in Preserve Prior"
             )
         elif near >= NEAR_SYNONYM:
             warnings.append(
-                f"'{name}' means nearly the same ({near:.2f}): add it as a synonym, or to Preserve Prior"
+                f"{shown(name)} means nearly the same ({near:.2f}): add it as a synonym, or to Preserve Prior"
             )
     return Suggestion(concept, tuple(surrogates), tuple(named[:AT_RISK]), tuple(warnings))
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 150  # characters of one part: folders, numbers and extensions are added, and file systems allow 255
-_WINDOWS = r"(?i:(con|prn|aux|nul|com\d|lpt\d)(\..*)?)"  # devices, whatever the extension
+from .shown import shown
+
+LONGEST = 150  # bytes of a name with its folders: numbers and extensions are added, and systems allow 255
+# Devices, whatever the extension; the last three digits are written above the line.
+_WINDOWS = r"(?i:(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d\u00b9\u00b2\u00b3])(\..*)?)"
 _SPECIAL = set('<>:"|?*\\')  # not allowed in names on Windows; a backslash separates folders there
 
 
@@ -31,7 +34,7 @@ def new_parts_of(name: str, place: str) -> list[str]:
     """``parts_of`` a file that is about to be written: its name must be valid on every system.
 
     Raises ValueError also for control characters, characters and names that Windows does not allow, names
-    that end in a space or a dot, and parts of more than LONGEST characters.
+    that end in a space or a dot, and names of more than LONGEST bytes in UTF-8.
     """
     if _SPECIAL.intersection(name) or not name.isprintable():
         raise ValueError(
@@ -45,14 +48,6 @@ def new_parts_of(name: str, place: str) -> list[str]:
                 f"{shown(name)} cannot be the name of a file on every system: use a plain name such as "
                 "'no_ships'."
             )
-        if len(part) > LONGEST:
-            raise ValueError(
-                f"The name {shown(part)} has {len(part)} characters and can have {LONGEST}: shorten it."
-            )
+    if (length := len(name.encode())) > LONGEST:
+        raise ValueError(f"The name {shown(name)} takes {length} bytes and can take {LONGEST}: shorten it.")
     return parts
-
-
-def shown(name: str) -> str:
-    """A name for an error: one line, in quotes, without control characters or surrogates, not too long."""
-    text = f"'{name}'" if name.isprintable() else ascii(name)
-    return text if len(text) <= 80 else f"{text[:76]}...'"

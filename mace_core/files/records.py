@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from .shown import one_line, shown
+
 Self = TypeVar("Self", bound="Record")
-_SHOWN = 60  # characters of a wrong value that an error quotes
 
 
 class Record:
@@ -31,10 +32,14 @@ class Record:
             required = field.default is MISSING and field.default_factory is MISSING
             if required and field.name not in data:
                 raise ValueError(
-                    f"{what} has no field '{field.name}', which is required: make the file again."
+                    f"{what} has no field {shown(field.name)}, which is required: make the file again."
                 )
         known = (field.name for field in fields(cls) if field.name in data)
-        return cls(**{name: _read(hints[name], data[name], f"{what}, {name}") for name in known})
+        values = {name: _read(hints[name], data[name], f"{what}, {name}") for name in known}
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
 
 
 def _read(hint: Any, value: object, what: str) -> Any:
@@ -50,16 +55,17 @@ def _read(hint: Any, value: object, what: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise _wrong(what, value, "an object with fields")
-        return {name: _read(arguments[1], each, f"{what}, {name}") for name, each in value.items()}
+        return {name: _read(arguments[1], each, f"{what}, {one_line(name)}") for name, each in value.items()}
     if issubclass(hint, Record):
         return hint.from_json(value, what)
     accepted = (int, float) if hint is float else (hint,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise _wrong(what, value, f"of type {hint.__name__}")
-    return hint(value)
+    try:
+        return hint(value)
+    except OverflowError:
+        raise _wrong(what, value, "a number of ordinary size") from None
 
 
 def _wrong(what: str, value: object, expected: str) -> ValueError:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    return ValueError(f"{what} is {shown}, but must be {expected}: make the file again.")
+    return ValueError(f"{what} is {shown(value)}, but must be {expected}: make the file again.")

@@ -15,16 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from .atomic import written_whole
+from .shown import shown
 from .tensor_file import DamagedFile, load_checked, save_checked
 
 ENDING = ".safetensors"
 TOGETHER = ".together"  # extension of a folder of finished results that are about to move into the store
 SECONDS_TO_WRITE = 3600  # an older unfinished file belongs to a run that was killed
 _NOT_PLAIN = r"[^A-Za-z0-9]+"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,17 @@ class Store:
 
 
 def find(
-    store: Store, name: str, key: str, report: Callable[[str], None]
-) -> tuple[dict[str, Tensor], dict] | None:
-    """Tensors and description stored under ``key``, or None. A damaged file is reported and removed."""
+    store: Store,
+    name: str,
+    key: str,
+    report: Callable[[str], None],
+    read: Callable[[dict[str, Tensor], dict], Result],
+) -> Result | None:
+    """What ``read`` makes of the tensors and the description stored under ``key``, or None.
+
+    read: raises ValueError for tensors or a description of another form. A file of another form, like a
+    damaged one, is reported and removed.
+    """
     _move_in(store)
     path = store.path(name, key)
     if not path.is_file():
@@ -51,14 +62,17 @@ def find(
         tensors, description = load_checked(path)
         if description.pop("key", None) != key:
             raise DamagedFile(
-                f"The cache file '{path.name}' belongs to another result, it was renamed: it is made again."
+                f"The cache file {shown(path.name)} belongs to another result, it was renamed: "
+                "it is made again."
             )
-    except DamagedFile as error:
-        report(str(error))
+        result = read(tensors, description)
+    except ValueError as error:
+        own = isinstance(error, DamagedFile)
+        report(str(error) if own else f"The cache file {shown(path.name)} is made again: {error}")
         path.unlink(missing_ok=True)
         return None
     os.utime(path)
-    return tensors, description
+    return result
 
 
 @dataclass(frozen=True, eq=False)

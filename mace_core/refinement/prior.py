@@ -3,6 +3,7 @@ matrix."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,9 @@ from ..encoder.text_encoder import (
     TextEncoder,
     check_finite,
     names_embedding,
-    shortened,
     unusable,
 )
+from ..files.shown import shown
 from .moments import block_moment, check_same_encoder, whole
 
 # The paper's prior is a sum over the captions of COCO. A prior from any other number of captions is scaled to
@@ -87,7 +88,7 @@ def prior_from_captions(
         batch, encoded = _usable(encoder, texts[start : start + BATCH], counts, skip)
         if encoded is not None:
             e = encoded.embeddings  # [B, L, d]
-            check_finite(e, f"the caption '{batch[0]}' and those after it")
+            check_finite(e, f"the caption {shown(batch[0])} and those after it")
             if P is None:
                 P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
             root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
@@ -130,7 +131,7 @@ def _usable(
         if not why:
             usable.append(caption)
         elif skip is None:
-            raise ValueError(f"The caption '{shortened(caption)}' {why}: shorten it, or leave it out.")
+            raise ValueError(f"The caption {shown(caption)} {why}: shorten it, or leave it out.")
         else:
             skip(caption, why, counts.pop(caption))
     return usable, encoder.encode(usable) if usable else None
@@ -138,9 +139,9 @@ def _usable(
 
 def weighted(prior: Prior, weight: float) -> Prior:
     """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
-    if not 0 < weight < float("inf"):
+    if not 0 < weight <= sys.float_info.max:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    return replace(prior, P=prior.P * weight)
+    return replace(prior, P=prior.P * float(weight))
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class RefineSettings(Record):
     def __post_init__(self) -> None:
         for name in ("preserve_weight", "ridge"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if not 0 <= value <= sys.float_info.max:
                 raise ValueError(f"{name} is {value}, but must be at least 0 and finite: raise it.")
 
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..encoder.alignment import end_token
-from ..encoder.text_encoder import TextEncoder, names_embedding, shortened
+from ..encoder.text_encoder import TextEncoder, names_embedding
+from ..files.shown import shown
 
 
 def layer_size(pixels: int, latent_size: tuple[int, int]) -> tuple[int, int]:
@@ -63,7 +64,7 @@ def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[s
         raise ValueError("The prompt has no words, so there is no attention to show: write a prompt.")
     if names_embedding(prompt):
         raise ValueError(
-            f"The prompt '{shortened(prompt)}' names a textual-inversion embedding, which has no words to "
+            f"The prompt {shown(prompt)} names a textual-inversion embedding, which has no words to "
             "show: write it in plain words."
         )
     start, found = 1, []  # 1: the start token
@@ -71,7 +72,7 @@ def words_of(encoder: TextEncoder, prompt: str, tokens: Tensor) -> tuple[tuple[s
         ids = encoder.word_tokens(word)
         if tuple(tokens[start : start + len(ids)].tolist()) != tuple(ids):
             raise ValueError(
-                f"The word '{word}' was not found in the tokens of the prompt: "
+                f"The word {shown(word)} was not found in the tokens of the prompt: "
                 "use plain words without special characters."
             )
         found.append((word, slice(start, start + len(ids))))

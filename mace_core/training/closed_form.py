@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..concepts.concepts import Concept
+from ..files.shown import shown
 from ..refinement.moments import second_moment
 from .attention_loss import attention_losses
 from .attention_maps import layer_size, resize_masks
@@ -86,7 +87,7 @@ def fast_concept_lora(
         )
         if not all(factor.isfinite().all() for factor in low_rank.tensors):
             raise ValueError(
-                f"The queries of '{concept.target}' contain NaN or infinity: run the model in float32."
+                f"The queries of {shown(concept.target)} contain NaN or infinity: run the model in float32."
             )
         first = sample[:1]
         losses = []

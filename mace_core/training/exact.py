@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..concepts.concepts import Concept
+from ..files.shown import shown
 from ..refinement.moments import second_moment
 from .attention_loss import attention_losses
 from .factors import LowRank, stack
@@ -128,7 +129,7 @@ def _check_finite(losses: Tensor, jobs: Sequence[TrainingJob], step: int) -> Non
     for job, finite in zip(jobs, losses.detach().isfinite().tolist(), strict=True):
         if not finite:
             raise ValueError(
-                f"The loss of '{job.concept.target}' became NaN or infinite at step {step}: "
+                f"The loss of {shown(job.concept.target)} became NaN or infinite at step {step}: "
                 "lower the learning rate or run the model in float32."
             )
 

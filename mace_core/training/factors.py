@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..files.shown import shown
+
 KEY = ".to_k"
 
 
@@ -76,7 +78,9 @@ class LowRank(Mapping[str, tuple[Tensor, Tensor]]):
         layers = sorted({name[2:] for name in tensors if name[:2] in ("U.", "D.")})
         for layer in layers:
             if not {f"U.{layer}", f"D.{layer}"} <= tensors.keys():
-                raise ValueError(f"The layer '{layer}' has only one of its two factors: make the file again.")
+                raise ValueError(
+                    f"The layer {shown(layer)} has only one of its two factors: make the file again."
+                )
         return LowRank({layer: (tensors[f"U.{layer}"], tensors[f"D.{layer}"]) for layer in layers})
 
 
@@ -92,7 +96,7 @@ def cat(edits: Sequence[LowRank]) -> LowRank:
     for layer, both in parts.items():
         if len({len(U) for U, _ in both}) > 1:
             raise ValueError(
-                f"The concept LoRAs have different output widths at layer '{layer}': "
+                f"The concept LoRAs have different output widths at layer {shown(layer)}: "
                 "fuse only LoRAs that were trained on the same kind of model."
             )
     return LowRank(

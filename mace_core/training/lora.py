@@ -12,11 +12,15 @@ from torch import Tensor
 from ..concepts.concepts import Concept
 from ..concepts.prompts import prompt_pairs
 from ..encoder.text_encoder import TextEncoder, encode_once
+from ..files.layout import Layout
 from ..files.records import Record
 from ..refinement.moments import concept_moments, second_moment
 from ..version import VERSION
 from .factors import LowRank
 from .settings import TrainSettings
+
+_FACTOR = ((torch.float32,), 2)
+_LAYOUT = Layout({"C": ((torch.float64,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,23 @@ def pack_lora(lora: ConceptLoRA, losses: list[float]) -> tuple[dict[str, Tensor]
     }
 
 
+@dataclass(frozen=True)
+class _Kept(Record):
+    """The description of ``pack_lora``."""
+
+    concept: Concept
+    fingerprint: str
+    losses: tuple[float, ...]
+    provenance: Provenance | None = None
+
+
 def unpack_lora(tensors: Mapping[str, Tensor], description: Mapping) -> tuple[ConceptLoRA, list[float]]:
-    """What ``pack_lora`` was given, bit for bit. Raises ValueError for a description of another form."""
-    provenance = description["provenance"]
-    lora = ConceptLoRA(
-        Concept.from_json(description["concept"], "The concept of a LoRA in the cache"),
-        LowRank.from_state(tensors),
-        tensors["C"],
-        description["fingerprint"],
-        Provenance.from_json(provenance, "The provenance of a LoRA in the cache") if provenance else None,
-    )
-    return lora, description["losses"]
+    """What ``pack_lora`` was given, bit for bit. Raises ValueError for tensors or a description of another
+    form."""
+    _LAYOUT.check(tensors, "A LoRA in the cache")
+    kept = _Kept.from_json(description, "The description of a LoRA in the cache")
+    low_rank, d = LowRank.from_state(tensors), len(tensors["C"])
+    if tensors["C"].shape != (d, d) or any(D.shape != (U.shape[1], d) for U, D in low_rank.values()):
+        raise ValueError("The tensors of a LoRA in the cache do not fit together: make it again.")
+    lora = ConceptLoRA(kept.concept, low_rank, tensors["C"], kept.fingerprint, kept.provenance)
+    return lora, list(kept.losses)

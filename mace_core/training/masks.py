@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..concepts.concepts import without_article
 from ..concepts.kinds import KINDS
+from ..files.shown import shown
 
 
 def heat_to_mask(heat: Tensor, threshold: float = 0.0) -> Tensor:
@@ -93,6 +94,8 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
     sizes: for each concept its name, its number of images and their (height, width), in order.
     Raises ValueError if the number or the aspect ratio of the masks differs from that of the images.
     """
+    if not masks.numel():
+        raise ValueError("The masks have no pixels: connect one mask per image.")
     masks = masks.reshape(-1, *masks.shape[-2:]).float()
     images = sum(count for _, count, _ in sizes)
     if len(masks) != images:
@@ -105,7 +108,7 @@ def masks_in_order(masks: Tensor, sizes: Sequence[tuple[str, int, tuple[int, int
         H, W = part.shape[-2:]
         if abs(height * W - width * H) > 8 * max(H, W):
             raise ValueError(
-                f"The images of '{name}' are {width} x {height} and their masks {W} x {H}: "
+                f"The images of {shown(name)} are {width} x {height} and their masks {W} x {H}: "
                 "use masks with the same aspect ratio as the images."
             )
         resized = F.interpolate(part.unsqueeze(1), (height, width), mode="area").squeeze(1)

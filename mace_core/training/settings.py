@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 
 from ..files.records import Record
+from ..files.shown import shown
 
 LOSSES = SQUARED, NORM = ("squared", "norm")  # equation 3; the unsquared norm of the published code
 
@@ -35,7 +36,7 @@ class TrainSettings(Record):
                 raise ValueError(
                     f"The {name} of the training is {getattr(self, name)}, but must be at least 1: raise it."
                 )
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+        if not 0 < self.learning_rate <= sys.float_info.max:
             raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
         if self.loss not in LOSSES:
-            raise ValueError(f"The loss is '{self.loss}': use one of {', '.join(LOSSES)}.")
+            raise ValueError(f"The loss is {shown(self.loss)}: use one of {', '.join(LOSSES)}.")

@@ -35,6 +35,8 @@ class TrainingImages:
                 f"The training set has {len(self.latents)} images and masks of shape "
                 f"{list(self.masks.shape)}: give one mask [height, width] per image."
             )
+        if not (self.latents.numel() and self.masks.numel()):
+            raise ValueError("The training set has images or masks without pixels: use others.")
         (h, w), (H, W) = self.latents.shape[-2:], self.masks.shape[-2:]
         if abs(h * W - w * H) > max(W, H):  # one latent cell of rounding
             raise ValueError(

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import folder_paths
 
-from ...mace_core.files.names import parts_of, shown
+from ...mace_core.files.bounded import read_bounded
+from ...mace_core.files.names import parts_of
+from ...mace_core.files.shown import shown
 from .folders import FOLDER, MODELS, RESERVED
 
 NONE = "none"
@@ -20,6 +22,8 @@ def text_files(endings: tuple[str, ...]) -> list[str]:
 
 def text_file(name: str, endings: tuple[str, ...]) -> str:
     """The path behind a name of ``text_files``. Raises ValueError if there is none."""
+    if not isinstance(name, str):  # older hosts pass any value of a prompt on
+        raise ValueError(f"The file is {shown(name)}, but must be a name: choose a file from the list.")
     place = next((place for place in (INPUT, MODELS) if name.startswith(f"{place}/")), None)
     if place is None:
         raise ValueError(
@@ -37,10 +41,12 @@ def text_file(name: str, endings: tuple[str, ...]) -> str:
     raise ValueError(f"There is no file {shown(name)}: put it into {INPUT} or {MODELS} and press R.")
 
 
-def read_file(name: str, endings: tuple[str, ...]) -> bytes:
-    """The content of a file of ``text_files``. Raises ValueError if there is none."""
-    with open(text_file(name, endings), "rb") as file:
-        return file.read()
+def read_file(name: str, endings: tuple[str, ...], most: int, what: str) -> bytes:
+    """The content of a file of ``text_files``, of at most ``most`` bytes; ``what`` is it, as in "a list".
+
+    Raises ValueError if there is none, or if it is larger.
+    """
+    return read_bounded(text_file(name, endings), most, what)
 
 
 def text_file_version(name: str, endings: tuple[str, ...]) -> str:

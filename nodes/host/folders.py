@@ -5,7 +5,8 @@ import os
 import folder_paths
 
 from ...mace_core.files.atomic import written_whole
-from ...mace_core.files.names import new_parts_of, parts_of, shown
+from ...mace_core.files.names import new_parts_of, parts_of
+from ...mace_core.files.shown import shown
 
 FOLDER = "mace"
 MODELS, OUTPUT = f"models/{FOLDER}", f"output/{FOLDER}"
@@ -30,6 +31,8 @@ def segmenters_folders() -> list[str]:
 
 def erasure_path(name: str) -> str:
     """The file behind a name of ``erasure_names``. Raises ValueError if there is none."""
+    if not isinstance(name, str):  # older hosts pass any value of a prompt on
+        raise ValueError(f"The name is {shown(name)}, but must be a file: choose one from the list.")
     parts = parts_of(name, MODELS)
     if not name.lower().endswith(EXTENSION):
         raise ValueError(f"{shown(name)} is not a {EXTENSION} file: choose one written by Save Erasure.")
@@ -93,7 +96,14 @@ def relative_to_output(path: str) -> str:
 
 def _base(name: str, folder: str, place: str) -> str:
     stem = name[: -len(EXTENSION)] if name.lower().endswith(EXTENSION) else name
-    return os.path.join(folder, *new_parts_of(stem, place))
+    *above, last = new_parts_of(stem, place)
+    for part in above:
+        folder = os.path.join(folder, part)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise ValueError(
+                f"{shown(name)} is inside {shown(part)}, which is a file in {place}: use another name."
+            )
+    return os.path.join(folder, last)
 
 
 def _free_path(base: str, extension: str) -> str:

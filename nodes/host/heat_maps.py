@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ...mace_core.encoder.alignment import locate
+from ...mace_core.files.shown import shown
 from ...mace_core.training.attention_maps import attention_heat, word_heat, words_of
 from ...mace_core.training.factors import LowRank
 from .attention import attention_model
@@ -30,7 +31,7 @@ def concept_heat(
     size = tuple(latents.shape[-2:])
     noise = torch.randn(latents[:1].shape, generator=torch.Generator().manual_seed(0))
     opened = attention_model(model, conditioning, latents, training=False)
-    with told_in_a_sentence(f"to locate '{prompt.phrase}'"), opened as unet:
+    with told_in_a_sentence(f"to locate {shown(prompt.phrase)}"), opened as unet:
         heats = []
         for t in timesteps:
             rows = []

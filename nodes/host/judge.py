@@ -10,6 +10,7 @@ from ...mace_core.concepts.kinds import KINDS
 from ...mace_core.evaluation.judge import CONFIG, Judge
 from ...mace_core.evaluation.prompt_sets import PromptSet, Vocabulary, everyday_vocabulary
 from ...mace_core.evaluation.scores import Verdict, verdict
+from ...mace_core.files.shown import shown
 from ...mini import vocabulary as mini_world
 from .checks import NAN_ANSWER, require_finite
 from .folders import FOLDER, JUDGES
@@ -33,10 +34,10 @@ def check_judge(name: str) -> Path:
     if name == BUNDLED_NAME:
         return mini_world.JUDGE
     folders = _folders()
-    if name not in folders:
+    if not isinstance(name, str) or name not in folders:  # older hosts pass any value of a prompt on
         raise ValueError(
-            f"Judge '{name}' not found: put a Hugging Face CLIPModel folder in models/{FOLDER}/{JUDGES} or "
-            "models/clip; nothing is downloaded."
+            f"Judge {shown(name)} not found: put a Hugging Face CLIPModel folder in "
+            f"models/{FOLDER}/{JUDGES} or models/clip; nothing is downloaded."
         )
     return folders[name]
 
@@ -82,7 +83,7 @@ class HostJudge:
 
         features = torch.stack(in_parts(len(images), CHUNK, look, "for the judge to classify an image"))
         likeness = features @ self._judge.text_features([prompt_set.prompt])[0]
-        require_finite(likeness, NAN_ANSWER.format(f"judge '{self.name}'"))
+        require_finite(likeness, NAN_ANSWER.format(f"judge {shown(self.name)}"))
         texts = list(prompt_set.answers.values())
         probabilities = self._judge.choices(features, texts) if texts else None
         return verdict(prompt_set, probabilities, likeness)
@@ -90,12 +91,12 @@ class HostJudge:
 
 def _folders() -> dict[str, Path]:
     found = {}
-    for shown, (kind, below) in PLACES.items():
+    for place, (kind, below) in PLACES.items():
         for root in folder_paths.get_folder_paths(kind):
             root = Path(root) / below
             for folder in sorted(root.iterdir()) if root.is_dir() else ():
                 if folder.is_dir() and (folder / CONFIG).is_file():
-                    found.setdefault(f"{shown}/{folder.name}", folder)
+                    found.setdefault(f"{place}/{folder.name}", folder)
     return found
 
 

@@ -14,6 +14,7 @@ from comfy.weight_adapter import WeightAdapterBase
 
 from ...mace_core.concepts.concepts import canonical
 from ...mace_core.erasure.erasure import Erasure, check_fits, edited
+from ...mace_core.files.shown import shown_each
 from .gated import add_gated, gated_erasures
 
 PREFIX = "diffusion_model."
@@ -140,14 +141,14 @@ def erased_targets(model, beneath: bool = True) -> set[str]:
 def refuse_erased(model, concepts, advice: str) -> None:
     erased = set(map(canonical, erased_targets(model)))
     if already := {concept.target for concept in concepts if canonical(concept.target) in erased}:
-        raise ValueError(f"This MODEL already erases {_quoted(already)}: {advice}.")
+        raise ValueError(f"This MODEL already erases {shown_each(sorted(already))}: {advice}.")
 
 
 def require_refined(model, concepts) -> None:
     erased = set(map(canonical, erased_targets(model, beneath=False)))
     if missing := {concept.target for concept in concepts if canonical(concept.target) not in erased}:
         raise ValueError(
-            f"This MODEL is not refined for {_quoted(missing)}: connect the MODEL output of "
+            f"This MODEL is not refined for {shown_each(sorted(missing))}: connect the MODEL output of "
             "Cross-Attention Refinement."
         )
 
@@ -166,7 +167,3 @@ def _check_fits(layers: dict[str, tuple[int, int]], erasure: Erasure) -> None:
                 f"This erasure edits layer {layer}, but this MODEL has no layer of that name and "
                 "shape: use a MODEL of the family that the erasure was made for."
             )
-
-
-def _quoted(names) -> str:
-    return ", ".join(f"'{name}'" for name in sorted(names))

@@ -9,6 +9,8 @@ import comfy.utils
 from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
+from ...mace_core.files.shown import one_line
+
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0  # at least, between two updates of the text
@@ -23,7 +25,7 @@ def labelled(concepts) -> list[tuple]:
     """Each concept with its label for the progress: 'ship', or 'ship (2 of 5)' if there are several."""
     count = len(concepts)
     return [
-        (concept, concept.target if count == 1 else f"{concept.target} ({number} of {count})")
+        (concept, one_line(concept.target) + (f" ({number} of {count})" if count > 1 else ""))
         for number, concept in enumerate(concepts, 1)
     ]
 

@@ -3,7 +3,6 @@
 transformers loads both from local folders. Nothing is ever downloaded.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
+from ...mace_core.files.plain_json import read_object
+from ...mace_core.files.shown import shown
 from ...mace_core.training.masks import boxes_of_words, union_of_masks
 from .checks import NAN_ANSWER, require_finite
 from .folders import FOLDER, SEGMENTERS, segmenters_folders
@@ -81,7 +82,7 @@ def chosen(detector: str = AUTO, segmenter: str = AUTO) -> tuple[Path, Path]:
     for family, name, folders in found:
         if name not in (AUTO, *folders):
             raise ValueError(
-                f"There is no {family.called} named '{name}' in models/{FOLDER}/{SEGMENTERS} or in "
+                f"There is no {family.called} named {shown(name)} in models/{FOLDER}/{SEGMENTERS} or in "
                 f"the Hugging Face cache: choose one of {', '.join((AUTO, *folders))}."
             )
     paths = [folders[next(iter(folders)) if name == AUTO else name] for _, name, folders in found]
@@ -106,7 +107,7 @@ def find_boxes(
             on_picture(number)
             inputs = processor(images=picture.numpy(), text=f"{phrase}.", return_tensors="pt").to(device)
             answer = model(**inputs)
-            require_finite(answer.pred_boxes, NAN_ANSWER.format(f"{DETECTOR.called} in '{folder}'"))
+            require_finite(answer.pred_boxes, NAN_ANSWER.format(f"{DETECTOR.called} in {shown(folder)}"))
             boxes.append(
                 boxes_of_words(
                     answer.logits[0],
@@ -139,7 +140,7 @@ def cut_masks(
             mask = torch.zeros(picture.shape[:2])
             if len(its_boxes):
                 for logits in _cut(processor, model, device, picture, its_boxes):
-                    require_finite(logits, NAN_ANSWER.format(f"{SEGMENTER.called} in '{folder}'"))
+                    require_finite(logits, NAN_ANSWER.format(f"{SEGMENTER.called} in {shown(folder)}"))
                     mask = torch.maximum(mask, union_of_masks(logits, mask_threshold).cpu())
             masks.append(mask)
     return masks
@@ -191,7 +192,7 @@ def _read(family: Family, folder: Path) -> tuple[Any, torch.nn.Module]:
     except Exception as error:  # several libraries read the folder, each with its own errors
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
         raise ValueError(
-            f"The {family.called} in '{folder}' cannot be read ({reason}): put all files of "
+            f"The {family.called} in {shown(folder)} cannot be read ({reason}): put all files of "
             f"{family.repositories[0]} there, including model.safetensors."
         ) from error
     return processor, model.float().train(False)  # half precision fails in some transformers versions
@@ -199,6 +200,6 @@ def _read(family: Family, folder: Path) -> tuple[Any, torch.nn.Module]:
 
 def _model_type(config: Path) -> str:
     try:
-        return json.loads(config.read_text(encoding="utf-8")).get("model_type", "")
-    except (OSError, ValueError, AttributeError):
+        return str(read_object(config).get("model_type", ""))
+    except ValueError:
         return ""

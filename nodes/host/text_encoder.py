@@ -3,7 +3,9 @@
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from ...mace_core.encoder.text_encoder import EncodedPrompts, shortened
+from ...mace_core.concepts.lines import unfit
+from ...mace_core.encoder.text_encoder import EncodedPrompts
+from ...mace_core.files.shown import shown, shown_each
 from .fingerprints import encoder_fingerprint, is_told
 from .memory import in_parts
 from .weights import is_weight, stored
@@ -61,6 +63,8 @@ class HostTextEncoder:
         return self._clip.encode_from_tokens_scheduled(self._tokenize_batch([prompt]), show_pbar=False)
 
     def _tokenize(self, text: str) -> dict:
+        if why := unfit(text):
+            raise ValueError(f"{shown(text)} {why}: correct it.")
         tokens = self._clip.tokenize(text.replace("\\", " "), disable_weights=True)
         if not set(tokens) <= KNOWN_ENCODERS:
             raise ValueError(
@@ -84,7 +88,7 @@ class HostTextEncoder:
             for name in sorted(tokens, reverse=True):  # l before g: `encode` takes SDXL's ids from l
                 if len(tokens[name]) != 1:
                     raise ValueError(
-                        f"'{shortened(prompt)}' is longer than the text encoder's context of "
+                        f"{shown(prompt)} is longer than the text encoder's context of "
                         f"{self.context_length} tokens: shorten the concept or the caption."
                     )
                 batch.setdefault(name, []).extend(tokens[name])
@@ -115,7 +119,7 @@ def doubt_about(clip, erasure) -> str:
             "rounds its weights. An erasure made with an fp16 or fp32 copy of it works."
         )
     raise ValueError(
-        f"The erasure of {', '.join(repr(c.target) for c in erasure.concepts)} was made for "
+        f"The erasure of {shown_each(c.target for c in erasure.concepts)} was made for "
         "another text encoder than this CLIP: use a checkpoint with the same text encoder (LoRAs on CLIP, "
         "clip skip and bf16 or fp8 storage make a difference), or make a new erasure with this CLIP."
     )
@@ -137,7 +141,7 @@ def _ids(chunk, text: str = "") -> list[int]:
     ids = [pair[0] for pair in chunk]
     if not all(isinstance(token, int) for token in ids):
         raise ValueError(
-            f"'{shortened(text)}' contains a textual-inversion embedding, but MACE needs words that it "
+            f"{shown(text)} contains a textual-inversion embedding, but MACE needs words that it "
             "can find in the prompts: write it in plain words."
         )
     return ids

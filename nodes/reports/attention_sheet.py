@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
+from ...mace_core.files.shown import shown
 from ..work.training_set import TrainingSet
 from .canvas import INK, SOFT, canvas, font, shortened, tile
 
@@ -58,7 +59,7 @@ def require_masks(training_set: TrainingSet) -> None:
     for images in training_set:
         if images.masks is None:
             raise ValueError(
-                f"The images of '{images.target}' have no masks: connect them through Mask Concepts."
+                f"The images of {shown(images.target)} have no masks: connect them through Mask Concepts."
             )
 
 

@@ -3,12 +3,22 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
+import torch
+
 from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.layout import Layout
 from ...mace_core.files.store import find, keep
 from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
 from ..host.stores import store_of
 from .training_set import ConceptImages
 
+LAYOUT = Layout(
+    {
+        "latents": ((torch.float32,), 4),
+        "heat": ((torch.float32,), 3),
+        "pictures": ((torch.uint8,), 4),
+    }
+)
 DRAWING = 2  # raise it when the same settings give other images or other heat
 
 
@@ -40,9 +50,16 @@ def drawn_once(
     if key is None:
         return draw(), False
     store, own = store_of("drawn"), values_hash(**key, prompt=asdict(prompt))
-    if kept := find(store, concept.target, own, report):
-        return ConceptImages(concept.target, kind=concept.kind, **kept[0]), True
+    if kept := find(store, concept.target, own, report, _kept_images):
+        return ConceptImages(concept.target, kind=concept.kind, **kept), True
     images = draw()
     tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
     keep(store, concept.target, own, tensors, {"prompt": prompt.target})
     return images, False
+
+
+def _kept_images(tensors: dict[str, torch.Tensor], _: dict) -> dict[str, torch.Tensor]:
+    LAYOUT.check(tensors, "The file of training images")
+    if len({len(tensor) for tensor in tensors.values()}) > 1:
+        raise ValueError("The file of training images has more of some than of others: make it again.")
+    return tensors

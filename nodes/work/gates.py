@@ -1,6 +1,10 @@
 """The gate of an erasure, concept by concept, and what it promises."""
 
 from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
 
 from ...mace_core.concepts.concepts import Concept
 from ...mace_core.concepts.prompts import templates_naming
@@ -8,6 +12,7 @@ from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
 from ...mace_core.erasure.gate import Gate, joined
 from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.layout import Layout
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
@@ -15,6 +20,8 @@ from ..host.progress import Progress, check_interrupted
 from ..host.stores import store_of
 
 REFERENCE = 1  # raise it when the same text encoder gives another reference
+_FLOATS = (torch.float32,)
+LAYOUT = Layout({"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)})
 NAMED = 3  # concepts that the text under the node names
 EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 
@@ -69,10 +76,20 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
     if not is_told(encoder.fingerprint):
         return reference_of(encoder, on_batch)
     store, key = store_of("cache"), values_hash(reference=REFERENCE, encoder=encoder.fingerprint)
-    if kept := find(store, "reference", key, progress.warn):
-        tensors, facts = kept
-        return Reference(**tensors, texts=tuple(facts["texts"]), fingerprint=encoder.fingerprint)
+    if kept := find(store, "reference", key, progress.warn, partial(_kept, encoder.fingerprint)):
+        return kept
     made = reference_of(encoder, on_batch)
     tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
     keep(store, "reference", key, tensors, {"texts": list(made.texts)})
     return made
+
+
+def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Reference:
+    """The reference in a file of the cache."""
+    LAYOUT.check(tensors, "The file of a reference")
+    texts, d = description.get("texts"), tensors["whitening"].shape[-1]
+    shapes = [tuple(tensors[name].shape) for name in LAYOUT.tensors]
+    fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    if not fits or shapes != [(3, d), (d, d), (len(texts), 3, d)]:
+        raise ValueError("The reference of a gate has another form: make it again.")
+    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint)

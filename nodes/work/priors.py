@@ -4,10 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ...mace_core.concepts.captions import FORMATS, captions_of_names, numbered_captions
+import torch
+from torch import Tensor
+
+from ...mace_core.concepts.caption_files import FORMATS, LARGEST, numbered_captions
+from ...mace_core.concepts.captions import captions_of_names
 from ...mace_core.concepts.lines import numbered
-from ...mace_core.encoder.text_encoder import shortened
 from ...mace_core.files.hashes import values_hash
+from ...mace_core.files.layout import Layout
+from ...mace_core.files.shown import shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior, prior_from_captions
 from ..host.files import NONE, read_file
@@ -16,6 +21,7 @@ from ..host.progress import Progress
 from ..host.stores import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior
+LAYOUT = Layout({"P": ((torch.float64,), 2), "ends*": ((torch.float32,), 3)})  # early files have no ends
 NAMED = 3  # captions that were left out and that a warning names
 
 
@@ -58,11 +64,11 @@ class LeftOut:
         for source in self.sources:
             for number, caption in source.read():
                 if caption in wanted:
-                    places.setdefault(caption, source.place.format(number))
+                    places.setdefault(caption, source.place.replace("{}", str(number), 1))
             if len(places) == len(wanted):
                 break
         more = "; and others" if self.more and most > 1 else ""
-        told = (f"{places.get(each, 'one')} ('{shortened(each)}') {why}" for each, why in wanted.items())
+        told = (f"{places.get(each, 'one')} ({shown(each)}) {why}" for each, why in wanted.items())
         return "; ".join(told) + more
 
 
@@ -83,12 +89,17 @@ def sources(texts: Sequence[str], file: str, names: str) -> list[Source]:
             for n, text in enumerate(texts, 1)
         ),
         *(
-            [Source(f"{unit} {{}} of '{file}'", lambda: numbered_captions(read_file(file, FORMATS), file))]
+            [Source(f"{unit} {{}} of {shown(file)}", lambda: numbered_captions(captions_file(file), file))]
             if file != NONE
             else ()
         ),
         Source("a prompt of line {} of the names", prompts),
     ]
+
+
+def captions_file(name: str) -> bytes:
+    """The content of a file of captions. Raises ValueError if there is none, or if it is too large."""
+    return read_file(name, FORMATS, LARGEST, "a file of captions")
 
 
 def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:
@@ -100,11 +111,9 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
         return _measured(encoder, captions, progress, left_out)
     store = store_of("cache")
     key = values_hash(prior=PRIOR, encoder=encoder.fingerprint, captions=sorted(captions))
-    if kept := find(store, "prior", key, progress.warn):
-        left_out.add(*kept[1].get("left_out", (0, [])))
-        tensors, told = kept
-        texts = tuple(told.get("texts", ()))  # not in files of the first version
-        return Prior(tensors["P"], told["captions"], encoder.fingerprint, texts, tensors.get("ends"))
+    if kept := find(store, "prior", key, progress.warn, partial(_kept_prior, encoder.fingerprint)):
+        left_out.add(*kept[1])
+        return kept[0]
     own = LeftOut(left_out.sources, left_out.strict)
     prior = _measured(encoder, captions, progress, own)
     told = [own.count, own.first, own.more]
@@ -114,6 +123,28 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
         facts = {"captions": prior.captions, "texts": list(prior.texts), "left_out": told}
         keep(store, "prior", key, tensors, facts)
     return prior
+
+
+def _kept_prior(
+    fingerprint: str, tensors: dict[str, Tensor], description: dict
+) -> tuple[Prior, tuple[int, list[list[str]], bool]]:
+    """The prior in a file of the cache, and the arguments of ``LeftOut.add``."""
+    LAYOUT.check(tensors, "The file of a prior")
+    P, ends, texts = tensors["P"], tensors.get("ends"), description.get("texts", [])
+    rows = [] if ends is None else [len(ends), 2, len(P)]
+    fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    if not fits or (texts and rows != [len(texts), 2, len(P)]) or (rows and not texts):
+        raise ValueError("The texts of a prior do not fit its tensors: make it again.")
+    captions, told = description.get("captions"), description.get("left_out", [0, []])
+    try:
+        count, first, more = (*told, False)[:3]
+        plain = all(isinstance(text, str) for pair in first for text in pair)
+        plain = plain and all(len(pair) == 2 for pair in first) and type(count) is type(captions) is int
+    except (TypeError, ValueError):
+        plain = False
+    if not plain:
+        raise ValueError("The description of a prior has another form: make it again.")
+    return Prior(P, captions, fingerprint, tuple(texts), ends), (count, first, bool(more))
 
 
 def _measured(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:

@@ -22,6 +22,7 @@ from ...mace_core.attacks.relearn import Budget
 from ...mace_core.concepts.concepts import Concept
 from ...mace_core.evaluation.prompt_sets import ERASED, PromptSet, Vocabulary, prompt_sets
 from ...mace_core.evaluation.scores import SIDES
+from ...mace_core.files.shown import one_line
 from ..host.attacks import with_learned_embedding, with_retrained_lora
 from ..host.facts import Facts
 from ..host.images import as_bytes
@@ -106,7 +107,7 @@ class Attacker:
 
     def attack(self, side: str, model, probe: Probe) -> tuple[torch.Tensor, list[float]]:
         """Latents of the attack's images, and the losses of an attack that learned."""
-        label, losses = f"{probe.concept.target}, {probe.attack}, {side}", []
+        label, losses = f"{one_line(probe.concept.target)}, {probe.attack}, {side}", []
         parts = shares(probe.prompts, self._drawing.images, self._drawing.seed)
         texts = [(self._encoder.conditioning(prompt), count) for prompt, count in parts.items()]
         if probe.attack in LEARNED:

@@ -20,6 +20,7 @@ from ...mace_core.evaluation.prompt_sets import (
 )
 from ...mace_core.evaluation.scores import SIDES, SetScore, Summary, drift
 from ...mace_core.files.records import Record
+from ...mace_core.files.shown import one_line
 from ..host.facts import Facts, facts_of
 from ..host.images import as_bytes
 from ..host.judge import HostJudge
@@ -121,7 +122,7 @@ def draw_and_judge(evidence: Evidence, sets: Sequence[PromptSet], progress: Time
     verdicts, images, drifts = {}, {}, {}
     for side, model in evidence.sides:
         for each in sets:
-            label = f"{each.phrase}, {side}"
+            label = f"{one_line(each.phrase)}, {side}"
             latents = drawing.latents(
                 model,
                 encoder.conditioning(each.prompt),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ...mace_core.concepts.concepts import Concept
 from ...mace_core.concepts.prompts import plain_prompt
 from ...mace_core.encoder.text_encoder import RememberingEncoder, TextEncoder
+from ...mace_core.files.shown import one_line, shown
 from ...mace_core.training.alone import RefinedText, on_plain_text, refined_text
 from ...mace_core.training.batches import in_groups
 from ...mace_core.training.closed_form import DEFAULT, fast_concept_lora
@@ -46,7 +47,8 @@ def checked_items(concepts: Sequence[Concept], training_set: TrainingSet) -> lis
     for item in items:
         if item.images.masks is None:
             raise ValueError(
-                f"The images of '{item.concept.target}' have no masks: connect them through Mask Concepts."
+                f"The images of {shown(item.concept.target)} have no masks: "
+                "connect them through Mask Concepts."
             )
     return items
 
@@ -84,23 +86,24 @@ def _label(group: Sequence[Item], total: int) -> str:
     """'ship', 'ship (2 of 5)' or 'ship to cat (2-4 of 5)'."""
     first, last = group[0], group[-1]
     if total == 1:
-        return first.concept.target
+        return one_line(first.concept.target)
     if len(group) == 1:
-        return f"{first.concept.target} ({first.place} of {total})"
-    return f"{first.concept.target} to {last.concept.target} ({first.place}-{last.place} of {total})"
+        return f"{one_line(first.concept.target)} ({first.place} of {total})"
+    names = f"{one_line(first.concept.target)} to {one_line(last.concept.target)}"
+    return f"{names} ({first.place}-{last.place} of {total})"
 
 
 def _group(model, encoder, group, settings, method, text_of, on_step) -> list[Result]:
     """The results of a group. A single concept that runs out of memory is trained again with less."""
     if method == FAST:
-        with told_in_a_sentence(f"to train '{group[0].concept.target}'"):
+        with told_in_a_sentence(f"to train {shown(group[0].concept.target)}"):
             return _fast(model, encoder, group, settings, text_of, on_step)
     try:
         return _exact(model, encoder, group, settings, text_of, on_step)
     except Exception as error:
         if len(group) > 1 or not may_be_tried_with_less(error):
             raise
-    with told_in_a_sentence(f"to train '{group[0].concept.target}'"):
+    with told_in_a_sentence(f"to train {shown(group[0].concept.target)}"):
         return _exact(model, encoder, group, settings, text_of, on_step, low_memory=True)
 
 

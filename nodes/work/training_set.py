@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...mace_core.concepts.concepts import canonical
 from ...mace_core.concepts.kinds import KINDS
+from ...mace_core.files.shown import shown, shown_each
 from ..host.sampling import PIXELS
 
 
@@ -50,7 +51,7 @@ def join(first: TrainingSet, second: Iterable[ConceptImages]) -> TrainingSet:
     held = {canonical(images.target) for images in first}
     for images in second:
         if canonical(images.target) in held:
-            raise ValueError(f"Both training sets have images of '{images.target}': remove one of them.")
+            raise ValueError(f"Both training sets have images of {shown(images.target)}: remove one of them.")
     return (*first, *second)
 
 
@@ -60,7 +61,7 @@ def images_of(training_set: TrainingSet, target: str) -> ConceptImages:
         if canonical(images.target) == canonical(target):
             return images
     raise ValueError(
-        f"The training set has no images of '{target}', only of "
-        f"{', '.join(repr(images.target) for images in training_set) or 'nothing'}: "
+        f"The training set has no images of {shown(target)}, only of "
+        f"{shown_each(images.target for images in training_set) or 'nothing'}: "
         "use the same concepts in Draw Concepts and Train Concept LoRA."
     )

@@ -28,8 +28,8 @@ def trained(
     missing: dict[TrainSettings, list[Item]] = {}
     for item, own in zip(items, settings, strict=True):
         target, key = item.concept.target, keys.get(item.concept.target)
-        if key and (kept := find(store, target, key, progress.warn)):
-            results[target] = unpack_lora(*kept)
+        if key and (kept := find(store, target, key, progress.warn, unpack_lora)):
+            results[target] = kept
         else:
             group = missing.setdefault(own, [])
             group.append(Item(item.concept, item.images, len(group) + 1))

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from mace_core.concepts.captions import captions_of_names, everyday_captions, numbered_captions, read_captions
+from mace_core.concepts.caption_files import numbered_captions, read_captions
+from mace_core.concepts.captions import captions_of_names, everyday_captions
 from mace_core.concepts.kinds import KINDS
 from mace_core.refinement.prior import prior_from_captions, weighted
 from tests.core.toy import ToyTextEncoder
@@ -54,7 +55,7 @@ def test_the_line_of_a_cell_that_spans_lines():
     [
         ("a.txt", "\n \n", "no captions"),
         ("a.csv", "caption\n", "no captions"),
-        ("a.json", "[\n'a']", "Line 2 .*not JSON"),
+        ("a.json", "[\n'a']", "line 2 .*not JSON"),
         ("a.json", "7", "neither COCO"),
         ("a.json", '{"annotations": [{"bbox": 1}]}', "neither COCO"),
         ("a.xml", "<a/>", "extensions"),
@@ -64,6 +65,10 @@ def test_what_cannot_be_read(name, text, message):
     with pytest.raises(ValueError, match=message) as error:
         read_captions(text.encode(), name)
     assert str(error.value).endswith(".") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_other_encodings(name):
     with pytest.raises(ValueError, match="not UTF-8"):
         read_captions("ch\u00e2teau".encode("latin-1"), name)
 

@@ -64,7 +64,7 @@ WRONG = {
     "field.yaml": ("- target: ship\n  surrogate: sea\n- traget: cat", "line 3 .*unknown field 'tra"),
     "broken.yaml": ("- target: ship\n  surrogate: [sea", "line 2 .*not YAML"),
     "no list.yaml": ("target: ship", "start a list"),
-    "norway.yaml": ("- target: ship\n  surrogate: no", "line 1 .*False .*surrogate"),
+    "norway.yaml": ("- target: ship\n  surrogate: no", "line 2 .*has no as its surrogate"),
     "code.yaml": ("- !!python/object/apply:os.getcwd []", "line 1 .*not YAML"),
     "empty.yaml": ("", "start a list"),
     "line.txt": ("ship -> sea\ndog", "Line 2 'dog'"),

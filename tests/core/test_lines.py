@@ -3,7 +3,8 @@
 import pytest
 
 from mace_core.attacks.probes import own_prompts
-from mace_core.concepts.captions import captions_of_names, read_captions
+from mace_core.concepts.caption_files import read_captions
+from mace_core.concepts.captions import captions_of_names
 from mace_core.concepts.concepts import Concept, parse_concepts
 from mace_core.concepts.lines import items, numbered, prefixed, sides
 from mace_core.evaluation.prompt_sets import everyday_vocabulary, parse_keep

@@ -37,8 +37,14 @@ def test_what_leaves_the_folder_is_refused(guard, name):
     assert "\0" not in str(error.value) and str(error.value).endswith(".")
 
 
-SPECIAL = ("a\nb", "a\x1b[31m", "a\u202etxt", "a?b", "a*", "a|b", "a<b>", 'a"b', "a\\b", "\ud800")
-UNUSABLE = ("CON", "nul.txt", "people/Com1", "name.", "name ", " name", ".hidden")
+SPECIAL = (
+    *("a\nb", "a\x1b[31m", "a\u202etxt", "a?b", "a*", "a|b", "a<b>", 'a"b', "a\\b", "\ud800"),
+    *("c:x", "a\u00a0b", "a\u2028b"),
+)
+UNUSABLE = (
+    *("CON", "NUL.txt", "nul.txt", "people/Com1", "lpt\u00b9", "name.", "a. ", "a/b./c", "name ", " name"),
+    ".hidden",
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,9 @@ UNUSABLE = ("CON", "nul.txt", "people/Com1", "name.", "name ", " name", ".hidden
     [
         *((name, "contains a character") for name in SPECIAL),
         *((name, "cannot be the name") for name in UNUSABLE),
-        ("x" * (LONGEST + 1), f"has {LONGEST + 1} characters and can have {LONGEST}"),
+        ("x" * (LONGEST + 1), f"takes {LONGEST + 1} bytes and can take {LONGEST}"),
+        ("\u732b" * LONGEST, f"takes {3 * LONGEST} bytes"),
+        ("a/" * 200 + "b", "takes 401 bytes"),
     ],
 )
 def test_new_names_are_valid_on_every_system(name, reason):

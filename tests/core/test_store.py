@@ -25,15 +25,19 @@ ENCODER = ToyTextEncoder(context_length=30)
 TENSORS = {"b": torch.arange(6.0).view(2, 3), "a": torch.ones(3, dtype=torch.float64), "c": torch.tensor(7)}
 
 
+def both(tensors, description):
+    return tensors, description
+
+
 def no_report(text):
     raise AssertionError(text)
 
 
 def test_what_is_kept_is_found_to_the_bit(tmp_path):
     store = Store(tmp_path / "new", 10**6)
-    assert find(store, "x", "key", no_report) is None
+    assert find(store, "x", "key", no_report, both) is None
     keep(store, "x", "key", TENSORS, {"what": [1, "two"]})
-    tensors, description = find(store, "x", "key", no_report)
+    tensors, description = find(store, "x", "key", no_report, both)
     assert description == {"what": [1, "two"]} and tensors.keys() == TENSORS.keys()
     assert all(
         torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype
@@ -65,10 +69,10 @@ def test_a_damaged_or_renamed_file_is_reported_and_never_used(tmp_path):
     keep(store, "x", "key", TENSORS, {})
     path = store.path("x", "key")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert find(store, "x", "key", said.append) is None and not path.exists()
+    assert find(store, "x", "key", said.append, both) is None and not path.exists()
     keep(store, "x", "other", TENSORS, {})
     os.rename(store.path("x", "other"), path)
-    assert find(store, "x", "key", said.append) is None and not path.exists()
+    assert find(store, "x", "key", said.append, both) is None and not path.exists()
     assert "damaged" in said[0] and "renamed" in said[1]
 
 
@@ -81,7 +85,7 @@ def test_files_used_longest_ago_make_room(tmp_path):
         keep(store, name, name, TENSORS, {})
     for number, name in enumerate("abc"):
         os.utime(store.path(name, name), (number, number))
-    find(store, "a", "a", no_report)  # marks a as used, so b is now the oldest
+    find(store, "a", "a", no_report, both)  # marks a as used, so b is now the oldest
     keep(store, "d", "d", TENSORS, {})
     assert [name for name in "abcd" if store.path(name, name).exists()] == ["a", "c", "d"]
 
@@ -107,7 +111,7 @@ def test_what_is_kept_together_is_found_together_or_not_at_all(tmp_path, monkeyp
             keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abc"])
         except Killed:
             pass
-    found = [name for name in "abc" if find(store, name, name, no_report)]
+    found = [name for name in "abc" if find(store, name, name, no_report, both)]
     assert found == (["a", "b", "c"] if moves >= 4 else [])
     assert not list(tmp_path.glob("*.together"))
 
@@ -128,7 +132,7 @@ def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatc
         patched.setattr(os, "replace", beside_another)
         keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abcdef"])
     assert len(moved) > 1
-    assert all(find(store, name, name, no_report) for name in "abcdef")
+    assert all(find(store, name, name, no_report, both) for name in "abcdef")
     assert not list(tmp_path.glob("*.together"))
 
 
@@ -140,7 +144,7 @@ def test_two_hosts_may_finish_the_same_results_at_the_same_moment(tmp_path, monk
         )  # neither host has moved its files yet
         keep_together(store, results)
         keep_together(store, results)
-    assert all(find(store, name, name, no_report) for name in "abc")
+    assert all(find(store, name, name, no_report, both) for name in "abc")
     assert not list(tmp_path.glob("*.together"))
 
 

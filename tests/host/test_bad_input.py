@@ -137,7 +137,7 @@ BAD = {
     ),
     "zero images": (lambda: changed("drawn", images=0), "must be at least 1"),
     "rank 0": (lambda: changed("train", rank=0), "must be at least 1"),
-    "NaN in a prior": (lambda: with_prior(weight="nan"), "weight of the prior is nan"),
+    "NaN in a prior": (lambda: with_prior(weight="nan"), "'weight' is nan, but must be a number"),
     "no captions": (lambda: with_prior(captions=" \n"), "no captions"),
     "fewer masks": (
         lambda: own_images({"masks": node("SolidMask", width=64, height=64, value=1.0)}),

@@ -167,7 +167,7 @@ def test_it_cannot_be_saved_as_a_checkpoint_by_mistake(comfy, run, tmp_path):
 
 def test_an_erasure_without_a_gate_is_linear_and_says_so(comfy, run):
     without = replace(run["erasure"], gate=None)
-    output = comfy.nodes["MACE_ApplyErasedModel"].execute(run["model"], without, 1.0)
+    output = comfy.nodes["MACE_ApplyErasedModel"].execute(model=run["model"], erasure=without, strength=1.0)
     assert "from before gates" in str(output.ui.as_dict())
     assert output.result[0].patches and not output.result[0].object_patches
 

@@ -39,7 +39,7 @@ def test_the_rest_is_preserved_and_the_line_is_named(preserve):
     assert prior.captions == 3 and torch.allclose(prior.P, alone.P) and silent == []
     (said,) = warned
     assert "3 of 6 captions" in said and said.endswith(".") and "others" not in said
-    assert f"line 3 of the captions ('{LONG[:57]}...') has 122 tokens, but" in said
+    assert f"line 3 of the captions ('{LONG[:77]}...') has 122 tokens, but" in said
     assert "line 5 of the captions ('a embedding:x') names a textual-inversion embedding" in said
 
 

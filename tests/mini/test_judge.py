@@ -1,5 +1,7 @@
 """The bundled judge is a standard CLIP folder."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -50,3 +52,26 @@ def test_larger_pictures_are_shrunk_to_what_it_reads(judge):
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="config.json, model.safetensors"):
         Judge.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("config.json", b"", "'config.json' in 'judge' is no JSON object"),
+        ("config.json", b"[]", "is no JSON object"),
+        ("config.json", b"\xff", "is no JSON object"),
+        ("config.json", b"[" * 100_000, "is no JSON object"),
+        ("config.json", b" " * (2**20 + 1), "has 1 MB and a file of settings can have 1"),
+        ("config.json", b'{"model_type": "t5\\n"}', r"type 't5\\n', which cannot be a judge"),
+        ("preprocessor_config.json", b"{}", "no image_mean and image_std"),
+        ("preprocessor_config.json", b'{"image_mean": 7, "image_std": ["a"]}', "no image_mean and image_std"),
+        ("model.safetensors", b"x", "cannot be read"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_a_sentence(tmp_path, name, content, said):
+    make_importable()
+    folder = shutil.copytree(JUDGE, tmp_path / "judge")
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said) as error:
+        Judge.load(folder)
+    assert str(error.value).isprintable() and str(error.value).endswith(".")
