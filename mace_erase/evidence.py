@@ -10,9 +10,8 @@ from .host import output_file
 from .inputs import check_checkpoint, load_checkpoint, load_erasure, read_text
 from .nodes import LoadedNodes
 from .progress import Line
-from .settings import LATENT, PROBE, PROBING, SCORE, SCORING, chosen
+from .settings import APPLY, JUDGED, LATENT, PROBE, PROBING, SCORE, SCORING, chosen
 
-APPLY = "MACE_ApplyErasedModel"
 _SAVED = r"output[/\\](\S+\.json)"  # in the notes of both tables
 
 
@@ -47,7 +46,8 @@ def _judged(
     check_checkpoint(options.checkpoint)
     erasure = load_erasure(host, options.erasure)
     model, clip, vae = load_checkpoint(host, options.checkpoint, line)
-    (erased,), said = host.shown(APPLY, model=model, erasure=erasure, strength=1.0, clip=clip)
+    mode = chosen(options, JUDGED, APPLY)
+    (erased,), said = host.shown(APPLY, model=model, erasure=erasure, strength=1.0, clip=clip, **mode)
     line.note(said)
     width, height = options.size
     (latent,) = host.call(LATENT, width=width, height=height, batch_size=1)

@@ -8,6 +8,7 @@ SAMPLERS = ("MACE_ScoreErasure", "MACE_ProbeErasure")
 REFINE, TRAIN, FUSE = "MACE_CrossAttnRefine", "MACE_TrainConceptLoRA", "MACE_FuseLoRAs"
 DRAW, EXPORT, SAVE, LATENT = "MACE_DrawConcepts", "MACE_ExportErasure", "MACE_SaveErasure", "EmptyLatentImage"
 SCORE, PROBE = SAMPLERS
+APPLY = "MACE_ApplyErasedModel"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ JUDGED = (
         "bundled (for the miniature model)",
         "mace/judges/FOLDER or clip/FOLDER",
         str,
+    ),
+    Setting(
+        "--mode",
+        "mode",
+        (APPLY,),
+        "gated",
+        "gated: as in ComfyUI; linear: as in exports and saved checkpoints",
+        str,
+        (("gated", "gated"), ("linear", "linear")),
     ),
 )
 SCORING = (
