@@ -46,8 +46,8 @@ def _judged(
     check_checkpoint(options.checkpoint)
     erasure = load_erasure(host, options.erasure)
     model, clip, vae = load_checkpoint(host, options.checkpoint, line)
-    mode = chosen(options, JUDGED, APPLY)
-    (erased,), said = host.shown(APPLY, model=model, erasure=erasure, strength=1.0, clip=clip, **mode)
+    given_to_apply = {"model": model, "erasure": erasure, "clip": clip} | chosen(options, JUDGED, APPLY)
+    (erased,), said = host.shown(APPLY, **host.with_defaults(APPLY, given_to_apply))
     line.note(said)
     width, height = options.size
     (latent,) = host.call(LATENT, width=width, height=height, batch_size=1)

@@ -200,6 +200,19 @@ def test_probe_and_export(comfy, saved):
     assert Path(exported["path"]).is_file() and exported["report"].startswith("Rank ")
 
 
+@pytest.mark.parametrize(
+    "mode, gated", [((), True), (("--mode", "gated"), True), (("--mode", "linear"), False)]
+)
+def test_score_judges_the_model_in_the_mode_that_is_asked_for(comfy, monkeypatch, saved, mode, gated):
+    applied = comfy.nodes["MACE_ApplyErasedModel"]
+    output = applied.execute
+    seen = []
+    monkeypatch.setattr(applied, "execute", lambda **given: seen.append(output(**given)) or seen[-1])
+    carry_out(comfy, "score", saved, *TINY, *mode)
+    (model,) = seen[0].result
+    assert bool(model.object_patches) == gated and bool(model.patches) != gated
+
+
 def test_list_shows_every_erasure_and_what_is_wrong_with_a_damaged_one(comfy, saved):
     saved.with_name("torn.safetensors").write_bytes(b"torn")
     found = {each["erasure"]: each for each in carry_out(comfy, "list")["erasures"]}
