@@ -85,8 +85,8 @@ def test_everything_that_made_the_figures_is_recorded(comfy, scored):
     assert record["judge"] == {"name": BUNDLED_JUDGE, "fingerprint": hashlib.sha256(weights).hexdigest()}
     assert record["models"]["erased_by_patches"] == ["ship"]
     assert record["models"]["before"] != record["models"]["after"]
-    saved = sorted((comfy.base / "output" / "mace").glob("scores_*.json"))
-    assert saved[0].read_text() == scored.text
+    saved = (comfy.base / "output" / "mace").glob("scores_*.json")
+    assert scored.text in [path.read_text() for path in saved]
 
 
 def test_each_prompt_is_scored_by_what_it_is(scored):
