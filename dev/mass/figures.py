@@ -63,7 +63,7 @@ def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
         return scores(shares, first, told["mass"][count])
 
     def with_synonyms(method: str, count: str) -> dict[str, float]:
-        retold = results[f"{method}, synonyms {count}"].values()
+        retold = results.get(f"{method}, synonyms {count}", {}).values()
         return of(method, count) | ({"synonyms": round(100 * mean(retold), 2)} if retold else {})
 
     persons = {
