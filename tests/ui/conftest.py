@@ -22,6 +22,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+POLL = 100  # milliseconds
 MILLISECONDS = 60_000  # to wait for anything on a page: a busy machine is slow
 LOCAL = ("127.0.0.1", "localhost")
 # Console errors of the front end itself: without a network, and without ComfyUI's own templates.
@@ -89,6 +90,8 @@ def started(browser: BrowserContext, ui_host: Host) -> Page:
     page.add_init_script("localStorage.clear()")  # no workflow of an earlier page comes back
     page.complaints = []
     page.set_default_timeout(MILLISECONDS)
+    wait = page.wait_for_function  # by default it waits for frames, and an idle page draws none
+    page.wait_for_function = lambda *asked, **given: wait(*asked, **{"polling": POLL, **given})
     page.on("console", lambda message: page.complaints.extend(complaint(message)))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.goto(ui_host.url)

@@ -17,15 +17,15 @@ OUTLINED = """() => app.graph._nodes.filter(node =>
     Object.entries(node.strokeStyles).some(([name, style]) => /error/i.test(name) && style.call(node))
 ).map(node => node.type)"""
 WRONG = {
-    "before the run": (
+    "in a line": (
         "concepts",
         "ship",
         "Line 1 'ship' does not have one target and one surrogate: write it as 'ship -> sea'.",
     ),
-    "in the run": (
+    "in the synonyms": (
         "synonyms",
         "cat: kitty",
-        "Synonyms are given for 'cat', which is not in the list of concepts: use one of ship.",
+        "Synonyms are given for 'cat', which is not in the list of concepts: use one of 'ship'.",
     ),
 }
 
