@@ -1,6 +1,8 @@
 """`make mass`: docs/results/mass.md, mass.json and mass.png. An interrupted run resumes where it stopped.
 
-python -m dev.mass [images per concept]
+    python -m dev.mass [objects persons ablation mixed costs]
+
+With sections named, only they are measured, and the page keeps the others as they are.
 """
 
 import json
@@ -22,14 +24,20 @@ RESULTS = REPOSITORY / "docs" / "results"
 PROCESSES, IMAGES = 2, 16
 
 
-def main(images: int = IMAGES) -> None:
-    folder = kept_folder(f"mass-{images}")
-    run(training_tasks(), folder, images, PROCESSES)
-    found = figures(run(measuring_tasks(), folder, images, PROCESSES))
-    found["kill_resume"] = kill_and_resume(folder / "kill_resume.txt")
-    setting = {"images": images, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
-    write(found, setting)
-    shutil.rmtree(folder)
+def main(*sections: str) -> None:
+    folder, page = kept_folder(f"mass-{IMAGES}"), RESULTS / "mass.json"
+    run(training_tasks(), folder, IMAGES, PROCESSES)
+    found = json.loads(page.read_text()) if sections and page.exists() else {}
+    found |= figures(run(measuring_tasks(*sections), folder, IMAGES, PROCESSES), *sections)
+    found["notes"] = {
+        section: note for section, note in found.get("notes", {}).items() if section not in sections
+    }
+    if not sections:
+        found["kill_resume"] = kill_and_resume(folder / "kill_resume.txt")
+    found["setting"] = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+    write(found)
+    if not sections:
+        shutil.rmtree(folder)
 
 
 def kill_and_resume(kept: Path) -> str:
@@ -45,10 +53,10 @@ def kill_and_resume(kept: Path) -> str:
     return kept.read_text()
 
 
-def write(found: dict, setting: dict) -> None:
-    told = {"setting": setting, "files": fingerprints(), **found}
+def write(found: dict) -> None:
+    told = {**found, "files": fingerprints()}
     (RESULTS / "mass.json").write_text(json.dumps(told, indent=1) + "\n")
-    (RESULTS / "mass.md").write_text(tables(found, setting))
+    (RESULTS / "mass.md").write_text(tables(found, found["setting"]))
     names = {"MACE, gated": "mass", "MACE, linear": "linear", "UCE": "uce"}
     lines(
         RESULTS / "mass.png",
@@ -68,4 +76,4 @@ def write(found: dict, setting: dict) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

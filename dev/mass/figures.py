@@ -51,41 +51,52 @@ def error(values: Sequence[float]) -> float:
     return stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
-def figures(results: Mapping[str, Mapping]) -> dict[str, dict]:
-    """The figures of all tables, from the results of the tasks in dev/mass/plan.py."""
-    told = splits()
-    before = results[f"{UNEDITED}, all"] | results[f"{UNEDITED}, {LEFT}"]  # at a hundred, the larger sample
+def figures(results: Mapping[str, Mapping], *sections: str) -> dict[str, dict]:
+    """The figures of some SECTIONS of the page, or of all, from the results of their tasks."""
+    found: dict[str, dict] = {}
+    for section in sections or FIGURES:
+        found |= FIGURES[section](results)
+    return found
 
-    def of(method: str, count: str) -> dict[str, float]:
-        shares, first = results[f"{method}, mass {count}"], results[f"{UNEDITED}, all"]
-        if count == "100":
-            shares, first = shares | results[f"{method}, {LEFT}"], before
-        return scores(shares, first, told["mass"][count])
 
+def _objects(results: Mapping) -> dict[str, dict]:
     def with_synonyms(method: str, count: str) -> dict[str, float]:
         retold = results.get(f"{method}, synonyms {count}", {}).values()
-        return of(method, count) | ({"synonyms": round(100 * mean(retold), 2)} if retold else {})
+        return _mass(results, method, count) | ({"synonyms": round(100 * mean(retold), 2)} if retold else {})
 
-    persons = {
-        count: scores(results[f"{FULL}, persons {count}"], results[f"{UNEDITED}, all"], split)
-        | _namesakes(results, count, split)
-        for count, split in told["persons"].items()
-    }
-    return {
-        **{
-            key: {count: with_synonyms(method, count) for count in counts}
-            for key, method, counts in (
-                ("mass", FULL, COUNTS),
-                ("linear", LINEAR, BESIDE),
-                ("uce", UCE, BESIDE),
-            )
-        },
-        "persons": {count: persons[count] for count in PERSONS},
-        "ablation": {method: of(method, "100") for method in (*ABLATION, FULL)},
-        "mixed": {kind: _mixed(results, told["mixed"]["all"], kind) for kind in KINDS},
-        "seconds": results["seconds"],
-        "memory": results["memory"],
-    }
+    methods = ("mass", FULL, COUNTS), ("linear", LINEAR, BESIDE), ("uce", UCE, BESIDE)
+    return {key: {count: with_synonyms(method, count) for count in counts} for key, method, counts in methods}
+
+
+def _mass(results: Mapping, method: str, count: str) -> dict[str, float]:
+    shares, before = results[f"{method}, mass {count}"], results[f"{UNEDITED}, all"]
+    if count == "100":  # the larger sample
+        shares, before = (
+            first | results[f"{which}, {LEFT}"] for first, which in ((shares, method), (before, UNEDITED))
+        )
+    return scores(shares, before, splits()["mass"][count])
+
+
+def _persons(results: Mapping) -> dict[str, dict]:
+    told, before = splits()["persons"], results[f"{UNEDITED}, all"]
+    found = {}
+    for count in PERSONS:
+        found[count] = scores(results[f"{FULL}, persons {count}"], before, told[count])
+        found[count] |= _namesakes(results, count, told[count])
+    return {"persons": found}
+
+
+def _ablation(results: Mapping) -> dict[str, dict]:
+    return {"ablation": {method: _mass(results, method, "100") for method in (*ABLATION, FULL)}}
+
+
+def _kinds(results: Mapping) -> dict[str, dict]:
+    split = splits()["mixed"]["all"]
+    return {"mixed": {kind: _mixed(results, split, kind) for kind in KINDS}}
+
+
+def _costs(results: Mapping) -> dict[str, dict]:
+    return {"seconds": results["seconds"], "memory": results["memory"]}
 
 
 def _namesakes(results: Mapping, count: str, split: Mapping) -> dict[str, float]:
@@ -109,3 +120,12 @@ def _mixed(results: Mapping, split: Mapping, kind: str) -> dict[str, float]:
         "acc_e": together["acc_e"],
         "acc_s": together["acc_s"],
     }
+
+
+FIGURES = {
+    "objects": _objects,
+    "persons": _persons,
+    "ablation": _ablation,
+    "mixed": _kinds,
+    "costs": _costs,
+}

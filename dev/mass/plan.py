@@ -48,45 +48,79 @@ def training_tasks() -> list[Task]:
     ]
 
 
-def measuring_tasks() -> list[Task]:
-    told = splits()
-    mixed, largest = told["mixed"]["all"], told["mass"]["100"]
-    tasks = [_shares(UNEDITED, "all", [], [], asked=list(kinds())), *_left(UNEDITED, told)]
+def measuring_tasks(*sections: str) -> list[Task]:
+    """The tasks of some SECTIONS of the page, or of all; a task of two sections comes once."""
+    tasks = [task for section in sections or SECTIONS for task in SECTIONS[section]()]
+    return list({task.name: task for task in tasks}.values())
+
+
+def _before() -> list[Task]:
+    return [_shares(UNEDITED, "all", [], [], asked=list(kinds())), _left(UNEDITED)]
+
+
+def _objects() -> list[Task]:
+    tasks = _before()
     for method, counts in ((FULL, COUNTS), (LINEAR, BESIDE), (UCE, BESIDE)):
         for count in counts:
-            split = told["mass"][count]
+            split = splits()["mass"][count]
             tasks.append(_shares(method, f"mass {count}", **split))
             if method != UCE:
                 tasks.append(_synonyms(method, count, split))
-        tasks += _left(method, told)
-    for method in ABLATION:
-        if method != LINEAR:
-            erased = {"erase": largest["erase"], "keep": largest["keep"], "asked": largest["erase"]}
-            tasks += [_shares(method, "mass 100", **erased), *_left(method, told)]
+        tasks.append(_left(method))
+    return tasks
+
+
+def _persons() -> list[Task]:
+    tasks = _before()
     for count in PERSONS:
-        told["persons"][count].pop("namesakes")
-        tasks.append(_shares(FULL, f"persons {count}", **told["persons"][count]))
+        split = {side: splits()["persons"][count][side] for side in ("erase", "keep", "never")}
+        tasks.append(_shares(FULL, f"persons {count}", **split))
+    return tasks
+
+
+def _ablation() -> list[Task]:
+    split, tasks = splits()["mass"]["100"], _before()
+    for method in (*ABLATION, FULL):
+        tasks += [_shares(method, "mass 100", **split), _left(method)]
+    return tasks
+
+
+def _mixed() -> list[Task]:
+    mixed = splits()["mixed"]["all"]
     styles = of_kind([*mixed["erase"], *mixed["keep"]], "style")
-    tasks += [
+    tasks = [
+        *_before(),
         _shares(UNEDITED, "styles", [], [], asked=styles, times=MANY),
         _shares(FULL, "mixed", **mixed),
         _shares(FULL, "mixed, styles", **mixed, asked=styles, times=MANY),
     ]
-    tasks += [
-        _shares(
-            FULL,
-            f"mixed, {kind}s alone",
-            of_kind(mixed["erase"], kind),
-            mixed["keep"],
-            asked=of_kind([*mixed["erase"], *mixed["keep"]], kind),
-            times=MANY if kind == "style" else 1,
+    for kind in KINDS:
+        told = {
+            "asked": of_kind([*mixed["erase"], *mixed["keep"]], kind),
+            "times": MANY if kind == "style" else 1,
+        }
+        tasks.append(
+            _shares(FULL, f"mixed, {kind}s alone", of_kind(mixed["erase"], kind), mixed["keep"], **told)
         )
-        for kind in KINDS
-    ]
-    tasks.append(Task("seconds", f"{WORK}:seconds", {"concepts": largest["erase"]}))
-    told = {"erase": largest["erase"], "keep": largest["keep"], "counts": [1, 10, 100]}
-    tasks.append(Task("memory", f"{WORK}:memory", told))
     return tasks
+
+
+def _costs() -> list[Task]:
+    largest = splits()["mass"]["100"]
+    told = {"erase": largest["erase"], "keep": largest["keep"], "counts": [1, 10, 100]}
+    return [
+        Task("seconds", f"{WORK}:seconds", {"concepts": largest["erase"]}),
+        Task("memory", f"{WORK}:memory", told),
+    ]
+
+
+SECTIONS = {
+    "objects": _objects,
+    "persons": _persons,
+    "ablation": _ablation,
+    "mixed": _mixed,
+    "costs": _costs,
+}
 
 
 def of_kind(names: Sequence[str], kind: str) -> list[str]:
@@ -118,8 +152,8 @@ def _synonyms(method: str, count: str, split: dict) -> Task:
     return Task(f"{method}, synonyms {count}", f"{WORK}:synonyms", told)
 
 
-def _left(method: str, told: dict) -> list[Task]:
+def _left(method: str) -> Task:
     """At a hundred few are left: more images of them, for the same standard error."""
-    split = told["mass"]["100"]
+    split = splits()["mass"]["100"]
     erase, left = [] if method == UNEDITED else split["erase"], [*split["keep"], *split["never"]]
-    return [_shares(method, LEFT, erase, split["keep"], asked=left, times=MANY)]
+    return _shares(method, LEFT, erase, split["keep"], asked=left, times=MANY)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED
 from dev.mass.figures import WANTED, WANTED_MIXED, WANTED_NAMESAKES
-from dev.mass.plan import MANY, splits
+from dev.mass.plan import MANY
 
 HEAD = """# Mass erasure on the miniature
 
@@ -31,7 +31,7 @@ def tables(found: Mapping, setting: Mapping) -> str:
         _mass(found),
         "![What nobody named, as a share of before, by the number of erased concepts](mass.png)\n",
         _persons(found),
-        _ablation(found, setting["images"]),
+        _ablation(found),
         _mixed(found, setting["images"]),
         _costs(found),
         _resumed(found),
@@ -120,7 +120,7 @@ def _persons(found: Mapping) -> str:
     return "\n".join([*rows, ""])
 
 
-def _ablation(found: Mapping, images: int) -> str:
+def _ablation(found: Mapping) -> str:
     rows = [
         "## Ablation with 100 concepts",
         "",
@@ -130,9 +130,9 @@ def _ablation(found: Mapping, images: int) -> str:
     rows += [
         row(
             f"{name}, gated" if name == FULL else name,
-            f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
+            _with_error(each, "never_share", "never_error"),
             each["acc_e"],
-            f"{each['acc_s']:.1f} \u00b1 {each['acc_s_error']:.1f}",
+            _with_error(each, "acc_s", "acc_s_error"),
             each["h_c"],
             each["h_c_relative"],
         )
@@ -142,21 +142,25 @@ def _ablation(found: Mapping, images: int) -> str:
     kept = all(low < high for low, high in zip(values, values[1:]))
     said = "and here too" if kept else "but **not** here"
     order = f"In the paper, H_c rises in the order {', '.join(ORDER)}, {said}."
-    return "\n".join([*rows, "", order, "", _why(found, images), ""])
+    return "\n".join([*rows, "", order, "", _why(found), ""])
 
 
-def _why(found: Mapping, images: int) -> str:
-    """In what the rows of the ablation can differ, and how large a difference must be to count."""
+def _why(found: Mapping) -> str:
+    """In what the rows of the ablation can differ."""
     alone = found["ablation"][REFINED]
-    return (
+    return found["notes"].get("ablation") or (
         "All rows but the last are linear, as in the paper. The paper's row without focal sampling (CFIS)\n"
         "is missing: the fast trainer takes no random timesteps. In the paper, stage 1 alone has an H_c of\n"
-        f"{PAPER_REFINED}. Here it has {alone['h_c']:.1f}, with an Acc_e of {alone['acc_e']:.1f} %: the\n"
-        "later stages can improve little but Acc_s, measured on\n"
-        f"{MANY * images} images of each of {len(splits()['mass']['100']['keep'])} concepts. Rows less than\n"
-        "two "
-        "standard errors apart cannot be distinguished."
+        f"{PAPER_REFINED}, here {alone['h_c']:.1f}, with an Acc_e of {alone['acc_e']:.1f} %: the later\n"
+        "stages can improve little but Acc_s."
     )
+
+
+def _with_error(each: Mapping, value: str, error: str) -> str:
+    """A figure with its standard error, where both were measured."""
+    if value not in each:
+        return ""
+    return f"{each[value]:.1f}" + (f" \u00b1 {each[error]:.1f}" if error in each else "")
 
 
 def _mixed(found: Mapping, images: int) -> str:
@@ -180,7 +184,8 @@ def _mixed(found: Mapping, images: int) -> str:
                 met(difference, -WANTED_MIXED),
             )
         )
-    return "\n".join([*rows, "", f"The judge classifies {MANY * images} images per style.", ""])
+    said = f"The judge classifies {MANY * images} images per style."
+    return "\n".join([*rows, "", said, found["notes"].get("mixed", ""), ""])
 
 
 def _costs(found: Mapping) -> str:
