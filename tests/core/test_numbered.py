@@ -1,4 +1,4 @@
-"""New numbered files: none replaces another, whoever writes at the same moment, and a full disk is one sentence."""
+"""New numbered files: none replaces another, whoever writes at the same time; a full disk is one sentence."""
 
 import errno
 import os
