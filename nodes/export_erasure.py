@@ -6,7 +6,7 @@ from ..mace_core.erasure.erasure_file import PRECISIONS
 from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_erasure
 from .arrived import checked
 from .host.diffusers_names import effective_weights, projections
-from .host.folders import check_export_name, new_export_path, relative_to_output
+from .host.folders import check_export_name, write_export
 from .host.progress import Progress
 from .sockets import CATEGORY, Erasure, found_as
 
@@ -89,9 +89,14 @@ class ExportErasure(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = ExportSettings(format, rank, precision)
         layers = projections(model, erasure)
-        path = new_export_path(name, is_folder=format == PEFT)
         progress = Progress("Export", len(layers))
-        report = export_erasure(erasure, effective_weights(model, layers), settings, path, progress.step)
-        report = f"{relative_to_output(path)}\n{report}"
+        exported, report = write_export(
+            name,
+            format == PEFT,
+            lambda path: export_erasure(
+                erasure, effective_weights(model, layers), settings, path, progress.step
+            ),
+        )
+        report = f"{exported}\n{report}"
         progress.say(report)
         return io.NodeOutput(report, ui=ui.PreviewText(report))

@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..mace_core.erasure.erasure_file import PRECISIONS, save_erasure
 from .arrived import checked
-from .host.folders import check_new_name, new_erasure_path, relative_to_folder
+from .host.folders import check_new_name, write_erasure
 from .host.progress import Progress
 from .sockets import CATEGORY, Erasure, found_as
 
@@ -50,7 +50,6 @@ class SaveErasure(io.ComfyNode):
     @classmethod
     @checked()
     def execute(cls, erasure, name, precision="float32") -> io.NodeOutput:
-        path = new_erasure_path(name)
-        save_erasure(erasure, path, precision)
-        Progress("Saved", 1).step(relative_to_folder(path))
-        return io.NodeOutput(ui=ui.PreviewText(relative_to_folder(path)))
+        saved = write_erasure(name, lambda path: save_erasure(erasure, path, precision))
+        Progress("Saved", 1).step(saved)
+        return io.NodeOutput(ui=ui.PreviewText(saved))

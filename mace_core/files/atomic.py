@@ -1,13 +1,20 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, under a name that is given or under the first free number."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
+
+from .faults import CANNOT_WRITE, reason_and_cure
+from .shown import shown
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -18,18 +25,75 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     exception, ``path`` is as it was before. A file can replace a file; a folder must be new.
     """
     path = Path(path)
-    room = Path(tempfile.mkdtemp(prefix=".mace-", suffix=".tmp", dir=path.parent))
-    try:
-        unfinished = room / "unfinished"
+    with _unfinished(path.parent) as unfinished:
         yield unfinished
-        for file in [unfinished, *unfinished.rglob("*")]:
-            if file.is_file():
-                _to_disk(file)
+        _to_disk(unfinished)
         os.replace(unfinished, path)
+
+
+def written_numbered(
+    base: str | Path, extension: str, write: Callable[[Path], Result]
+) -> tuple[Path, Result]:
+    """A new file or folder ``base_00001`` with the extension, or the first number that is free, and what
+    ``write`` returned, which writes it to the path it is given.
+
+    Nothing is replaced, also when other processes write under the same name at the same moment. The parent
+    folder is made. Raises ValueError if it cannot be written to.
+    """
+    base = Path(base)
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True)
+        with _unfinished(base.parent) as unfinished:
+            result = write(unfinished)
+            _to_disk(unfinished)
+            for number in count(1):
+                path = base.with_name(f"{base.name}_{number:05}{extension}")
+                if not os.path.lexists(path) and _placed(unfinished, path):
+                    return path, result
+    except CANNOT_WRITE as error:
+        reason, cure = reason_and_cure(error)
+        name = shown(base.name + extension)
+        raise ValueError(f"{name} cannot be written ({reason}): {cure} and try again.") from error
+
+
+def _placed(unfinished: Path, path: Path) -> bool:
+    """Move a finished file or folder to a path that was free; False if another process has it by now."""
+    try:
+        if unfinished.is_dir():
+            os.rename(unfinished, path)  # fails for a file and for a folder with files
+        else:
+            _place_file(unfinished, path)
+    except OSError:
+        if os.path.lexists(path):
+            return False
+        raise
+    return True
+
+
+def _place_file(unfinished: Path, path: Path) -> None:
+    with suppress(OSError, AttributeError):  # some file systems and systems have no hard links
+        os.link(unfinished, path)
+        return
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        os.replace(unfinished, path)
+    except OSError:
+        os.unlink(path)
+        raise
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """A path in a temporary folder inside ``folder``, which is removed afterwards."""
+    room = Path(tempfile.mkdtemp(prefix=".mace-", suffix=".tmp", dir=folder))
+    try:
+        yield room / "unfinished"
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _to_disk(file: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
+def _to_disk(unfinished: Path) -> None:
+    for file in [unfinished, *unfinished.rglob("*")]:
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())

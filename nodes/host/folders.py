@@ -1,10 +1,13 @@
 """Where files are: models/mace and output/mace. Names from a graph stay inside (mace_core/files/names.py)."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import folder_paths
 
-from ...mace_core.files.atomic import written_whole
+from ...mace_core.files.atomic import written_numbered
 from ...mace_core.files.names import new_parts_of, parts_of
 from ...mace_core.files.shown import shown
 
@@ -13,6 +16,7 @@ MODELS, OUTPUT = f"models/{FOLDER}", f"output/{FOLDER}"
 EXTENSION = ".safetensors"
 SEGMENTERS, JUDGES = "segmenters", "judges"
 RESERVED = (SEGMENTERS, JUDGES, "concepts", "drawn", "cache")  # folders of models/mace without erasures
+Result = TypeVar("Result")
 
 
 def erasure_names() -> list[str]:
@@ -45,9 +49,13 @@ def erasure_path(name: str) -> str:
     )
 
 
-def new_erasure_path(name: str) -> str:
-    """A new numbered file in models/mace, such as name_00001.safetensors; nothing is overwritten."""
-    return _free_path(check_new_name(name), EXTENSION)
+def write_erasure(name: str, write: Callable[[Path], object]) -> str:
+    """A new numbered file in models/mace, such as name_00001.safetensors; nothing is overwritten.
+
+    ``write`` writes it to the path it is given. Returns its name, as in ``erasure_names``.
+    """
+    path, _ = written_numbered(check_new_name(name), EXTENSION, write)
+    return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
 
 
 def check_new_name(name: str) -> str:
@@ -67,9 +75,11 @@ def check_export_name(name: str) -> str:
     return _base(name, os.path.join(folder_paths.get_output_directory(), FOLDER), OUTPUT)
 
 
-def new_export_path(name: str, is_folder: bool) -> str:
-    """A new numbered file or folder in output/mace; nothing is overwritten."""
-    return _free_path(check_export_name(name), "" if is_folder else EXTENSION)
+def write_export(name: str, is_folder: bool, write: Callable[[Path], Result]) -> tuple[str, Result]:
+    """A new numbered file or folder in output/mace, as users know it, and what ``write`` returned, which
+    writes it to the path it is given; nothing is overwritten."""
+    path, result = written_numbered(check_export_name(name), "" if is_folder else EXTENSION, write)
+    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory())), result
 
 
 def write_result(name: str, extension: str, text: str) -> str:
@@ -78,20 +88,9 @@ def write_result(name: str, extension: str, text: str) -> str:
     Returns its path inside the output folder.
     """
     output = folder_paths.get_output_directory()
-    path = _free_path(os.path.join(output, FOLDER, name), extension)
-    with written_whole(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    base = os.path.join(output, FOLDER, name)
+    path, _ = written_numbered(base, extension, lambda path: path.write_text(text, encoding="utf-8"))
     return os.path.relpath(path, output)
-
-
-def relative_to_folder(path: str) -> str:
-    """A path inside models/mace, as users know it."""
-    return os.path.relpath(path, folder_paths.get_folder_paths(FOLDER)[0])
-
-
-def relative_to_output(path: str) -> str:
-    """A path inside the output folder, as users know it."""
-    return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory()))
 
 
 def _base(name: str, folder: str, place: str) -> str:
@@ -104,15 +103,6 @@ def _base(name: str, folder: str, place: str) -> str:
                 f"{shown(name)} is inside {shown(part)}, which is a file in {place}: use another name."
             )
     return os.path.join(folder, last)
-
-
-def _free_path(base: str, extension: str) -> str:
-    """base_00001 with the extension, or the first number that is free; its folder exists afterwards."""
-    os.makedirs(os.path.dirname(base), exist_ok=True)
-    number = 1
-    while os.path.exists(path := f"{base}_{number:05}{extension}"):
-        number += 1
-    return path
 
 
 def _is_reserved(name: str) -> bool:

@@ -37,6 +37,7 @@ class Progress:
         self.stage = stage
         self._bar = comfy.utils.ProgressBar(max(total, 1))
         self._said = None
+        self._warned: set[str] = set()
 
     def step(self, what: str = "", amount: int = 1) -> None:
         self._stop_if_cancelled()
@@ -56,6 +57,10 @@ class Progress:
             self.say(f"{found} of {total} concepts are in the cache")
 
     def warn(self, what: str) -> None:
+        """Say it once, however many concepts it is true of."""
+        if what in self._warned:
+            return
+        self._warned.add(what)
         log.warning("%s: %s", self.stage, what)
         send_text(f"{self.stage}: {what}")
 

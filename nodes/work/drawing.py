@@ -44,8 +44,8 @@ def drawn_once(
 ) -> tuple[ConceptImages, bool]:
     """The images of one concept, from the cache or from `draw`, whose result is then cached.
 
-    The second result says whether they came from the cache. report: gets a sentence if a cached file is
-    damaged.
+    The second result says whether they came from the cache. report: gets a sentence if the cache cannot be
+    used.
     """
     if key is None:
         return draw(), False
@@ -54,7 +54,7 @@ def drawn_once(
         return ConceptImages(concept.target, kind=concept.kind, **kept), True
     images = draw()
     tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
-    keep(store, concept.target, own, tensors, {"prompt": prompt.target})
+    keep(store, concept.target, own, tensors, {"prompt": prompt.target}, report)
     return images, False
 
 

@@ -80,7 +80,7 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
         return kept
     made = reference_of(encoder, on_batch)
     tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
-    keep(store, "reference", key, tensors, {"texts": list(made.texts)})
+    keep(store, "reference", key, tensors, {"texts": list(made.texts)}, progress.warn)
     return made
 
 

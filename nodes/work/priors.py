@@ -121,7 +121,7 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     if prior is not None:
         tensors = {"P": prior.P} | ({} if prior.ends is None else {"ends": prior.ends})
         facts = {"captions": prior.captions, "texts": list(prior.texts), "left_out": told}
-        keep(store, "prior", key, tensors, facts)
+        keep(store, "prior", key, tensors, facts, progress.warn)
     return prior
 
 

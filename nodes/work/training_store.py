@@ -1,9 +1,9 @@
 """Stage 2 with a cache: LoRAs that were trained before are read, the others are trained and cached."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...mace_core.files.hashes import values_hash
-from ...mace_core.files.store import Finished, find, keep_together
+from ...mace_core.files.store import Finished, Store, find, keep_together
 from ...mace_core.training.lora import pack_lora, unpack_lora
 from ...mace_core.training.settings import TrainSettings
 from ..host.fingerprints import is_told, model_fingerprint
@@ -24,11 +24,12 @@ def trained(
     model = without_refinement(refined, [item.concept for item in items])
     store, keys = store_of("concepts"), _keys(model, encoder, items, settings, method)
     progress = Progress("Train LoRA", 1)
+    warn = progress.warn  # of one Progress, which says each sentence once
     results: dict[str, Result] = {}
     missing: dict[TrainSettings, list[Item]] = {}
     for item, own in zip(items, settings, strict=True):
         target, key = item.concept.target, keys.get(item.concept.target)
-        if key and (kept := find(store, target, key, progress.warn, unpack_lora)):
+        if key and (kept := find(store, target, key, warn, unpack_lora)):
             results[target] = kept
         else:
             group = missing.setdefault(own, [])
@@ -40,19 +41,25 @@ def trained(
         for group, fresh in train_all(model, encoder, wanted, own, method, progress):
             # Together, because the last bits of a LoRA depend on the others in its batch: after a kill, the
             # next run must find the whole batch, or train all of it again.
-            _keep(store, keys, group, fresh)
+            _keep(store, keys, group, fresh, warn)
             results |= {item.concept.target: result for item, result in zip(group, fresh, strict=True)}
     return [results[item.concept.target] for item in items]
 
 
-def _keep(store, keys: dict[str, str], group: Sequence[Item], fresh: Sequence[Result]) -> None:
+def _keep(
+    store: Store,
+    keys: dict[str, str],
+    group: Sequence[Item],
+    fresh: Sequence[Result],
+    report: Callable[[str], None],
+) -> None:
     targets = [item.concept.target for item in group]
     if finished := [
         Finished(target, keys[target], *pack_lora(*result))
         for target, result in zip(targets, fresh, strict=True)
         if target in keys
     ]:
-        keep_together(store, finished)
+        keep_together(store, finished, report)
 
 
 def _keys(

@@ -237,13 +237,15 @@ KEPT_FORMS = [
 def test_a_kept_lora_of_another_form_is_made_again(tmp_path, tensors, changes):
     store, said = Store(tmp_path, 10**6), []
     found = {name: each for name, each in {**KEPT_TENSORS, **tensors}.items() if each is not None}
-    keep(store, "ship", "key", found, {k: v for k, v in {**KEPT, **changes}.items() if v is not WITHOUT})
+    keep(
+        store, "ship", "key", found, {k: v for k, v in {**KEPT, **changes}.items() if v is not WITHOUT}, print
+    )
     assert find(store, "ship", "key", said.append, unpack_lora) is None
     assert len(said) == 1 and said[0].isprintable() and not store.path("ship", "key").exists()
 
 
 def test_a_kept_lora_is_read_back(tmp_path):
     store = Store(tmp_path, 10**6)
-    keep(store, "ship", "key", KEPT_TENSORS, KEPT)
+    keep(store, "ship", "key", KEPT_TENSORS, KEPT, print)
     lora, losses = find(store, "ship", "key", print, unpack_lora)
     assert (lora.concept, lora.provenance, losses) == (LORA.concept, LORA.provenance, [0.5, 0.25])

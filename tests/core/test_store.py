@@ -36,7 +36,7 @@ def no_report(text):
 def test_what_is_kept_is_found_to_the_bit(tmp_path):
     store = Store(tmp_path / "new", 10**6)
     assert find(store, "x", "key", no_report, both) is None
-    keep(store, "x", "key", TENSORS, {"what": [1, "two"]})
+    keep(store, "x", "key", TENSORS, {"what": [1, "two"]}, no_report)
     tensors, description = find(store, "x", "key", no_report, both)
     assert description == {"what": [1, "two"]} and tensors.keys() == TENSORS.keys()
     assert all(
@@ -66,28 +66,28 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path):
 
 def test_a_damaged_or_renamed_file_is_reported_and_never_used(tmp_path):
     store, said = Store(tmp_path, 10**6), []
-    keep(store, "x", "key", TENSORS, {})
+    keep(store, "x", "key", TENSORS, {}, no_report)
     path = store.path("x", "key")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert find(store, "x", "key", said.append, both) is None and not path.exists()
-    keep(store, "x", "other", TENSORS, {})
+    keep(store, "x", "other", TENSORS, {}, no_report)
     os.rename(store.path("x", "other"), path)
     assert find(store, "x", "key", said.append, both) is None and not path.exists()
     assert "damaged" in said[0] and "renamed" in said[1]
 
 
 def test_files_used_longest_ago_make_room(tmp_path):
-    store = Store(tmp_path, 0)
-    keep(store, "a", "a", TENSORS, {})
-    size = store.path("a", "a").stat().st_size
+    store, keys = Store(tmp_path, 0), {name: name * 32 for name in "abcd"}
+    keep(store, "a", keys["a"], TENSORS, {}, no_report)
+    size = store.path("a", keys["a"]).stat().st_size
     store = Store(tmp_path, 3 * size)
-    for number, name in enumerate("bc"):
-        keep(store, name, name, TENSORS, {})
+    for name in "bc":
+        keep(store, name, keys[name], TENSORS, {}, no_report)
     for number, name in enumerate("abc"):
-        os.utime(store.path(name, name), (number, number))
-    find(store, "a", "a", no_report, both)  # marks a as used, so b is now the oldest
-    keep(store, "d", "d", TENSORS, {})
-    assert [name for name in "abcd" if store.path(name, name).exists()] == ["a", "c", "d"]
+        os.utime(store.path(name, keys[name]), (number, number))
+    find(store, "a", keys["a"], no_report, both)  # marks a as used, so b is now the oldest
+    keep(store, "d", keys["d"], TENSORS, {}, no_report)
+    assert [name for name, key in keys.items() if store.path(name, key).exists()] == ["a", "c", "d"]
 
 
 class Killed(BaseException):
@@ -108,7 +108,7 @@ def test_what_is_kept_together_is_found_together_or_not_at_all(tmp_path, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", until_killed)
         try:
-            keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abc"])
+            keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abc"], no_report)
         except Killed:
             pass
     found = [name for name in "abc" if find(store, name, name, no_report, both)]
@@ -130,7 +130,7 @@ def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatc
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", beside_another)
-        keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abcdef"])
+        keep_together(store, [Finished(name, name, TENSORS, {}) for name in "abcdef"], no_report)
     assert len(moved) > 1
     assert all(find(store, name, name, no_report, both) for name in "abcdef")
     assert not list(tmp_path.glob("*.together"))
@@ -139,11 +139,10 @@ def test_another_host_may_use_the_folder_at_the_same_moment(tmp_path, monkeypatc
 def test_two_hosts_may_finish_the_same_results_at_the_same_moment(tmp_path, monkeypatch):
     store, results = Store(tmp_path, 10**6), [Finished(name, name, TENSORS, {}) for name in "abc"]
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "mace_core.files.store._move_in", lambda store: None
-        )  # neither host has moved its files yet
-        keep_together(store, results)
-        keep_together(store, results)
+        # neither host has moved its files yet
+        patched.setattr("mace_core.files.store._move_in", lambda store, report: None)
+        keep_together(store, results, no_report)
+        keep_together(store, results, no_report)
     assert all(find(store, name, name, no_report, both) for name in "abc")
     assert not list(tmp_path.glob("*.together"))
 
@@ -152,7 +151,7 @@ def test_what_a_killed_run_left_is_removed_after_an_hour(tmp_path):
     for name in ("old", "new"):
         (tmp_path / f".mace-{name}.tmp").mkdir()
     os.utime(tmp_path / ".mace-old.tmp", (0, 0))
-    keep(Store(tmp_path, 10**6), "x", "key", TENSORS, {})
+    keep(Store(tmp_path, 10**6), "x", "key", TENSORS, {}, no_report)
     assert [path.name for path in tmp_path.glob(".mace-*")] == [".mace-new.tmp"]
 
 

@@ -135,6 +135,7 @@ def test_changed_kept_results(tmp_path_factory, data):
         "key",
         KEPT_TENSORS,
         {**KEPT, **data.draw(st.dictionaries(st.sampled_from(tuple(KEPT)), json_values))},
+        said.append,
     )
     path = store.path("ship", "key")
     path.write_bytes(data.draw(changed(path.read_bytes())))

@@ -116,6 +116,5 @@ def test_a_fresh_install_without_the_folder_loads(comfy, monkeypatch, tmp_path):
     monkeypatch.setattr(folder_paths, "filename_list_cache", {})
     host = comfy.module("nodes.host.folders")
     assert host.erasure_names() == []
-    path = Path(host.new_erasure_path("sub/first"))
-    path.touch()
+    assert host.write_erasure("sub/first", Path.touch) == "sub/first_00001.safetensors"
     assert host.erasure_names() == ["sub/first_00001.safetensors"]

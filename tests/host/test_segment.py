@@ -238,7 +238,7 @@ def test_the_models_are_no_erasures(comfy, models):
     host = comfy.module("nodes.host.folders")
     assert host.erasure_names() == []
     with pytest.raises(ValueError, match="no erasures"):
-        host.new_erasure_path("segmenters/no_ships")
+        host.check_new_name("segmenters/no_ships")
 
 
 def test_drawn_concepts_are_segmented_and_trained(comfy):
