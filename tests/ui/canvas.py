@@ -108,7 +108,6 @@ def wait_for_prompt(host, before: set) -> str:
 def wait_for_pictures(page, ran: dict) -> None:
     """Until each Preview Image shows its images. Nodes of the stages load theirs only when they are drawn
     large enough, so those are looked at in the pictures of `make workflow-pictures`."""
-    assert any(output.get("images") for output in ran["outputs"].values())
     with all_in_view(page):  # nodes out of view do not load their images
         page.wait_for_function(LOADED)
 

@@ -38,8 +38,6 @@ SET = """settings => {
 }"""
 PROGRESS = "type => app.graph._nodes.find(node => node.type === type).progress"
 GREW = "([type, from]) => app.graph._nodes.find(node => node.type === type).progress > from"
-TEXT = """([type, text]) => app.graph._nodes.find(node => node.type === type)
-    .widgets.some(each => each.name === '$$node-text-preview' && each.value === text)"""
 MODE = "([type, mode]) => app.graph._nodes.find(node => node.type === type).mode === mode"
 SHOWS_IMAGES = "() => String(app.graph._nodes.find(node => node.type === 'PreviewImage').id)"
 ACTIVE, BYPASSED = 0, 4
@@ -110,7 +108,6 @@ def test_training_is_cancelled_from_the_interface(page, ui_host, before_and_afte
     with pytest.raises(Interrupted):
         ui_host.client().wait(training)
     assert time.monotonic() - started < 10
-    page.wait_for_function(TEXT, arg=[TRAIN, "Train LoRA: cancelled"])
     assert opened(page) == ALL_WELL
     save_screenshot(page, f"cancelled by {how}")
     open_template(page, SMALL)
