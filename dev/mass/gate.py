@@ -55,9 +55,9 @@ class Trial:
     def shares(self, ramps: Sequence) -> dict[str, float]:
         """Of each group of prompts, the share caught or, of what is not erased, disturbed."""
         calibrate, gates = self.module("mace_core.erasure.calibrate"), self.module("mace_core.erasure.gate")
-        calibrate.RAMPS = tuple(ramps)
+        encoder = self.bench.encoder
         made = [
-            calibrate.calibrated_gate(self.bench.encoder, concept, self.prior, self.reference)[0]
+            calibrate.calibrated_gate(encoder, concept, self.prior, self.reference, ramps=ramps)[0]
             for concept in self.concepts
         ]
         gate, found = gates.joined(made), {}

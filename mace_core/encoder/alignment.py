@@ -61,6 +61,16 @@ def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
     )
 
 
+def end_and_padding(tokens: Tensor, e: Tensor, phrase: slice = slice(0, 1)) -> Tensor:
+    """The end-of-text token of a prompt and the mean of its padding, ``[2, d]`` float32.
+
+    tokens: ids ``[L]``; e: their embeddings ``[L, d]``. Without padding, the end comes twice. Raises
+    ValueError as ``end_token`` does.
+    """
+    end = end_token(tokens, phrase)
+    return torch.stack([e[end], e[end + 1 :].mean(0) if end + 1 < len(e) else e[end]]).float()
+
+
 def align(
     target_tokens: Tensor, phrase: slice, surrogate_tokens: Tensor, surrogate_phrase: slice
 ) -> tuple[LongTensor, LongTensor]:

@@ -17,8 +17,9 @@ from torch.nn.functional import normalize
 from ..concepts.concepts import Concept, contains
 from ..concepts.kinds import KINDS
 from ..concepts.prompts import PromptPair, prompt_pairs
-from ..encoder.alignment import end_token, locate
+from ..encoder.alignment import end_and_padding, locate
 from ..encoder.text_encoder import EncodedPrompts, TextEncoder, encode_once
+from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
 from .gate import END, PADDING, WORD, Gate, gate_values
 
@@ -93,9 +94,7 @@ def token_rows(
 def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) -> Tensor:
     tokens, e = encoded.tokens[0], encoded.embeddings[0]
     phrase = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
-    end = end_token(tokens, phrase)
-    padding = e[end + 1 :].mean(0) if end + 1 < len(e) else e[end]
-    return torch.stack([e[phrase.stop - 1], e[end], padding]).float()
+    return torch.cat([e[phrase.stop - 1 : phrase.stop].float(), end_and_padding(tokens, e, phrase)])
 
 
 def calibrated_gate(
@@ -104,12 +103,18 @@ def calibrated_gate(
     prior: Prior | None,
     reference: Reference,
     naming: Mapping[str, Set[str]] | None = None,
+    ramps: Sequence[tuple[float, float]] = RAMPS,
 ) -> tuple[Gate, Calibrated]:
     """The gate of one concept, prototypes ``[3, phrases, d]``, and what it promises.
 
-    naming: as in ``prompt_pairs``, for the promise only: the gate depends on no other concept. Raises
-    ValueError as ``token_rows`` does.
+    naming: as in ``prompt_pairs``, for the promise only: the gate depends on no other concept; ramps: shares
+    as in ``RAMPS``. Raises ValueError: different text encoders, and the errors of ``token_rows``.
     """
+    check_same_encoder(
+        "the concepts and the prior",
+        [encoder.fingerprint, reference.fingerprint, *([prior.fingerprint] if prior else [])],
+        [reference.whitening.shape[0], *([prior.P.shape[0]] if prior else [])],
+    )
     pairs = prompt_pairs(concept)
     templates = len(pairs) // len(concept.phrases)
     made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
@@ -123,8 +128,8 @@ def calibrated_gate(
     closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
     span = (own - closest).clamp(min=CLOSE)
     kinds = [WORD, WORD, END, PADDING]  # of the ramps
-    ramps = closest[kinds][:, None] + torch.tensor(RAMPS)[..., None] * span[kinds][:, None]
-    gate = Gate(reference.centres, reference.whitening, prototypes, ramps)
+    cosines = closest[kinds][:, None] + torch.tensor(ramps)[..., None] * span[kinds][:, None]
+    gate = Gate(reference.centres, reference.whitening, prototypes, cosines)
     unseen = token_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
     caught = (gate_values(gate, unseen)[:, : END + 1] > 0.5).all(-1).float().mean()
     return gate, Calibrated(concept.target, float(caught), float((closest / own)[END].max()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..encoder.alignment import end_token
+from ..encoder.alignment import end_and_padding
 from ..encoder.text_encoder import (
     BATCH,
     EncodedPrompts,
@@ -94,7 +94,11 @@ def prior_from_captions(
             root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
             rows = (e.double() * root[:, None, None]).flatten(0, 1)
             P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
-            kept |= {text: _ends(*row) for text, *row in zip(batch, encoded.tokens, e) if text in examples}
+            kept |= {
+                text: end_and_padding(*row)
+                for text, *row in zip(batch, encoded.tokens, e)
+                if text in examples
+            }
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
     if P is None:
@@ -105,13 +109,6 @@ def prior_from_captions(
     P, total = whole(P.cpu()), counts.total()
     P = P * (weight * PAPER_CAPTIONS / total)
     return Prior(P, total, encoder.fingerprint, tuple(kept), torch.stack([*kept.values()]) if kept else None)
-
-
-def _ends(tokens: Tensor, e: Tensor) -> Tensor:
-    """The end-of-text token of a prompt and the mean of its padding, ``[2, d]``; without padding, the end
-    twice."""
-    end = end_token(tokens, slice(0, 1))
-    return torch.stack([e[end], e[end + 1 :].mean(0) if end + 1 < len(e) else e[end]]).float()
 
 
 def _usable(

@@ -43,24 +43,22 @@ class _Prompt:
         moved = e.float() + g * (e.float() @ change.T)
         return torch.where(is_open, moved.to(e.dtype), e), g
 
+    @torch.inference_mode(False)  # autograd cannot save tensors that were created in inference mode
     def _on(self, device: torch.device) -> tuple:
         """The gate and T - I `[d, d]` on a device."""
         if device not in self._tensors:
-            T = self.erasure.T.to(device)
+            T = self.erasure.T.to(device, copy=True)
             change = T - torch.eye(len(T), device=device)
-            self._tensors[device] = self.erasure.gate.to(device), change
-        gate, change = self._tensors[device]
-        if torch.is_grad_enabled():  # autograd cannot save tensors that were created in inference mode
-            return gate.to(device, copy=True), change.clone()
-        return gate, change
+            self._tensors[device] = self.erasure.gate.to(device, copy=True), change
+        return self._tensors[device]
 
 
 class GatedProjection:
     """The forward function of one projection: k' = W (e + s g (T - I) e) + s g U D e."""
 
     def __init__(self, forward, prompt: _Prompt, factors: tuple | None):
-        self._forward, self._prompt = forward, prompt
-        self._factors = {} if factors is None else {torch.device("cpu"): factors}
+        self._forward, self._prompt, self._factors = forward, prompt, factors
+        self._tensors: dict[torch.device, tuple] = {}
 
     @property
     def erasure(self) -> Erasure:
@@ -76,17 +74,18 @@ class GatedProjection:
             return self._forward(e, *args, **named)
         moved, g = found
         projected = self._forward(moved, *args, **named)
-        if not self._factors:
+        if self._factors is None:
             return projected
         U, D = self._on(e.device)
         added = projected.float() + g * (e.float() @ D.T @ U.T)
         return torch.where(g > 0, added.to(projected.dtype), projected)
 
+    @torch.inference_mode(False)
     def _on(self, device: torch.device) -> tuple:
-        if device not in self._factors:
-            self._factors[device] = tuple(each.to(device) for each in self._factors[torch.device("cpu")])
-        factors = self._factors[device]
-        return tuple(each.clone() for each in factors) if torch.is_grad_enabled() else factors
+        """U and D on a device."""
+        if device not in self._tensors:
+            self._tensors[device] = tuple(each.to(device, copy=True) for each in self._factors)
+        return self._tensors[device]
 
 
 def add_gated(clone, erasure: Erasure, layers, strength: float) -> None:

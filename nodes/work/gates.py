@@ -13,6 +13,7 @@ from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gat
 from ...mace_core.erasure.gate import Gate, joined
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
+from ...mace_core.files.shown import one_line
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
@@ -55,11 +56,14 @@ class GateMaker:
         if not told:
             return ""
         caught = sum(each.caught for each in told) / len(told)
+        shown = {each.target: one_line(each.target) for each in told}
         lines = [f"Gate: opens for {caught:.0%} of prompts that it was not made from."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
-            lines.append(f"Less for {_named([f'{each.target} ({each.caught:.0%})' for each in missed])}.")
+            lines.append(
+                f"Less for {_named([f'{shown[each.target]} ({each.caught:.0%})' for each in missed])}."
+            )
         if near := [each for each in told if each.nearest > APART]:
-            names = _named([f"{each.target} ({each.nearest:.2f} of 1)" for each in near])
+            names = _named([f"{shown[each.target]} ({each.nearest:.2f} of 1)" for each in near])
             lines.append(f"Close to something to preserve: {names}.")
         return " ".join(lines)
 

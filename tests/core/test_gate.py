@@ -92,6 +92,18 @@ def test_captions_that_name_the_concept_do_not_shut_its_gate(reference):
     assert torch.equal(gate_of(SHIP, reference, naming).ramps, gate_of(SHIP, reference).ramps)
 
 
+def test_a_prior_or_a_reference_of_another_text_encoder_is_refused(reference):
+    other = ToyTextEncoder(d=16, name="other")
+    alike = ToyTextEncoder(name="alike")
+    for prior, known in (
+        (prior_from_captions(other, ["a cat"]), reference),
+        (prior_from_captions(alike, ["a cat"]), reference),
+        (None, reference_of(alike)),
+    ):
+        with pytest.raises(ValueError, match="differ.* make all of them with the same CLIP"):
+            calibrated_gate(ENCODER, SHIP, prior, known)
+
+
 def test_a_prior_keeps_its_last_tokens_through_weights_and_sums():
     a = prior_from_captions(ENCODER, ["a cat", "a dog", "a cat"])
     b = prior_from_captions(ENCODER, ["a horse"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.dynamic.conftest import DYNAMIC, STATIC, load
+from tests.host.calls import latents
 from tests.host.test_attention import factors, gradients_of, loss_of
 
 T = torch.tensor([400])
@@ -32,23 +33,7 @@ def erasure(comfy, same):
 
 
 def drawn(comfy, loaded, model) -> torch.Tensor:
-    (ship,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="a photo of a ship")
-    (empty,) = comfy.call("CLIPTextEncode", clip=loaded.clip, text="")
-    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    (result,) = comfy.call(
-        "KSampler",
-        model=model,
-        seed=1,
-        steps=2,
-        cfg=4.0,
-        sampler_name="euler",
-        scheduler="normal",
-        positive=ship,
-        negative=empty,
-        latent_image=latent,
-        denoise=1.0,
-    )
-    return result["samples"]
+    return latents(comfy, model, loaded.clip)
 
 
 def erased(comfy, model, erasure):

@@ -38,6 +38,27 @@ def draw(comfy, graph, model=None, vae=None):
     )
 
 
+def latents(comfy, model, clip, text: str = "a photo of a ship", steps: int = 2, count: int = 1):
+    """The latents that ComfyUI's KSampler gives for a prompt, always from the same noise."""
+    (positive,) = comfy.call("CLIPTextEncode", clip=clip, text=text)
+    (negative,) = comfy.call("CLIPTextEncode", clip=clip, text="")
+    (empty,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=count)
+    (result,) = comfy.call(
+        "KSampler",
+        model=model,
+        seed=1,
+        steps=steps,
+        cfg=4.0,
+        sampler_name="euler",
+        scheduler="normal",
+        positive=positive,
+        negative=negative,
+        latent_image=empty,
+        denoise=1.0,
+    )
+    return result["samples"]
+
+
 def view(comfy, graph, model, vae=None, latent=None):
     return comfy.call(
         "MACE_ViewAttention",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from tests.host.calls import latents
 from tests.host.graphs import CHECKPOINT
 
 
@@ -72,20 +73,4 @@ class Exporting:
         )[0]
 
     def latents(self, model, clip=None) -> torch.Tensor:
-        clip = clip or self.clip
-        (positive,) = self.comfy.call("CLIPTextEncode", clip=clip, text="a photo of a ship")
-        (negative,) = self.comfy.call("CLIPTextEncode", clip=clip, text="")
-        (empty,) = self.comfy.call("EmptyLatentImage", width=64, height=64, batch_size=2)
-        (drawn,) = self.comfy.call(
-            "KSampler",
-            model=model,
-            seed=1,
-            steps=6,
-            cfg=4.0,
-            sampler_name="euler",
-            scheduler="normal",
-            positive=positive,
-            negative=negative,
-            latent_image=empty,
-        )
-        return drawn["samples"]
+        return latents(self.comfy, model, clip or self.clip, steps=6, count=2)

@@ -40,6 +40,20 @@ def test_cancel_stops_within_a_step_and_the_queue_works_again(client, before, ca
     assert picture(client, client.run(short), "out") != before
 
 
+def test_a_cancelled_node_says_so_and_promises_no_end(comfy, monkeypatch):
+    from comfy.model_management import InterruptProcessingException, interrupt_current_processing
+
+    progress, said = comfy.module("nodes.host.progress"), []
+    monkeypatch.setattr(progress, "_listener", said.append)
+    for kind in (progress.Progress, progress.TimedProgress):
+        running = kind("Train LoRA", 9)
+        running.step("ship")
+        interrupt_current_processing()
+        with pytest.raises(InterruptProcessingException):
+            running.step("ship")
+        assert said[-1] == "Train LoRA: cancelled"
+
+
 def test_progress_names_stage_and_concept(host, client):
     client.run(all_stages(steps=5) | draw("out", ["apply", 0]))
     log = host.log.read_text(errors="replace")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.host.calls import latents
 from tests.host.graphs import CHECKPOINT
 from tests.rounding import product
 
@@ -46,21 +47,7 @@ def encoded(comfy, run, text):
 
 
 def drawn(comfy, run, model, text) -> torch.Tensor:
-    """The latent after two steps."""
-    (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
-    return comfy.call(
-        "KSampler",
-        model=model,
-        positive=encoded(comfy, run, text),
-        negative=encoded(comfy, run, ""),
-        latent_image=latent,
-        seed=1,
-        steps=2,
-        cfg=4.0,
-        sampler_name="euler",
-        scheduler="normal",
-        denoise=1.0,
-    )[0]["samples"]
+    return latents(comfy, model, run["clip"], text)
 
 
 def values(comfy, run, text) -> torch.Tensor:
@@ -102,6 +89,13 @@ def test_it_opens_wherever_the_concept_stands(comfy, run, text):
 )
 def test_it_stays_shut_for_relatives_and_namesakes(comfy, run, text):
     assert values(comfy, run, text).max() == 0
+
+
+def test_one_model_reads_each_prompt_anew(comfy, run):
+    model = gated(comfy, run)
+    ship = drawn(comfy, run, model, PLAIN.format("ship"))
+    assert torch.equal(drawn(comfy, run, model, "a cat"), drawn(comfy, run, run["model"], "a cat"))
+    assert torch.equal(drawn(comfy, run, model, PLAIN.format("ship")), ship)
 
 
 def test_strength_0_and_bypass_give_the_original(comfy, run):

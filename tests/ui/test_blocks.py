@@ -110,7 +110,8 @@ def test_an_erasure_with_one_block_is_proved_by_another(canvas, ui_host, name):
         (PROVE, "grid", "images", "images"),
     ]
     canvas.evaluate(WIRE, [links, SMALL])
-    wait_for_pictures(canvas, run(canvas, ui_host))
+    run(canvas, ui_host)
+    wait_for_pictures(canvas)
     assert canvas.complaints == []
     canvas.evaluate(SHOW_CANVAS_ONLY)  # no toast and no map over the picture
     screenshot(canvas, f"{name}, run")

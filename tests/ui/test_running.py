@@ -78,7 +78,7 @@ def open_template(page, settings: dict) -> None:
 def pictures(page, host) -> list[bytes]:
     """Runs the graph; returns the pixels of the images that it shows."""
     ran = run(page, host)
-    wait_for_pictures(page, ran)
+    wait_for_pictures(page)
     shown = ran["outputs"][page.evaluate(SHOWS_IMAGES)]["images"]
     return [Image.open(io.BytesIO(host.client().image(each))).tobytes() for each in shown]
 
