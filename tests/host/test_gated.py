@@ -171,7 +171,9 @@ def test_maps_and_gradients_pass_through_it(comfy, run):
     (latent,) = comfy.call("EmptyLatentImage", width=64, height=64, batch_size=1)
     context = encoded(comfy, run, PLAIN.format("ship"))
     attention = comfy.module("nodes.host.attention")
-    with attention.attention_model(gated(comfy, run), context, latent["samples"]) as network:
+    model = gated(comfy, run)
+    drawn(comfy, run, model, PLAIN.format("ship"))  # Probe Erasure samples first, in inference mode
+    with attention.attention_model(model, context, latent["samples"]) as network:
         e = context[0][0].clone().requires_grad_()
         x = torch.zeros(1, 4, 8, 8)
         LowRank = comfy.module("mace_core.training.factors").LowRank

@@ -35,7 +35,7 @@ LOADED = """() => app.graph._nodes.every(({ type, imgs }) => !['PreviewImage', '
 SHOW = """type => {
     const [x, y] = app.graph._nodes.find(node => node.type === type).pos;
     app.canvas.ds.scale = 1;
-    app.canvas.ds.offset = [300 - x, 200 - y];
+    app.canvas.ds.offset = [900 - x, 300 - y];  // beside panels that an earlier test has opened
     app.canvas.setDirty(true, true);
     return app.canvasPosToClientPos([x + 60, y - 12]);
 }"""
