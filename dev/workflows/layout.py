@@ -114,14 +114,14 @@ def three_stages(text: str, name: str, images: int = 8, steps: int = 30, **prese
             refine((column(2), 0), (WIDTH, 220)),
             *stage_2((column(2), SECOND), images, steps, PITCH, (WIDTH, bottom - SECOND)),
             fuse((column(4), 0), (WIDTH, 220)),
-            *apply_and_save((column(5), 0), (column(5), 200), name, WIDTH),
+            *apply_and_save((column(5), 0), (column(5), 265), name, WIDTH),
         ),
         (
             box("Erase and preserve", 1, 0, bottom, BROWN),
             box("Stage 1: closed form", 2, 0, 220, VIOLET),
             box("Stage 2: one LoRA per concept", 2, SECOND, bottom, VIOLET, last=4),
             box("Stage 3: fusion", 4, 0, 220, VIOLET),
-            box("Apply and save", 5, 0, 330, GREEN),
+            box("Apply and save", 5, 0, 395, GREEN),
         ),
         {
             ("prior", "clip"): ((gutter(1), SECOND + 140),),

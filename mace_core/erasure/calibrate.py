@@ -49,12 +49,14 @@ class Reference:
 @dataclass(frozen=True)
 class Calibrated:
     """What a gate promises for one concept. caught: the share (0..1) of its other prompts that it opens for;
-    nearest: how close the closest text to preserve comes to the concept, from 0 to 1, where both are the
-    same."""
+    nearest: how close the closest text to preserve comes to one of its phrases, from 0 to 1, where both are
+    the same; phrase, text: these two."""
 
     target: str
     caught: float
     nearest: float
+    phrase: str
+    text: str
 
 
 def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | None = None) -> Reference:
@@ -123,8 +125,9 @@ def calibrated_gate(
     prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
     cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
     own = cosine.median(-1).values  # [3, phrases]
-    surrogate = token_rows(encoder, [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]])
-    others = _cosines_of_others(reference, prototypes, surrogate, _preserved(concept, prior, reference))
+    surrogates = [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
+    preserved, texts = _preserved(concept, prior, reference)
+    others = _cosines_of_others(reference, prototypes, token_rows(encoder, surrogates), preserved)
     closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
     span = (own - closest).clamp(min=CLOSE)
     kinds = [WORD, WORD, END, PADDING]  # of the ramps
@@ -132,36 +135,45 @@ def calibrated_gate(
     gate = Gate(reference.centres, reference.whitening, prototypes, cosines)
     unseen = token_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
     caught = (gate_values(gate, unseen)[:, : END + 1] > 0.5).all(-1).float().mean()
-    return gate, Calibrated(concept.target, float(caught), float((closest / own)[END].max()))
+    nearness = others[END] / own[END]  # [n, phrases]
+    text, phrase = divmod(int(nearness.argmax()), nearness.shape[1])
+    texts = [*(pair.target for pair in surrogates), *texts]
+    near = float(nearness.max()), concept.phrases[phrase], texts[text]
+    return gate, Calibrated(concept.target, float(caught), *near)
 
 
 def _of_surrogate(pair: PromptPair) -> PromptPair:
     return replace(pair, target=pair.surrogate, phrase=pair.surrogate_phrase)
 
 
-def _preserved(concept: Concept, prior: Prior | None, reference: Reference) -> tuple[Tensor, Tensor]:
+def _preserved(
+    concept: Concept, prior: Prior | None, reference: Reference
+) -> tuple[tuple[Tensor, Tensor], list[str]]:
     """Rows ``[n, 3, d]`` of everyday names and ``[m, 2, d]`` (END, PADDING) of the prior's captions, without
-    those that name the concept."""
+    those that name the concept, and their n + m texts."""
 
     def other(texts: Sequence[str]) -> list[int]:
         return [
             n for n, text in enumerate(texts) if not any(contains(text, each) for each in concept.phrases)
         ]
 
-    rows = reference.rows[other(reference.texts)]
+    names = other(reference.texts)
+    rows, texts = reference.rows[names], [reference.texts[n] for n in names]
     if prior is None or prior.ends is None:
-        return rows, rows[:0, END:]
-    return rows, prior.ends[other(prior.texts)]
+        return (rows, rows[:0, END:]), texts
+    captions = other(prior.texts)
+    return (rows, prior.ends[captions]), texts + [prior.texts[n] for n in captions]
 
 
 def _cosines_of_others(
     reference: Reference, prototypes: Tensor, surrogate: Tensor, preserved: tuple[Tensor, Tensor]
 ) -> list[Tensor]:
-    """For WORD, END and PADDING: the cosines ``[n, phrases]`` of what is not the concept."""
+    """For WORD, END and PADDING: the cosines ``[n, phrases]`` of what is not the concept: its surrogate, then
+    what is preserved."""
     rows, ends = preserved
     found = []
     for kind in (WORD, END, PADDING):
-        tokens = [rows[:, kind], surrogate[:, kind], *([ends[:, kind - END]] if kind != WORD else [])]
+        tokens = [surrogate[:, kind], rows[:, kind], *([ends[:, kind - END]] if kind != WORD else [])]
         white = (torch.cat(tokens) - reference.centres[kind]) @ reference.whitening
         found.append(normalize(white, dim=-1) @ prototypes[kind].T)
     return found

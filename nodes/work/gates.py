@@ -57,14 +57,14 @@ class GateMaker:
             return ""
         caught = sum(each.caught for each in told) / len(told)
         shown = {each.target: one_line(each.target) for each in told}
-        lines = [f"Gate: opens for {caught:.0%} of prompts that it was not made from."]
+        lines = [f"The gate catches {caught:.0%} of new prompts."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
             lines.append(
                 f"Less for {_named([f'{shown[each.target]} ({each.caught:.0%})' for each in missed])}."
             )
         if near := [each for each in told if each.nearest > APART]:
-            names = _named([f"{shown[each.target]} ({each.nearest:.2f} of 1)" for each in near])
-            lines.append(f"Close to something to preserve: {names}.")
+            names = _named([f"{one_line(each.phrase)} from '{one_line(each.text)}'" for each in near])
+            lines.append(f"Hard to tell apart: {names}.")
         return " ".join(lines)
 
 
