@@ -1,12 +1,12 @@
 """Generates the training images of each concept with the original model."""
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mace_core.concepts.prompts import plain_prompt
 from .arrived import checked
 from .host.heat_maps import concept_heat
-from .host.images import as_bytes
+from .host.images import as_bytes, shown_images
 from .host.patch import cross_attention_layers, refuse_erased
 from .host.progress import TimedProgress, labelled
 from .host.sampling import check_vae, decode, draw_latents
@@ -100,7 +100,7 @@ class DrawConcepts(io.ComfyNode):
                 found += 1
         progress.cached(found, len(concepts))
         pictures = torch.cat([each.pictures for each in drawn]).float() / 255
-        return io.NodeOutput(tuple(drawn), pictures, ui=ui.PreviewImage(pictures, cls=cls))
+        return io.NodeOutput(tuple(drawn), pictures, ui=shown_images(pictures, cls, progress.warn))
 
 
 def _draw(model, vae, encoder, concept, prompt, settings, on_step) -> ConceptImages:

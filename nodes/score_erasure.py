@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.evaluation.scores import summary
 from .arrived import checked
 from .host.folders import write_result
-from .host.images import to_image
+from .host.images import shown_images, to_image
 from .host.judge import judge_problem
 from .host.progress import TimedProgress
 from .inputs import cfg_input, evidence_inputs, judge_input, seed_input, steps_input
@@ -81,9 +81,9 @@ class ScoreErasure(io.ComfyNode):
         scored = draw_and_judge(evidence, sets, progress)
         figures, title, facts = summary(scored.scores), title_of(concepts), evidence.facts
         scores = as_json(concepts, scored.scores, figures, evidence.drawing, facts)
-        saved = write_result("scores", ".json", scores)
+        saved = write_result("scores", ".json", scores, "All settings", progress.warn)
         table = report(title, scored.scores, figures, notes_of(evidence.drawing, facts, saved))
         grid = to_image(draw_grid(title, scored.scores, scored.images))
         chart = to_image(draw_chart(title, scored.scores, figures))
-        shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
+        shown = shown_images(grid, cls, progress.warn) | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, scores, grid, chart, ui=shown)

@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
 from ..mace_core.training.settings import TrainSettings
 from .arrived import checked
-from .host.images import to_image
+from .host.images import shown_images, to_image
 from .host.patch import cross_attention_layers, require_refined
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
@@ -129,10 +129,11 @@ class TrainConceptLoRA(io.ComfyNode):
         report = [
             f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}" for lora, loss in results
         ]
-        Progress("Train LoRA", 1).say("; ".join(report))
+        progress = Progress("Train LoRA", 1)
+        progress.say("; ".join(report))
         losses = [value for _, loss in results for value in loss]
         curves = to_image(loss_sheet([(lora.concept.target, loss) for lora, loss in results]))
-        shown = ui.PreviewImage(curves, cls=cls).as_dict() | ui.PreviewText("\n".join(report)).as_dict()
+        shown = shown_images(curves, cls, progress.warn) | ui.PreviewText("\n".join(report)).as_dict()
         return io.NodeOutput(tuple(lora for lora, _ in results), {"loss": losses}, ui=shown)
 
 

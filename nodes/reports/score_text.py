@@ -32,14 +32,14 @@ def title_of(concepts: Sequence[Concept]) -> str:
 
 
 def notes_of(drawing: Drawing, facts: Facts, saved: str, per: str = "prompt") -> list[str]:
-    """The settings of the figures, in a few lines. per: what the number of images belongs to."""
+    """The settings of the figures, in a few lines. saved: where all of them are, as a sentence; per: what
+    the number of images belongs to."""
     last = (drawing.seed + drawing.images - 1) % 2**64
     width, height = drawing.size
     notes = [
         f"{drawing.images} images per {per}, seeds {drawing.seed} to {last}, {drawing.steps} steps, "
         f"cfg {drawing.cfg:g}, {width} x {height}. "
-        f"Judge: {facts.judge.name} ({facts.judge.fingerprint[:16]}). "
-        f"All settings: output/{saved}."
+        f"Judge: {facts.judge.name} ({facts.judge.fingerprint[:16]}). {saved}"
     ]
     if facts.same_model:
         notes.append("'before' and 'after' are the same model: connect the erased MODEL to 'after'.")
