@@ -4,6 +4,7 @@ A gate depends on the prompt, so no weight can hold it. Each projection gets ano
 object patch, which the host puts in place with the MODEL and removes with it.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
 
@@ -14,34 +15,60 @@ from ...mace_core.erasure.gate import gate_values
 
 SAVING = "state_dict_for_saving"
 FORWARD = ".forward"
+REMEMBERED = 4  # contexts: a prompt, a negative prompt, and two more where the host runs them apart
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What a gate makes of one context e `[B, L, d]`: moved = e + s g (T - I) e and g = s g(e) `[B, L, 1]`.
+
+    is_open: g > 0; read: what each projection's D reads, g D e `[B L, q]`, filled as they ask.
+    """
+
+    moved: torch.Tensor
+    g: torch.Tensor
+    is_open: torch.Tensor
+    read: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
 class _Prompt:
-    """The context of the last pass with its gate: all projections of a U-Net read the same tensor."""
+    """The contexts of the last passes with their gates.
+
+    A sampler builds its context anew for every step, from the same numbers. All projections of a U-Net read
+    the same tensor.
+    """
 
     def __init__(self, erasure: Erasure, strength: float):
         self.erasure, self.strength = erasure, strength
         self._tensors: dict[torch.device, tuple] = {}
+        self._known: list[tuple[torch.Tensor, _Opened | None]] = []
         self._seen, self._found = (lambda: None), None
 
-    def gated(self, e: torch.Tensor) -> tuple | None:
-        """(e + s g (T - I) e, s g `[B, L, 1]`) for a context `[B, L, d]`; None if the gate is shut
-        everywhere."""
+    def opened(self, e: torch.Tensor) -> _Opened | None:
+        """The gate of a context `[B, L, d]`; None if it is shut everywhere."""
         if e.requires_grad:
             return self._computed(e)
         if self._seen() is not e:
-            self._found = self._computed(e)
+            self._found = self._remembered(e)
             self._seen = ref(e)
         return self._found
 
-    def _computed(self, e: torch.Tensor) -> tuple | None:
+    def _remembered(self, e: torch.Tensor) -> _Opened | None:
+        for known, found in self._known:
+            if _are_equal(known, e):
+                return found
+        found = self._computed(e)
+        self._known = [*self._known[1 - REMEMBERED :], (e.clone(), found)]
+        return found
+
+    def _computed(self, e: torch.Tensor) -> _Opened | None:
         gate, change = self._on(e.device)
         g = self.strength * gate_values(gate, e)[..., None]
         is_open = g > 0
         if not is_open.any():
             return None
         moved = e.float() + g * (e.float() @ change.T)
-        return torch.where(is_open, moved.to(e.dtype), e), g
+        return _Opened(torch.where(is_open, moved.to(e.dtype), e), g, is_open)
 
     @torch.inference_mode(False)  # autograd cannot save tensors that were created in inference mode
     def _on(self, device: torch.device) -> tuple:
@@ -51,6 +78,13 @@ class _Prompt:
             change = T - torch.eye(len(T), device=device)
             self._tensors[device] = self.erasure.gate.to(device, copy=True), change
         return self._tensors[device]
+
+
+def _are_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    kinds = [
+        (each.dtype, each.device, each.is_inference()) for each in (a, b)
+    ]  # autograd saves no inference tensor
+    return kinds[0] == kinds[1] and torch.equal(a, b)
 
 
 class GatedProjection:
@@ -69,16 +103,17 @@ class GatedProjection:
         return self._prompt.strength
 
     def __call__(self, e: torch.Tensor, *args, **named) -> torch.Tensor:
-        found = self._prompt.gated(e)
+        found = self._prompt.opened(e)
         if found is None:
             return self._forward(e, *args, **named)
-        moved, g = found
-        projected = self._forward(moved, *args, **named)
+        projected = self._forward(found.moved, *args, **named)
         if self._factors is None:
             return projected
         U, D = self._on(e.device)
-        added = projected.float() + g * (e.float() @ D.T @ U.T)
-        return torch.where(g > 0, added.to(projected.dtype), projected)
+        if id(self) not in found.read:
+            found.read[id(self)] = (found.g * (e.float() @ D.T)).flatten(0, -2)
+        added = torch.addmm(projected.float().flatten(0, -2), found.read[id(self)], U.T)
+        return torch.where(found.is_open, added.view(projected.shape).to(projected.dtype), projected)
 
     @torch.inference_mode(False)
     def _on(self, device: torch.device) -> tuple:

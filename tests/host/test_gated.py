@@ -98,6 +98,19 @@ def test_one_model_reads_each_prompt_anew(comfy, run):
     assert torch.equal(drawn(comfy, run, model, PLAIN.format("ship")), ship)
 
 
+def test_the_gate_is_computed_once_for_all_steps_of_a_prompt(comfy, run, monkeypatch):
+    """A sampler builds the context anew at each step; prompts that alternate do not displace each other."""
+    module = comfy.module("nodes.host.gated")
+    asked = []
+    compute = module.gate_values
+    monkeypatch.setattr(module, "gate_values", lambda gate, e: asked.append(e) or compute(gate, e))
+    model, texts = gated(comfy, run), [PLAIN.format("ship"), "a cat"]
+    first = [drawn(comfy, run, model, text) for text in texts]
+    assert len(asked) == 2
+    again = [drawn(comfy, run, model, text) for text in texts]
+    assert len(asked) == 2 and all(map(torch.equal, first, again))
+
+
 def test_strength_0_and_bypass_give_the_original(comfy, run):
     before = drawn(comfy, run, run["model"], PLAIN.format("ship"))
     assert not torch.equal(drawn(comfy, run, gated(comfy, run), PLAIN.format("ship")), before)
