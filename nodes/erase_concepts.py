@@ -52,8 +52,8 @@ class EraseConcepts(io.ComfyNode):
                     options=[*text_files(FORMATS), *LISTS],
                     default=NONE,
                     optional=True,
-                    tooltip="Instead of the lines: a .csv, .json, .yaml or .txt list in input or models/mace, or "
-                    "one of this pack.",
+                    tooltip="Instead of the lines: a .csv, .json, .yaml or .txt list in input or models/mace "
+                    "or of this pack.",
                 ),
             ],
             outputs=[
