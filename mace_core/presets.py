@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .concepts.concepts import Concept
 from .concepts.kinds import KINDS
@@ -136,6 +136,12 @@ def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, se
         loss=NORM if published else SQUARED,
         suppress_end_of_text=published,
     )
+
+
+def own_train_settings(concepts: Sequence[Concept], wanted: TrainSettings) -> list[TrainSettings]:
+    """The pack's own settings of stage 2, one per concept: ``wanted``, without focal sampling for kinds that
+    the authors train without it."""
+    return [replace(wanted, cfis=wanted.cfis and preset_of(concept.kind, 1).cfis) for concept in concepts]
 
 
 def domain_weight(concepts: Sequence[Concept], captions: int) -> float:

@@ -19,9 +19,7 @@ NO_PRIOR = (
 
 def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run all stages, or stage 1 for a preview, and save the erasure. All input is checked first."""
-    lists = host.module("mace_core.concepts.concept_files")
-    data = read(host, options.list, lists.LARGEST, "a list of concepts")
-    concepts = lists.read_concepts(data, Path(options.list).name, options.kind)
+    concepts = concepts_of(host, options, line)
     captions = captions_to_preserve(host, options.preserve)
     given = {node: chosen(options, ERASING, node) for node in (REFINE, DRAW, TRAIN, FUSE)}
     given[DRAW] |= dict(zip(("width", "height"), options.size, strict=True))
@@ -55,6 +53,19 @@ def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[st
         else {word: line.cached.get(said, 0) for word, said in CACHES.items()},
         "text": path,
     }
+
+
+def concepts_of(host: LoadedNodes, options: argparse.Namespace, line: Line) -> Any:
+    """The concepts in the user's file, or in a list of the pack; what is odd about them is told."""
+    listed = host.module("mace_core.concepts.ready_lists").LISTS.get(options.list)
+    if listed is None:
+        files = host.module("mace_core.concepts.concept_files")
+        data = read(host, options.list, files.LARGEST, "a list of concepts")
+        listed = files.read_concepts(data, Path(options.list).name, options.kind)
+    concepts, notes = host.module("mace_core.concepts.chains").followed(listed)
+    for each in notes:
+        line.note(each)
+    return concepts
 
 
 def captions_to_preserve(host: LoadedNodes, path: str | None) -> list[str]:

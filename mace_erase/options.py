@@ -44,6 +44,7 @@ lists:
   CSV, JSON or YAML with the fields target, surrogate, kind, synonyms; or .txt with one line per concept:
     ship (boat, vessel) -> sea
     style: Van Gogh -> art
+  or "explicit content", a list of this pack: the four words that the paper erases
 
 examples:
   python -m mace_erase erase ships.txt --checkpoint mace_mini_sd.safetensors --size 64x64 --cfg 4 --everyday
@@ -140,7 +141,11 @@ USAGE = {"erase": "LIST --checkpoint NAME "} | dict.fromkeys(
 
 
 def _erase(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("list", metavar="LIST", help="a .csv, .json, .yaml or .txt file, anywhere on disk")
+    parser.add_argument(
+        "list",
+        metavar="LIST",
+        help="a .csv, .json, .yaml or .txt file, anywhere on disk, or a list of this pack",
+    )
     _checkpoint(parser)
     parser.add_argument(
         "--kind",

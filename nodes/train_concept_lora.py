@@ -2,7 +2,14 @@
 
 from comfy_api.latest import io, ui
 
-from ..mace_core.presets import OWN, OWN_END_OF_TEXT, TRAINING_PRESETS, VARIANTS, train_settings
+from ..mace_core.presets import (
+    OWN,
+    OWN_END_OF_TEXT,
+    TRAINING_PRESETS,
+    VARIANTS,
+    own_train_settings,
+    train_settings,
+)
 from ..mace_core.training.settings import TrainSettings
 from .arrived import checked
 from .host.images import shown_images, to_image
@@ -65,7 +72,7 @@ class TrainConceptLoRA(io.ComfyNode):
                     "focal_sampling",
                     default=True,
                     tooltip="Concept-focal importance sampling: favours timesteps where the concept takes "
-                    "shape. Off for explicit in the paper.",
+                    "shape. Never for explicit.",
                 ),
                 io.Combo.Input(
                     "method",
@@ -140,7 +147,7 @@ class TrainConceptLoRA(io.ComfyNode):
 def _by_kind(concepts, preset, own) -> list[TrainSettings]:
     """One TrainSettings per concept."""
     if preset in (OWN, OWN_END_OF_TEXT):
-        return [own] * len(concepts)
+        return own_train_settings(concepts, own)
     kinds = [concept.kind for concept in concepts]
     return [
         train_settings(concept, kinds.count(concept.kind), preset, own.rank, own.seed) for concept in concepts
