@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
     "dev.miniature": {"mace_core", "mini", "dev.host", "dev.bench"},
     "dev.mass": {"mace_core", "mini", "dev.host", "dev.bench", "dev.fullsize"},
-    "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass"},
+    "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass", "dev.miniature"},
     "dev": {"mace_core", "dev.host"},
     "demo": {"mace_core", "mini", "mace_erase", "dev.host", "dev.workflows", "dev.bench"},
 }
