@@ -17,7 +17,7 @@ from ..files.records import Record
 from ..refinement.moments import concept_moments, second_moment
 from ..version import VERSION
 from .factors import LowRank
-from .settings import TrainSettings
+from .settings import NORMAL, UNIFORM, TrainSettings
 
 _FACTOR = ((torch.float32,), 2)
 _LAYOUT = Layout({"C": ((torch.float64,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
@@ -52,17 +52,21 @@ class ConceptLoRA:
     provenance: Provenance | None = None
 
 
-def initial_factors(layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator) -> LowRank:
-    """U ``[o, rank]`` zero and D ``[rank, d]`` uniform in +-1/sqrt(d), for layers name -> (o, d), float32.
+def initial_factors(
+    layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator, initial: str = UNIFORM
+) -> LowRank:
+    """U ``[o, rank]`` zero and D ``[rank, d]`` random, for layers name -> (o, d), float32.
 
-    U = 0 makes Delta W = 0 at the start, as in LoRA.
+    U = 0 makes Delta W = 0 at the start, as in LoRA. initial: ``"uniform"`` in +-1/sqrt(d), as in peft;
+    ``"normal"`` N(0, 1 / rank^2), as in the LoRA layer of diffusers' attention processors.
     """
-    return LowRank(
-        {
-            name: (torch.zeros(o, rank), (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d))
-            for name, (o, d) in layers.items()
-        }
-    )
+
+    def D(d: int) -> Tensor:
+        if initial == NORMAL:
+            return torch.randn(rank, d, generator=generator) / rank
+        return (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d)
+
+    return LowRank({name: (torch.zeros(o, rank), D(d)) for name, (o, d) in layers.items()})
 
 
 def untrained_lora(encoder: TextEncoder, concept: Concept) -> ConceptLoRA:

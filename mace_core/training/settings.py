@@ -9,6 +9,7 @@ from ..files.records import Record
 from ..files.shown import shown
 
 LOSSES = SQUARED, NORM = ("squared", "norm")  # equation 3; the unsquared norm of the published code
+INITIALS = NORMAL, UNIFORM = ("normal", "uniform")  # D at the start: of diffusers' LoRA layer; of peft's
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,9 @@ class TrainSettings(Record):
     cfis: timesteps by concept-focal importance sampling (equation 5) instead of uniform.
     loss: ``"squared"`` is equation 3; ``"norm"`` is the unsquared norm of the published code, which also uses
     suppress_end_of_text: the end token (and its copies, with which SD1 pads) joins the suppressed tokens.
+    initial: D at the start, as in ``initial_factors``. AdamW moves U by about the learning rate per step
+    whatever D is, so at one learning rate Delta W is sqrt(3 d) / rank times larger with ``"normal"``, for
+    which the authors' learning rates are.
     Raises ValueError for a value out of range.
     """
 
@@ -29,6 +33,7 @@ class TrainSettings(Record):
     seed: int = 0
     loss: str = SQUARED
     suppress_end_of_text: bool = False
+    initial: str = UNIFORM
 
     def __post_init__(self) -> None:
         for name in ("steps", "rank", "batch"):
@@ -38,5 +43,6 @@ class TrainSettings(Record):
                 )
         if not 0 < self.learning_rate <= sys.float_info.max:
             raise ValueError(f"The learning rate is {self.learning_rate}: give a number above 0.")
-        if self.loss not in LOSSES:
-            raise ValueError(f"The loss is {shown(self.loss)}: use one of {', '.join(LOSSES)}.")
+        for name, known in (("loss", LOSSES), ("initial", INITIALS)):
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"The {name} is {shown(value)}: use one of {', '.join(known)}.")

@@ -7,7 +7,7 @@ from mace_core.concepts.concepts import Concept
 from mace_core.refinement.moments import concept_moments
 from mace_core.training.exact import train_concept_lora
 from mace_core.training.lora import initial_factors
-from mace_core.training.settings import TrainSettings
+from mace_core.training.settings import INITIALS, TrainSettings
 from mace_core.training.training_set import TrainingImages, TrainingPrompts, training_prompts
 from tests.core.toy import ToyAttentionModel, ToyTextEncoder
 from tests.rounding import identical
@@ -39,10 +39,20 @@ def test_training_reduces_the_loss(loss, suppress):
 
 def test_the_first_step_starts_at_the_refined_model():
     model = ToyAttentionModel()
-    start = initial_factors(model.layers, 3, torch.Generator().manual_seed(0))
-    assert start.keys() == model.layers.keys()
-    assert all((U == 0).all() and U.shape == (8, 3) for U, _ in start.values())
-    assert all(0 < D.abs().max() <= 32**-0.5 and D.shape == (3, 32) for _, D in start.values())
+    for initial in INITIALS:
+        start = initial_factors(model.layers, 3, torch.Generator().manual_seed(0), initial)
+        assert start.keys() == model.layers.keys()
+        assert all((U == 0).all() and U.shape == (8, 3) for U, _ in start.values())
+        assert all(D.shape == (3, 32) for _, D in start.values())
+
+
+@pytest.mark.parametrize(
+    "initial, rank, std", [("normal", 1, 1.0), ("normal", 4, 0.25), ("uniform", 1, 300**-0.5)]
+)
+def test_how_d_starts(initial, rank, std):
+    layers = {f"{n}.attn2.to_k": (4, 100) for n in range(200)}
+    start = initial_factors(layers, rank, torch.Generator().manual_seed(0), initial)
+    assert torch.cat([D.flatten() for _, D in start.values()]).std() == pytest.approx(std, rel=0.02)
 
 
 def test_the_result():
@@ -136,6 +146,7 @@ def test_synonyms_are_trained_and_located():
         ("learning_rate", 0.0, "learning rate is 0.0"),
         ("learning_rate", float("nan"), "learning rate is nan"),
         ("loss", "l1", "loss is 'l1'"),
+        ("initial", "zero", "initial is 'zero'"),
     ],
 )
 def test_settings_out_of_range(name, value, message):
