@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..files.shown import shown
 from ..refinement.moments import ConceptMoments
 from ..refinement.prior import Prior
 from ..refinement.refine import RefineSettings, kept_term, refine
@@ -147,6 +148,6 @@ def check_pooled_fits(W: Tensor, edit: PooledEdit) -> None:
     """Raise ValueError if W ``[o, p + ...]`` has fewer columns than a pooled vector of ``edit``."""
     if W.ndim != 2 or W.shape[1] < edit.width:
         raise ValueError(
-            f"The layer '{LAYER}' has a weight of shape {list(W.shape)} and the erasure was made for pooled "
-            f"vectors of {edit.width}: use a MODEL of the family that the erasure was made with."
+            f"The layer {shown(LAYER)} has a weight of shape {list(W.shape)} and the erasure was made for "
+            f"pooled vectors of {edit.width}: use a MODEL of the family that the erasure was made with."
         )
