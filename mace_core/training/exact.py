@@ -67,7 +67,12 @@ def train_concept_loras(
     with torch.inference_mode(False), torch.enable_grad():
         examples = [examples_of(job.prompts, job.images, settings) for job in jobs]
         xi = timesteps_of(settings)
-        loras = stack([initial_factors(model.layers, settings.rank, generator, settings.initial) for generator in generators])
+        loras = stack(
+            [
+                initial_factors(model.layers, settings.rank, generator, settings.initial)
+                for generator in generators
+            ]
+        )
         loras = loras.each(lambda factor: factor.requires_grad_())
         optimiser = torch.optim.AdamW(loras.tensors, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY)
         for step in range(1, settings.steps + 1):

@@ -10,6 +10,7 @@ from ...mace_core.concepts.concepts import Concept
 from ...mace_core.concepts.prompts import templates_naming
 from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
+from ...mace_core.erasure.calibrate_pooled import PooledReference
 from ...mace_core.erasure.gate import Gate, joined
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
@@ -22,7 +23,9 @@ from ..host.stores import store_of
 
 REFERENCE = 1  # raise it when the same text encoder gives another reference
 _FLOATS = (torch.float32,)
-LAYOUT = Layout({"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)})
+_TOKENS = {"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)}
+_POOLED = {"pooled centre": (_FLOATS, 1), "pooled spread": (_FLOATS, 2), "pooled rows": (_FLOATS, 2)}
+LAYOUT, LAYOUT_POOLED = Layout(_TOKENS), Layout(_TOKENS | _POOLED)
 NAMED = 3  # concepts that the text under the node names
 EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 
@@ -84,16 +87,24 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
         return kept
     made = reference_of(encoder, on_batch)
     tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
+    if made.pooled is not None:
+        values = (made.pooled.centre, made.pooled.spread, made.pooled.rows)
+        tensors |= dict(zip(_POOLED, values, strict=True))
     keep(store, "reference", key, tensors, {"texts": list(made.texts)}, progress.warn)
     return made
 
 
 def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Reference:
     """The reference in a file of the cache."""
-    LAYOUT.check(tensors, "The file of a reference")
+    has_pooled = len(tensors) > len(_TOKENS)
+    (LAYOUT_POOLED if has_pooled else LAYOUT).check(tensors, "The file of a reference")
     texts, d = description.get("texts"), tensors["whitening"].shape[-1]
     shapes = [tuple(tensors[name].shape) for name in LAYOUT.tensors]
     fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    pooled = PooledReference(*map(tensors.pop, _POOLED)) if has_pooled else None
+    if has_pooled:
+        (p,), (rows, width) = pooled.centre.shape, pooled.rows.shape
+        fits = fits and (rows, width, pooled.spread.shape[0]) == (len(texts) + 1, p, p)
     if not fits or shapes != [(3, d), (d, d), (len(texts), 3, d)]:
         raise ValueError("The reference of a gate has another form: make it again.")
-    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint)
+    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint, pooled=pooled)
