@@ -14,7 +14,7 @@ from ...mace_core.erasure.calibrate_pooled import PooledReference
 from ...mace_core.erasure.gate import Gate, joined
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
-from ...mace_core.files.shown import one_line
+from ...mace_core.files.shown import one_line, shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
@@ -59,14 +59,13 @@ class GateMaker:
         if not told:
             return ""
         caught = sum(each.caught for each in told) / len(told)
-        shown = {each.target: one_line(each.target) for each in told}
-        lines = [f"The gate catches {caught:.0%} of new prompts."]
+                lines = [f"The gate catches {caught:.0%} of new prompts."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
             lines.append(
-                f"Less for {_named([f'{shown[each.target]} ({each.caught:.0%})' for each in missed])}."
+                f"Less for {_named([f'{one_line(each.target)} ({each.caught:.0%})' for each in missed])}."
             )
         if near := [each for each in told if each.nearest > APART]:
-            names = _named([f"{one_line(each.phrase)} from '{one_line(each.text)}'" for each in near])
+            names = _named([f"{one_line(each.phrase)} from {shown(each.text)}" for each in near])
             lines.append(f"Hard to tell apart: {names}.")
         return " ".join(lines)
 
