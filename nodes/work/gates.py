@@ -59,7 +59,7 @@ class GateMaker:
         if not told:
             return ""
         caught = sum(each.caught for each in told) / len(told)
-                lines = [f"The gate catches {caught:.0%} of new prompts."]
+        lines = [f"The gate catches {caught:.0%} of new prompts."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
             lines.append(
                 f"Less for {_named([f'{one_line(each.target)} ({each.caught:.0%})' for each in missed])}."
