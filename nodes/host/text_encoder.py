@@ -1,5 +1,7 @@
 """The host's CLIP as a `TextEncoder` of mace_core."""
 
+from typing import Any
+
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
@@ -31,6 +33,11 @@ class HostTextEncoder:
         if self._fingerprint is None:
             self._fingerprint = encoder_fingerprint(self._clip)
         return self._fingerprint
+
+    @property
+    def clip(self) -> Any:
+        """The CLIP on the wire."""
+        return self._clip
 
     @property
     def device(self) -> torch.device:
