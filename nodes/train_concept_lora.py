@@ -18,7 +18,17 @@ from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
 from .inputs import clip_input, expert, seed_input
 from .reports.loss_curves import loss_sheet
-from .sockets import CATEGORY, ConceptLoRAs, Concepts, LossMap, TrainingSet, at_least, found_as, shows_results
+from .sockets import (
+    CATEGORY,
+    ConceptLoRAs,
+    Concepts,
+    LossMap,
+    TrainingSet,
+    at_least,
+    found_as,
+    prompt_of,
+    shows_results,
+)
 from .work.training import EXACT, FAST, METHODS, checked_items
 from .work.training_store import trained
 
@@ -91,6 +101,7 @@ class TrainConceptLoRA(io.ComfyNode):
                     "code: the authors' values, exact.",
                 ),
             ],
+            hidden=[io.Hidden.prompt],
             outputs=[
                 ConceptLoRAs.Output(
                     display_name="concept_loras", tooltip="One LoRA per concept, for Fuse Concept LoRAs."
@@ -132,7 +143,7 @@ class TrainConceptLoRA(io.ComfyNode):
         )
         settings = _by_kind(concepts, preset, own)
         method = EXACT if preset in VARIANTS else method  # the authors have no other method
-        results = trained(refined, HostTextEncoder(clip), items, settings, method)
+        results = trained(refined, HostTextEncoder(clip), items, settings, method, prompt_of(cls))
         report = [
             f"{lora.concept.target}: attention loss {loss[0]:.4g} -> {loss[-1]:.4g}" for lora, loss in results
         ]

@@ -47,7 +47,8 @@ MAY_IMPORT = {
     },
     "mini": {"mace_core"},
     "nodes.host": {"mace_core", "mini"},
-    "nodes.work": {"mace_core", "mini", "nodes.host"},
+    "nodes.cluster": {"nodes.host"},
+    "nodes.work": {"mace_core", "mini", "nodes.host", "nodes.cluster"},
     "nodes.reports": {"mace_core", "nodes.host", "nodes.work"},
     "nodes": {"mace_core", "mini", "nodes.host", "nodes.work", "nodes.reports"},
     # As modules of the running host: test_house_rules.py refuses import statements, which would make copies.

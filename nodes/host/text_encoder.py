@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
@@ -35,6 +36,11 @@ class HostTextEncoder:
         if self._fingerprint is None:
             self._fingerprint = encoder_fingerprint(self._clip)
         return self._fingerprint
+
+    @property
+    def clip(self) -> Any:
+        """The CLIP on the wire."""
+        return self._clip
 
     @property
     def device(self) -> torch.device:
