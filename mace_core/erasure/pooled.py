@@ -124,12 +124,13 @@ def pooled_edit(
     total = sum(each.F for each in moments) + kept_term(prior, replace(settings, ridge=0.0), p)
     least = LEAST_RIDGE * float(total.diagonal().mean())
     T = refine(moments, prior, replace(settings, ridge=max(settings.ridge, least)))
-    U, S, V = torch.linalg.svd(T - torch.eye(p, dtype=torch.float64))
-    left_out = S.square().flip(0).cumsum(0).flip(0).sqrt()  # norm of what is left out from each rank on
-    rank = max(1, int((left_out > DROPPED * left_out[0]).sum()))
-    root = S[:rank].sqrt()
-    up, down = (U[:, :rank] * root).float(), (root[:, None] * V[:rank]).float()
-    return PooledEdit(up.contiguous(), down.contiguous())  # as a file gives them: products round the same
+    change = T - torch.eye(p, dtype=torch.float64)
+    energy, U = torch.linalg.eigh(change @ change.T)  # rising; several times faster than an SVD of the change
+    left_out = energy.clamp(min=0).cumsum(0)
+    dropped = min(p - 1, int((left_out <= DROPPED**2 * left_out[-1]).sum()))
+    up = U[:, dropped:]
+    # contiguous, as a file gives them: products round the same
+    return PooledEdit(up.float().contiguous(), (up.T @ change).float().contiguous())
 
 
 def edited_pooled(W: Tensor, edit: PooledEdit, strength: float = 1.0) -> Tensor:
