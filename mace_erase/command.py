@@ -68,7 +68,7 @@ def result_of(arguments: Sequence[str]) -> dict[str, Any]:
 def _show_progress(texts: ModuleType, line: Line) -> None:
     import comfy.utils
 
-    texts.listen(line.say)
+    texts.listen(line.say, line.note)
     comfy.utils.set_progress_bar_global_hook(line.advance)
 
 
