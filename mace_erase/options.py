@@ -194,6 +194,12 @@ def _score(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="concepts to preserve, one per line: cat, or style: Monet (default: nine that the judge knows)",
     )
+    parser.add_argument(
+        "--never-named",
+        metavar="FILE",
+        help="concepts neither erased nor in the prior, one per line; an empty file: none (default: 30 of "
+        "the judge's names, some of which can be in the prior)",
+    )
     settings.add(parser, settings.SCORING)
     _size(parser)
 
