@@ -11,7 +11,7 @@ from ..host.progress import Progress, TimedProgress
 from ..host.stores import store_of, without_refinement
 from .training import Item, Result, steps_of, train_all
 
-TRAINING = 2  # raise it when the same settings give another LoRA
+TRAINING = 3  # raise it when the same settings give another LoRA
 
 
 def trained(
