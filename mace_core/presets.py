@@ -124,7 +124,8 @@ def fuse_balance(
 def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
     """The authors' settings of stage 2 for one of ``count`` concepts of its kind.
 
-    Both start D as diffusers' LoRA layer does. The published code does not square the norm, and also suppresses the end token.
+    Both start D as diffusers' LoRA layer does. The published code does not square the norm, and also
+    suppresses the end token.
     """
     row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
     return TrainSettings(

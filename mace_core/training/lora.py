@@ -16,6 +16,7 @@ from ..files.layout import Layout
 from ..files.records import Record
 from ..refinement.moments import concept_moments, second_moment
 from ..version import VERSION
+from .effect import Effect
 from .factors import LowRank
 from .settings import NORMAL, UNIFORM, TrainSettings
 
@@ -26,7 +27,7 @@ _LAYOUT = Layout({"C": ((torch.float64,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 @dataclass(frozen=True)
 class Provenance(Record):
     """How a LoRA was trained. method: ``"exact"`` or ``"fast"``; images: how many; final_loss: equation 3 at
-    the end; pack, torch: versions."""
+    the end; effect: on samples held out, None in older files; pack, torch: versions."""
 
     settings: TrainSettings
     images: int
@@ -34,6 +35,7 @@ class Provenance(Record):
     method: str = "exact"
     pack: str = VERSION
     torch: str = str(torch.__version__)
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from ..host.memory import concepts_at_once, may_be_tried_with_less, told_in_a_se
 from ..host.progress import TimedProgress
 from .training_set import ConceptImages, TrainingSet, images_of
 
-EXACT, FAST = METHODS = "exact", "fast"
+EXACT, FAST = "exact", "fast"
 
 Result = tuple[ConceptLoRA, list[float]]  # a LoRA, and the losses of its training
 TextOf = Callable[[TextEncoder, Concept], RefinedText]
@@ -72,10 +72,16 @@ def train_all(
         label = label_of(group, total)
         progress.say(label)
 
+        left = steps_of(method, settings)
+
         def on_step(step, steps, *_) -> None:
+            nonlocal left
+            left = steps - step
             progress.step(label, len(group), f"step {step} of {steps}")
 
-        return train_group(model, encoder, group, settings, method, text_of, on_step)
+        results = train_group(model, encoder, group, settings, method, text_of, on_step)
+        progress.skip(left * len(group))  # of a training that reached its target
+        return results
 
     return in_groups(items, _most(model, items, method), _shape, train, may_be_tried_with_less)
 

@@ -12,7 +12,7 @@ from ..host.stores import store_of, without_refinement
 from .remote import Workers, sent_out, workers_for
 from .training import Item, Result, groups_of, label_of, steps_of, train_all
 
-TRAINING = 2  # raise it when the same settings give another LoRA
+TRAINING = 3  # raise it when the same settings give another LoRA
 
 
 def trained(
