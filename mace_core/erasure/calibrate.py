@@ -117,15 +117,12 @@ def calibrated_gate(
         [encoder.fingerprint, reference.fingerprint, *([prior.fingerprint] if prior else [])],
         [reference.whitening.shape[0], *([prior.P.shape[0]] if prior else [])],
     )
-    pairs = prompt_pairs(concept)
-    templates = len(pairs) // len(concept.phrases)
-    made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
-    rows = token_rows(encoder, made_from).unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
+    made_from, rows = rows_of_phrases(encoder, concept)
     white = (rows - reference.centres) @ reference.whitening
     prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
     cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
     own = cosine.median(-1).values  # [3, phrases]
-    surrogates = [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
+    surrogates = [of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
     preserved, texts = _preserved(concept, prior, reference)
     others = _cosines_of_others(reference, prototypes, token_rows(encoder, surrogates), preserved)
     closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
@@ -142,7 +139,19 @@ def calibrated_gate(
     return gate, Calibrated(concept.target, float(caught), *near)
 
 
-def _of_surrogate(pair: PromptPair) -> PromptPair:
+def rows_of_phrases(encoder: TextEncoder, concept: Concept) -> tuple[list[PromptPair], Tensor]:
+    """The prompts that prototypes are made from, phrase by phrase, and their rows ``[phrases, m, 3, d]``.
+
+    Raises ValueError as ``token_rows`` does.
+    """
+    pairs = prompt_pairs(concept)
+    templates = len(pairs) // len(concept.phrases)
+    made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
+    return made_from, token_rows(encoder, made_from).unflatten(0, (len(concept.phrases), -1))
+
+
+def of_surrogate(pair: PromptPair) -> PromptPair:
+    """The surrogate's prompt of a pair, as a pair whose target it is."""
     return replace(pair, target=pair.surrogate, phrase=pair.surrogate_phrase)
 
 

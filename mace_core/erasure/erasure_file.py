@@ -29,7 +29,7 @@ from ..files.tensor_file import (
 )
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
-from .gate import Gate, gate_shapes
+from .gate import HARDENED, Gate, gate_shapes
 
 FORMAT_VERSION = 2
 WITHOUT_GATE = 1  # the version of a file without a gate, which earlier packs can read
@@ -41,9 +41,12 @@ RANKS = 64  # of the LoRA of one concept, as in the node
 _FACTOR = ((torch.float32, torch.float16), 2)
 _LAYOUT = Layout({"T": ((torch.float32,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 _GATE = {"centres": 2, "whitening": 2, "prototypes": 3, "ramps": 3}  # dimensions
-_GATED = Layout(
-    {**_LAYOUT.tensors, **{f"{GATE}{name}": ((torch.float32,), count) for name, count in _GATE.items()}}
-)
+_HARDENED = dict.fromkeys(HARDENED, 3)
+
+
+def _with_gate(dimensions: Mapping[str, int]) -> Layout:
+    gate = {f"{GATE}{name}": ((torch.float32,), count) for name, count in dimensions.items()}
+    return Layout({**_LAYOUT.tensors, **gate})
 
 
 @dataclass(frozen=True)
@@ -181,14 +184,17 @@ def _check_form(header: Header, description: Description, what: str) -> None:
     if tensors.keys() != description.sha256.keys():
         raise DamagedFile("other tensors")
     gated = any(name.startswith(GATE) for name in tensors)
-    (_GATED if gated else _LAYOUT).check(tensors, what)
+    hardened = any(f"{GATE}{name}" in tensors for name in HARDENED)
+    gate = _GATE | (_HARDENED if hardened else {})
+    (_with_gate(gate) if gated else _LAYOUT).check(tensors, what)
     d, most = tensors["T"].shape[0], RANKS * max(1, len(description.concepts))
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     fits = shapes.pop("T") == (d, d) and 1 <= d <= WIDEST
     if gated:
         phrases = shapes[f"{GATE}ramps"][2]
-        wanted = gate_shapes(d, phrases)
-        fits = fits and phrases >= 1 and wanted == [shapes.pop(f"{GATE}{name}") for name in _GATE]
+        k = shapes[f"{GATE}{HARDENED[0]}"][0] if hardened else None
+        wanted = gate_shapes(d, phrases, k)
+        fits = fits and phrases >= 1 and k != 0 and wanted == [shapes.pop(f"{GATE}{name}") for name in gate]
     for layer in {name[2:] for name in shapes}:
         (o, q), (rank, width) = shapes.get(f"U.{layer}", (0, 0)), shapes.get(f"D.{layer}", (0, 0))
         fits = fits and 1 <= o <= WIDEST and 1 <= q <= most and (rank, width) == (q, d)
