@@ -13,7 +13,7 @@ export CHROMIUM PYTHONUNBUFFERED := 1
 
 .PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
-	test-cuda fullsize mass results clean
+	test-cuda fullsize scale mass results clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -100,6 +100,9 @@ test-cuda:
 
 fullsize: setup
 	@$(HOST_PY) -m dev.fullsize $(FAMILIES)
+
+scale: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.scale
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache
