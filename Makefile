@@ -39,7 +39,11 @@ browser:
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 			apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || true; fi
 
-test: setup browser
+$(VENV)/.cluster: $(VENV)/.workshop tests/host/requirements.txt
+	@$(PIP) install -r tests/host/requirements.txt
+	@touch $@
+
+test: setup $(VENV)/.cluster browser
 	@$(HOST_PY) -m dev.run_tests $(TESTS)
 
 # More than ten thousand new cases of bad input; `make test` runs a few hundred that are always the same.
@@ -91,7 +95,7 @@ workflow-pictures: setup browser
 help-pictures: setup browser
 	@$(HOST_PY) -m dev.workflows.help_pictures $(PAGES)
 
-hosts: setup browser
+hosts: setup $(VENV)/.cluster browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
 
 # Set PY to a Python whose torch supports the GPU. Besides the host's own packages, it needs only pytest.
