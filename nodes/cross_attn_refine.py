@@ -50,8 +50,8 @@ class CrossAttnRefine(io.ComfyNode):
                     min=0,
                     max=20,
                     optional=True,
-                    tooltip="Rounds that protect prompts about the concepts from learned embeddings, "
-                    "such as 5. 0 for none. Works with mode gated only.",
+                    tooltip="Rounds against learned embeddings, such as 5, in prompts about the concepts, "
+                    "in mode gated.",
                 ),
             ],
             outputs=[

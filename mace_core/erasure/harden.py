@@ -26,7 +26,7 @@ from ..refinement.moments import block_moment, whole
 from .calibrate import of_surrogate, prompt_rows, prompts_of_phrases
 from .gate import WORD, Gate
 
-# Shares of the way from the closest other word (0) to the concept (1): `python -m dev.mass.harden`
+# Shares of the way from the closest other word (0) to the concept (1): `python -m dev.results.harden`
 LEVELS = (0.0, 0.2)
 FAR = 1.2  # of the closest other word: the concept counts as at least so far
 SINGULAR = 1e-6  # of M's mean eigenvalue, added to M
