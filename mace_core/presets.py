@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .concepts.concepts import Concept
 from .concepts.kinds import KINDS
@@ -11,7 +11,7 @@ from .erasure.fuse import FuseSettings
 from .files.shown import shown
 from .refinement.prior import PAPER_CAPTIONS
 from .refinement.refine import RefineSettings
-from .training.settings import NORM, SQUARED, TrainSettings
+from .training.settings import NORM, NORMAL, SQUARED, TrainSettings
 
 OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
 PAPER, PUBLISHED_CODE = "paper", "published code"
@@ -124,7 +124,8 @@ def fuse_balance(
 def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
     """The authors' settings of stage 2 for one of ``count`` concepts of its kind.
 
-    The published code does not square the norm, and also suppresses the end token.
+    Both start D as diffusers' LoRA layer does. The published code does not square the norm, and also
+    suppresses the end token.
     """
     row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
     return TrainSettings(
@@ -135,7 +136,14 @@ def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, se
         seed=seed,
         loss=NORM if published else SQUARED,
         suppress_end_of_text=published,
+        initial=NORMAL,
     )
+
+
+def own_train_settings(concepts: Sequence[Concept], wanted: TrainSettings) -> list[TrainSettings]:
+    """The pack's own settings of stage 2, one per concept: ``wanted``, without focal sampling for kinds that
+    the authors train without it."""
+    return [replace(wanted, cfis=wanted.cfis and preset_of(concept.kind, 1).cfis) for concept in concepts]
 
 
 def domain_weight(concepts: Sequence[Concept], captions: int) -> float:

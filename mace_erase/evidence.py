@@ -18,24 +18,21 @@ _SAVED = r"output[/\\](\S+\.json)"  # in the notes of both tables
 def score(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run Score Erasure on an erasure, and save its images beside its figures."""
     given = {"keep": read_text(host, options.keep), "synonyms": ""} | chosen(options, SCORING, SCORE)
+    if options.never_named is not None:
+        given["never_named"] = read_text(host, options.never_named)
     table, figures, grid, chart = _judged(host, options, line, SCORE, given)
-    path = _record(table)
-    images = [_save(grid, path.with_suffix(".png")), _save(chart, path.with_name(f"{path.stem}_chart.png"))]
-    return {"scores": json.loads(figures)["scores"], "record": str(path), "images": images, "text": table}
+    return {
+        "scores": json.loads(figures)["scores"],
+        **_saved(table, {"": grid, "_chart": chart}, line),
+        "text": table,
+    }
 
 
 def probe(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run Probe Erasure on an erasure, and save its images beside its figures."""
     given = {"prompts": read_text(host, options.prompts)} | chosen(options, PROBING, PROBE)
     table, figures, grid = _judged(host, options, line, PROBE, given)
-    path = _record(table)
-    recovery = json.loads(figures)["recovery"]
-    return {
-        "recovery": recovery,
-        "record": str(path),
-        "images": [_save(grid, path.with_suffix(".png"))],
-        "text": table,
-    }
+    return {"recovery": json.loads(figures)["recovery"], **_saved(table, {"": grid}, line), "text": table}
 
 
 def _judged(
@@ -55,9 +52,22 @@ def _judged(
     return host.run(node, **models, concepts=erasure.concepts, latent=latent, **given)
 
 
-def _record(table: str) -> Path:
-    """The file with all figures, which the node names below its table."""
-    return output_file(re.search(_SAVED, table)[1])
+def _saved(table: str, images: dict[str, Any], line: Line) -> dict[str, Any]:
+    """The file with all figures, which the node names below its table, and the images saved beside it.
+
+    None and no images if the node could not save it: the table says why.
+    """
+    found = re.search(_SAVED, table)
+    if found is None:
+        return {"record": None, "images": []}
+    path = output_file(found[1])
+    files = []
+    try:
+        for suffix, image in images.items():
+            files.append(_save(image, path.with_name(f"{path.stem}{suffix}.png")))
+    except OSError as error:
+        line.note(f"The images beside {path.name} cannot be saved ({error.strerror}).")
+    return {"record": str(path), "images": files}
 
 
 def _save(image: Any, path: Path) -> str:

@@ -50,9 +50,9 @@ ERASING = (
         "method",
         (TRAIN,),
         "fast",
-        "fast: a closed form; exact: trains as in the paper, many times slower",
+        "fast: a closed form; exact: by gradients, slower; exact-values: as in the paper, values too",
         str,
-        (("fast", "fast"), ("exact", "exact")),
+        (("fast", "fast"), ("exact", "exact"), ("exact-values", "exact, keys and values")),
     ),
     Setting(
         "--preset",

@@ -1,13 +1,16 @@
 """Lists what to erase and what the model generates instead."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
+from ..mace_core.concepts.chains import followed
 from ..mace_core.concepts.concept_files import FORMATS, LARGEST, read_concepts
-from ..mace_core.concepts.concepts import parse_concepts
+from ..mace_core.concepts.concepts import Concept, parse_concepts
 from ..mace_core.concepts.kinds import KINDS
+from ..mace_core.concepts.ready_lists import LISTS
 from .arrived import checked
 from .host.files import NONE, read_file, text_file_version, text_files
-from .sockets import CATEGORY, Concepts, found_as
+from .host.progress import Progress
+from .sockets import CATEGORY, Concepts, found_as, shows_results
 
 
 class EraseConcepts(io.ComfyNode):
@@ -18,6 +21,7 @@ class EraseConcepts(io.ComfyNode):
             display_name="Erase Concepts",
             category=CATEGORY,
             **found_as("unlearn", "forget", "remove concept", "concept erasure", "censor", "MACE"),
+            **shows_results(),
             description="Lists what to erase and what the model generates instead. The first node of "
             "every MACE workflow.",
             inputs=[
@@ -45,11 +49,11 @@ class EraseConcepts(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "file",
-                    options=text_files(FORMATS),
+                    options=[*text_files(FORMATS), *LISTS],
                     default=NONE,
                     optional=True,
-                    tooltip="A .csv, .json, .yaml or .txt list in input or models/mace, read instead of the "
-                    "lines. Press R after adding one.",
+                    tooltip="Instead of the lines: a .csv, .json, .yaml or .txt list in input or models/mace "
+                    "or of this pack.",
                 ),
             ],
             outputs=[
@@ -66,8 +70,17 @@ class EraseConcepts(io.ComfyNode):
     @classmethod
     @checked("file")
     def execute(cls, concepts, kind, synonyms="", file=NONE) -> io.NodeOutput:
-        if file == NONE:
-            return io.NodeOutput(parse_concepts(concepts, kind, synonyms))
-        return io.NodeOutput(
-            read_concepts(read_file(file, FORMATS, LARGEST, "a list of concepts"), file, kind)
-        )
+        listed, notes = followed(_listed(concepts, kind, synonyms, file))
+        if not notes:
+            return io.NodeOutput(listed)
+        said = " ".join(notes)
+        Progress("Erase concepts", 1).warn(said)
+        return io.NodeOutput(listed, ui=ui.PreviewText(said))
+
+
+def _listed(lines: str, kind: str, synonyms: str, file: str) -> tuple[Concept, ...]:
+    if file == NONE:
+        return parse_concepts(lines, kind, synonyms)
+    if file in LISTS:
+        return LISTS[file]
+    return read_concepts(read_file(file, FORMATS, LARGEST, "a list of concepts"), file, kind)

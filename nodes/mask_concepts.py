@@ -1,10 +1,11 @@
 """Masks each concept in its training images."""
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..mace_core.training.masks import one_size
 from .arrived import checked
+from .host.images import shown_images
 from .host.progress import Progress
 from .host.segmenters import DETECTOR, SEGMENTER, choices
 from .inputs import expert
@@ -143,7 +144,7 @@ class MaskConcepts(io.ComfyNode):
         masked = tuple(with_masks(images, found[images.target], progress) for images in training_set)
         shown = one_size([_overlay(images, found[images.target]) for images in training_set])
         masks = one_size([found[images.target] for images in training_set])
-        return io.NodeOutput(masked, masks, ui=ui.PreviewImage(shown, cls=cls))
+        return io.NodeOutput(masked, masks, ui=shown_images(shown, cls, progress.warn))
 
 
 def _overlay(images, masks) -> torch.Tensor:

@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.attacks.relearn import Budget
 from .arrived import checked
 from .host.folders import write_result
-from .host.images import to_image
+from .host.images import shown_images, to_image
 from .host.judge import judge_problem
 from .host.progress import TimedProgress
 from .inputs import cfg_input, evidence_inputs, judge_input, seed_input, steps_input
@@ -98,10 +98,10 @@ class ProbeErasure(io.ComfyNode):
         tried = carry_out(evidence, planned, budget, progress)
         facts = evidence.facts
         recovery = as_json(concepts, tried.results, drawing, budget, facts)
-        saved = write_result("probes", ".json", recovery)
+        saved = write_result("probes", ".json", recovery, "All settings", progress.warn)
         table = report(title_of(concepts), tried.results, drawing, budget, facts, saved)
         grid = to_image(draw_grid(title_of(concepts), tried.results, tried.images))
-        shown = ui.PreviewImage(grid, cls=cls).as_dict() | ui.PreviewText(table).as_dict()
+        shown = shown_images(grid, cls, progress.warn) | ui.PreviewText(table).as_dict()
         return io.NodeOutput(table, recovery, grid, ui=shown)
 
     @classmethod

@@ -1,10 +1,10 @@
 """Shows where the U-Net attends to each word of a prompt, before and after an erasure."""
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from .arrived import checked
 from .host.heat_maps import word_maps
-from .host.images import to_image
+from .host.images import shown_images, to_image
 from .host.patch import cross_attention_layers
 from .host.progress import TimedProgress, blocked
 from .host.sampling import check_vae, decode, draw_latents, drawn_latents, size_of
@@ -96,8 +96,10 @@ class ViewAttention(io.ComfyNode):
             rows.append(Row("" if after is None else name, decode(vae, seen)[0], heat))
             progress.step(name)
         maps = to_image(attention_sheet(prompt, words, rows))
-        pictures = ui.PreviewImage(maps, cls=cls).values
+        shown = shown_images(maps, cls, progress.warn)
         if training_set is None:
-            return io.NodeOutput(maps, blocked(NO_MASKS), ui={"images": pictures})
+            return io.NodeOutput(maps, blocked(NO_MASKS), ui=shown)
         masks = to_image(mask_sheet(training_set))
-        return io.NodeOutput(maps, masks, ui={"images": pictures + ui.PreviewImage(masks, cls=cls).values})
+        more = shown_images(masks, cls, progress.warn)
+        both = [*shown.get("images", ()), *more.get("images", ())]
+        return io.NodeOutput(maps, masks, ui={"images": both})

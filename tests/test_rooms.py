@@ -47,7 +47,8 @@ MAY_IMPORT = {
     },
     "mini": {"mace_core"},
     "nodes.host": {"mace_core", "mini"},
-    "nodes.work": {"mace_core", "mini", "nodes.host"},
+    "nodes.cluster": {"nodes.host"},
+    "nodes.work": {"mace_core", "mini", "nodes.host", "nodes.cluster"},
     "nodes.reports": {"mace_core", "nodes.host", "nodes.work"},
     "nodes": {"mace_core", "mini", "nodes.host", "nodes.work", "nodes.reports"},
     # As modules of the running host: test_house_rules.py refuses import statements, which would make copies.
@@ -59,7 +60,7 @@ MAY_IMPORT = {
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
     "dev.miniature": {"mace_core", "mini", "dev.host", "dev.bench"},
     "dev.mass": {"mace_core", "mini", "dev.host", "dev.bench", "dev.fullsize"},
-    "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass"},
+    "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass", "dev.miniature"},
     "dev": {"mace_core", "dev.host"},
     "demo": {"mace_core", "mini", "mace_erase", "dev.host", "dev.workflows", "dev.bench"},
 }

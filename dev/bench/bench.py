@@ -4,7 +4,8 @@ Prompts share a batch in the host's own sampler. Image i of a prompt depends onl
 models are compared on the same noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -89,6 +90,15 @@ class Bench:
 
     def prompt(self, name: str, phrase: str) -> str:
         return KINDS[self.concepts[name]["kind"]].plain.format(phrase)
+
+    @contextmanager
+    def with_images(self, images: int) -> Iterator[None]:
+        """Another number of images per prompt for a while, at least one."""
+        before, self.images = self.images, max(1, images)
+        try:
+            yield
+        finally:
+            self.images = before
 
     def names(self, model, names: Sequence[str]) -> dict[str, float]:
         """Concept -> the share of images (0..1) that show it when the prompt has its name."""

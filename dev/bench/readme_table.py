@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from dev.bench.erasures import FULL, LINEAR, UCE
-from dev.bench.markdown import with_marked
+from dev.bench.markdown import row, with_error, with_marked
 from dev.host.fetch import REPOSITORY
 
 README, MASS = REPOSITORY / "README.md", REPOSITORY / "docs" / "results" / "mass.json"
@@ -27,12 +27,18 @@ def summary() -> str:
         for method, key in ((FULL, "mass"), (LINEAR, "linear"), (UCE, "uce")):
             if each := mass[key].get(count):
                 told = f"[{count} {'objects' if int(count) > 1 else 'object'}](docs/results/mass.md) at once"
-                rows.append(_row(told, method, each, min(100.0, 100 * each["acc_s"] / each["acc_s_before"])))
-    for count, each in mass["persons"].items():
-        named = min(100.0, 100 * each["acc_s"] / each["acc_s_before"])
-        rows.append(_row(f"{count} of 20 people who share names", FULL, each, named))
+                rows.append(_row(told, method, each))
+    rows += [
+        _row(f"{count} of 20 people who share names", FULL, each) for count, each in mass["persons"].items()
+    ]
     return "\n".join([*rows, ""])
 
 
-def _row(what: str, method: str, each: Mapping, named: float) -> str:
-    return f"| {what}: {method} | {each['never_share']:.1f} | {each['acc_e']:.1f} | {named:.1f} |"
+def _row(what: str, method: str, each: Mapping[str, float]) -> str:
+    named = {"named_share": min(100.0, 100 * each["acc_s"] / each["acc_s_before"])}
+    return row(
+        f"{what}: {method}",
+        with_error(each, "never_share", "never_error"),
+        with_error(each, "acc_e"),
+        with_error(each | named, "named_share", "named_error"),
+    )

@@ -1,10 +1,10 @@
 """Computes the figures of docs/results/mass.md (percent) from the share of images that show each concept."""
 
 from collections.abc import Mapping, Sequence
-from statistics import stdev
 
 from dev.bench.bench import mean
 from dev.bench.erasures import FULL, LINEAR, UCE, UNEDITED
+from dev.bench.errors import error
 from dev.mass.plan import ABLATION, BESIDE, COUNTS, KINDS, LEFT, PERSONS, of_kind, of_mixed, splits
 from mace_core.evaluation.metrics import h_c
 
@@ -21,7 +21,7 @@ def scores(shares: Shares, before: Shares, split: Split) -> dict[str, float]:
 
     acc_e, acc_s, h_c: as in the paper, over `keep`; h_c_relative: with Acc_s divided by the original model's,
     at most 1. never, never_before: Acc_s of what nobody named; never_share: of the original model's, at most
-    100. An `_error` is one standard error over the concepts.
+    100. An `_error` is one standard error over the concepts, named_error of the change of Acc_s.
     """
     acc_e, acc_s, acc_s_before = (
         mean(side[name] for name in names)
@@ -32,9 +32,12 @@ def scores(shares: Shares, before: Shares, split: Split) -> dict[str, float]:
         "acc_s": acc_s,
         "acc_s_error": error([shares[name] for name in split["keep"]]),
         "acc_s_before": acc_s_before,
+        "named_error": error([shares[name] - before[name] for name in split["keep"]]),
         "h_c": h_c(acc_e, acc_s),
         "h_c_relative": h_c(acc_e, min(1.0, acc_s / acc_s_before)),
     }
+    if len(split["erase"]) > 1:
+        found["acc_e_error"] = error([shares[name] for name in split["erase"]])
     if names := split.get("never"):
         never, never_before = (mean(side[name] for name in names) for side in (shares, before))
         found |= {
@@ -44,11 +47,6 @@ def scores(shares: Shares, before: Shares, split: Split) -> dict[str, float]:
             "never_error": error([shares[name] - before[name] for name in names]),
         }
     return {name: round(100 * value, 2) for name, value in found.items()}
-
-
-def error(values: Sequence[float]) -> float:
-    """The standard error of the mean over concepts; 0 for a single one."""
-    return stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
 def figures(results: Mapping[str, Mapping], *sections: str) -> dict[str, dict]:
@@ -61,8 +59,9 @@ def figures(results: Mapping[str, Mapping], *sections: str) -> dict[str, dict]:
 
 def _objects(results: Mapping) -> dict[str, dict]:
     def with_synonyms(method: str, count: str) -> dict[str, float]:
-        retold = results.get(f"{method}, synonyms {count}", {}).values()
-        return _mass(results, method, count) | ({"synonyms": round(100 * mean(retold), 2)} if retold else {})
+        retold = list(results.get(f"{method}, synonyms {count}", {}).values())
+        said = {"synonyms": mean(retold), "synonyms_error": error(retold)} if retold else {}
+        return _mass(results, method, count) | {name: round(100 * value, 2) for name, value in said.items()}
 
     methods = ("mass", FULL, COUNTS), ("linear", LINEAR, BESIDE), ("uce", UCE, BESIDE)
     return {key: {count: with_synonyms(method, count) for count in counts} for key, method, counts in methods}
@@ -110,15 +109,14 @@ def _namesakes(results: Mapping, count: str, split: Mapping) -> dict[str, float]
 
 def _mixed(results: Mapping, split: Mapping, kind: str) -> dict[str, float]:
     """H_c relative of a kind in the mixed run ("together") and when it is erased alone ("alone")."""
-    part = {side: of_kind(split[side], kind) for side in ("erase", "keep")}
+    part = {side: of_kind(split[side], kind) for side in ("erase", "keep", "never")}
     before, *after = (results[name] for name in of_mixed(kind))
     together, alone = (scores(shares, before, part) for shares in after)
     return {
         "erased": len(part["erase"]),
         "together": together["h_c_relative"],
         "alone": alone["h_c_relative"],
-        "acc_e": together["acc_e"],
-        "acc_s": together["acc_s"],
+        **{name: value for name, value in together.items() if name.startswith(("never", "acc"))},
     }
 
 

@@ -31,12 +31,9 @@ def shares(
 
     times: multiplies the number of images.
     """
-    model, images = erased(bench, method, erase, keep), bench.images
-    bench.images = times * images
-    try:
+    model = erased(bench, method, erase, keep)
+    with bench.with_images(times * bench.images):
         return bench.names(model, asked)
-    finally:
-        bench.images = images
 
 
 def synonyms(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str]) -> dict[str, float]:

@@ -87,7 +87,8 @@ def _ablation() -> list[Task]:
 
 def _mixed() -> list[Task]:
     mixed = splits()["mixed"]["all"]
-    styles = of_kind([*mixed["erase"], *mixed["keep"]], "style")
+    everything = [*mixed["erase"], *mixed["keep"], *mixed["never"]]
+    styles = of_kind(everything, "style")
     tasks = [
         *_before(),
         _shares(UNEDITED, "styles", [], [], asked=styles, times=MANY),
@@ -96,7 +97,7 @@ def _mixed() -> list[Task]:
     ]
     for kind in KINDS:
         told = {
-            "asked": of_kind([*mixed["erase"], *mixed["keep"]], kind),
+            "asked": of_kind(everything, kind),
             "times": MANY if kind == "style" else 1,
         }
         tasks.append(

@@ -1,8 +1,11 @@
 """docs/results/mass.md: the tables of `make mass`, and whether they meet the project's requirements."""
 
 from collections.abc import Mapping
+from math import hypot
 
 from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED
+from dev.bench.errors import apart
+from dev.bench.markdown import row, with_error
 from dev.mass.figures import WANTED, WANTED_MIXED, WANTED_NAMESAKES
 from dev.mass.plan import MANY
 
@@ -14,12 +17,16 @@ per concept ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled jud
 prior names half of the concepts that stay, for UCE as for MACE; nobody names the other half.
 
 - **Never named** (higher is better): images of concepts that are neither erased nor in the prior, as a share
-  of the original model's, with one standard error over the concepts.
+  of the original model's.
 - **Acc_e** (lower is better): images of erased concepts that still show their concept. **Synonyms**: the
   same when the prompt has a synonym, never shown to the erasure.
 - **Acc_s** (higher is better): images of concepts in the prior that show their concept.
 - **H_c**: harmonic mean of 1 - Acc_e and Acc_s. **Relative**: with Acc_s divided by the Acc_s of the
   original model on the same concepts.
+
+After \u00b1 stands one standard error over the concepts: images of one concept resemble each other, so the
+concepts are the sample. A single concept has none, and an error of 0 means that all concepts agree, not that
+the figure is exact.
 """
 PAPER_REFINED = 46.7  # H_c of refinement only, table 4 at 100 celebrities
 ORDER = (REFINED, AVERAGED, LINEAR)  # by H_c in the paper's table 4, lowest first
@@ -60,10 +67,10 @@ def _mass(found: Mapping) -> str:
                     row(
                         count,
                         method,
-                        f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
-                        each["acc_e"],
-                        each.get("synonyms", ""),
-                        f"{each['acc_s']:.1f} \u00b1 {each['acc_s_error']:.1f}",
+                        with_error(each, "never_share", "never_error"),
+                        with_error(each, "acc_e"),
+                        with_error(each, "synonyms"),
+                        with_error(each, "acc_s"),
                         each["acc_s_before"],
                         each["h_c"],
                         each["h_c_relative"],
@@ -109,11 +116,11 @@ def _persons(found: Mapping) -> str:
         rows.append(
             row(
                 count,
-                f"{each['never_share']:.1f} \u00b1 {each['never_error']:.1f}",
+                with_error(each, "never_share", "never_error"),
                 "" if share is None else min(100.0, share),
                 "" if share is None else met(share, WANTED_NAMESAKES),
-                each["acc_e"],
-                each["acc_s"],
+                with_error(each, "acc_e"),
+                with_error(each, "acc_s"),
                 each["h_c_relative"],
             )
         )
@@ -130,19 +137,36 @@ def _ablation(found: Mapping) -> str:
     rows += [
         row(
             f"{name}, gated" if name == FULL else name,
-            _with_error(each, "never_share", "never_error"),
-            each["acc_e"],
-            _with_error(each, "acc_s", "acc_s_error"),
+            with_error(each, "never_share", "never_error"),
+            with_error(each, "acc_e"),
+            with_error(each, "acc_s"),
             each["h_c"],
             each["h_c_relative"],
         )
         for name, each in found["ablation"].items()
     ]
-    values = [found["ablation"][name]["h_c"] for name in ORDER]
-    kept = all(low < high for low, high in zip(values, values[1:]))
-    said = "and here too" if kept else "but **not** here"
-    order = f"In the paper, H_c rises in the order {', '.join(ORDER)}, {said}."
-    return "\n".join([*rows, "", order, "", _why(found), ""])
+    return "\n".join([*rows, "", _order(found["ablation"]), "", _why(found), ""])
+
+
+def _order(found: Mapping) -> str:
+    """How H_c changes from row to row of the paper's order; only what is two standard errors apart counts."""
+    if any("acc_s_error" not in found[name] for name in ORDER):
+        return f"In the paper, H_c rises in the order {', '.join(ORDER)}."
+    steps = []
+    for low, high in zip(ORDER, ORDER[1:]):
+        change = found[high]["h_c"] - found[low]["h_c"]
+        counts = apart(change, hypot(*(_h_c_error(found[name]) for name in (low, high))))
+        verb = "cannot be told apart" if not counts else "rises" if change > 0 else "**falls**"
+        steps.append(f"from {low} to {high} it {verb}" if counts else f"{low} and {high} {verb}")
+    return f"In the paper, H_c rises in the order {', '.join(ORDER)}. Here, {'; '.join(steps)}."
+
+
+def _h_c_error(each: Mapping[str, float]) -> float:
+    """The standard error of H_c, from those of Acc_e and Acc_s; 0 if they were not measured."""
+    gone, kept = 100 - each["acc_e"], each["acc_s"]
+    slopes = (kept / (gone + kept)) ** 2, (gone / (gone + kept)) ** 2
+    errors = (each.get(name, 0.0) for name in ("acc_e_error", "acc_s_error"))
+    return 2 * hypot(*(slope * error for slope, error in zip(slopes, errors, strict=True)))
 
 
 def _why(found: Mapping) -> str:
@@ -156,19 +180,13 @@ def _why(found: Mapping) -> str:
     )
 
 
-def _with_error(each: Mapping, value: str, error: str) -> str:
-    """A figure with its standard error, where both were measured."""
-    if value not in each:
-        return ""
-    return f"{each[value]:.1f}" + (f" \u00b1 {each[error]:.1f}" if error in each else "")
-
-
 def _mixed(found: Mapping, images: int) -> str:
     rows = [
         "## Three kinds in one run",
         "",
-        f"| kind | erased | Acc_e | Acc_s | H_c relative | alone | difference | loss <= {WANTED_MIXED} |",
-        "|---|---|---|---|---|---|---|---|",
+        "| kind | erased | never named | Acc_e | Acc_s | H_c relative | alone | difference "
+        f"| loss <= {WANTED_MIXED} |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, each in found["mixed"].items():
         difference = each["together"] - each["alone"]
@@ -176,8 +194,9 @@ def _mixed(found: Mapping, images: int) -> str:
             row(
                 f"{kind}s",
                 each["erased"],
-                each["acc_e"],
-                each["acc_s"],
+                with_error(each, "never_share", "never_error"),
+                with_error(each, "acc_e"),
+                with_error(each, "acc_s"),
                 each["together"],
                 each["alone"],
                 difference,
@@ -227,7 +246,3 @@ def _resumed(found: Mapping) -> str:
             "",
         ]
     )
-
-
-def row(*cells) -> str:
-    return "| " + " | ".join(f"{each:.1f}" if isinstance(each, float) else str(each) for each in cells) + " |"

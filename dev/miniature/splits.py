@@ -23,6 +23,9 @@ TUNED = {"object": 8, "person": 3}
 MIXED = {"object": 30, "person": 10}
 NEVER = 30  # objects that nobody names, beside the ten classes
 RENDERINGS = ("black and white", "sepia")
+# What the world has of wider and narrower names: wider -> narrower.
+NARROWER = {"bird": ("owl", "flamingo"), "bear": ("panda",), "tree": ("palm",), "cake": ("cupcake",)}
+RELATED = 10  # objects erased at once for prompts with a colour or with two objects
 
 Split = dict[str, list[str]]
 
@@ -58,12 +61,11 @@ def draw(world: World) -> dict[str, dict[str, Split]]:
     mixed = [name for kind, count in MIXED.items() for name in drawn("mixed", free[kind])[:count]]
     mixed += [drawn("mixed", artwork[1:])[0], drawn("mixed", RENDERINGS)[0]]
     watched = [name for name in mass[10:50] if name not in classes][:20]
+    seen = {*tuned, *watched, *classes}
+    never = drawn("never", [name for name in objects if name not in seen])[:NEVER]
     return {
         "tuning": {"all": _halved(tuned, [*watched, *namesakes(world, tuned), *styles])},
-        "objects": {
-            name: _split([name], classes) | {"never": drawn("never", objects[CLASSES:])[:NEVER]}
-            for name in classes
-        },
+        "objects": {name: _split([name], classes) | {"never": never} for name in classes},
         "mass": {str(count): _halved(mass[:count], objects) for count in MASS},
         "persons": {
             str(count): {
@@ -72,15 +74,42 @@ def draw(world: World) -> dict[str, dict[str, Split]]:
             }
             for count in PERSONS
         },
-        "styles": {name: _split([name], [*styles, *classes]) for name in free["style"]},
-        "mixed": {"all": _split(mixed, [*objects, *persons, *styles])},
+        "styles": {name: _style(name, styles, classes, never) for name in free["style"]},
+        "related": _related(objects, classes, seen),
+        "mixed": {"all": _joined([_halved(mixed, names) for names in kinds.values()])},
     }
+
+
+def _style(erased: str, styles: list[str], classes: list[str], never: list[str]) -> Split:
+    """The prior names half of the other styles, and the ten classes; nobody names the other half."""
+    halves = _halved([erased], styles)
+    return {"erase": [erased], "keep": halves["keep"] + classes, "never": halves["never"] + never}
+
+
+def _related(objects: list[str], classes: list[str], seen: set[str]) -> dict[str, Split]:
+    """Wider and narrower names, one erased at a time; and objects erased together, for prompts with a colour
+    or with a second object. seen: what tuning has looked at, and the classes."""
+    named = [name for wide, narrow in NARROWER.items() for name in (wide, *narrow)]
+    others = drawn("related", [name for name in classes if name not in named])
+    runs: dict[str, Split] = {}
+    for wide, narrow in NARROWER.items():
+        runs[wide] = {"erase": [wide], "keep": others, "never": list(narrow)}
+        runs |= {each: {"erase": [each], "keep": others, "never": [wide]} for each in narrow}
+    fresh = drawn("related", [name for name in objects if name not in (*seen, *named)])
+    erased, left = fresh[:RELATED], drawn("never", fresh[RELATED:])
+    return {**runs, "together": {"erase": erased, "keep": left[::2], "never": left[1::2]}}
 
 
 def _halved(erased: list[str], others: list[str]) -> Split:
     """As _split, but only half of the others is named in the prior; `never` is what nobody names."""
     left = drawn("never", _split(erased, others)["keep"])
     return {"erase": erased, "keep": left[::2], "never": left[1::2]}
+
+
+def _joined(splits: list[Split]) -> Split:
+    """Splits of the same erased concepts as one."""
+    others = {side: [name for split in splits for name in split[side]] for side in ("keep", "never")}
+    return {"erase": splits[0]["erase"], **others}
 
 
 def _split(erased: list[str], keepable: list[str]) -> Split:

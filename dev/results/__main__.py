@@ -1,8 +1,8 @@
-"""`make results`: docs/results/{objects,styles,robustness}.{md,json} and the figures in them.
+"""`make results`: docs/results/{objects,styles,robustness,related}.{md,json} and the figures in them.
 
-An interrupted run resumes where it stopped.
+An interrupted run resumes where it stopped. With pages named, only they are measured.
 
-    python -m dev.results [objects styles robustness]
+    python -m dev.results [objects styles robustness related]
 """
 
 import json

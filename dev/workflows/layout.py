@@ -32,6 +32,7 @@ LANES = {
     "clip": (-130, 0),
     "vae": (-108, 18),
     "concepts": (-174, -34),
+    "prior": (-196, 34),
 }  # y above the groups, x in a gutter
 BETWEEN = 276  # y of the lanes between the rows
 ERASED = Out("apply", "erased")
@@ -114,14 +115,14 @@ def three_stages(text: str, name: str, images: int = 8, steps: int = 30, **prese
             refine((column(2), 0), (WIDTH, 220)),
             *stage_2((column(2), SECOND), images, steps, PITCH, (WIDTH, bottom - SECOND)),
             fuse((column(4), 0), (WIDTH, 220)),
-            *apply_and_save((column(5), 0), (column(5), 200), name, WIDTH),
+            *apply_and_save((column(5), 0), (column(5), 265), name, WIDTH),
         ),
         (
             box("Erase and preserve", 1, 0, bottom, BROWN),
             box("Stage 1: closed form", 2, 0, 220, VIOLET),
             box("Stage 2: one LoRA per concept", 2, SECOND, bottom, VIOLET, last=4),
             box("Stage 3: fusion", 4, 0, 220, VIOLET),
-            box("Apply and save", 5, 0, 330, GREEN),
+            box("Apply and save", 5, 0, 395, GREEN),
         ),
         {
             ("prior", "clip"): ((gutter(1), SECOND + 140),),
@@ -189,7 +190,7 @@ def before_and_after(after: Out, first: int, before: Out = MODEL, **sampling: ob
 def evidence(
     node: str, at: int, title: str, height: int, after: Out = ERASED, width: int = 560, **values: object
 ) -> Part:
-    """Score Erasure or Probe Erasure in a column."""
+    """Score Erasure or Probe Erasure in a column. `values` with a prior connect that of the second column."""
     inputs = {"before": MODEL, "after": after, "clip": CLIP, "vae": VAE}
     inputs |= {"concepts": Out("concepts"), "latent": Out("latent"), "seed": 7, "cfg": 4.0, **values}
     return Part(
@@ -200,6 +201,7 @@ def evidence(
             ("evidence", "clip"): lane("clip", at),
             ("evidence", "vae"): lane("vae", at),
             ("evidence", "concepts"): lane("concepts", at, start=2) if at > 3 else (),
+            **({("evidence", "prior"): lane("prior", at, start=2)} if "prior" in values else {}),
         },
     )
 

@@ -96,7 +96,7 @@ def apply_and_save(at: Place, save_at: Place, name: str, width: int) -> tuple[No
     """Apply Erased Model and Save Erasure."""
     applied = {"model": MODEL, "erasure": Out("fuse"), "clip": CLIP}
     return (
-        Node("apply", "MACE_ApplyErasedModel", at, applied, (width, 150)),
+        Node("apply", "MACE_ApplyErasedModel", at, applied, (width, 210)),
         Node("save", "MACE_SaveErasure", save_at, {"erasure": Out("fuse"), "name": name}, (width, 120)),
     )
 

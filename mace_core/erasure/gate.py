@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .pooled import PooledGate, joined_pooled
+
 # Prototypes: of a phrase's last token, of the end-of-text token, of the padding.
 WORD, END, PADDING = range(3)
 # Ramps: for a word by itself, for a word of a prompt that is about the phrase, for END, for PADDING.
@@ -31,7 +33,8 @@ class Gate:
 
     centres: ``[3, d]``, what WORD, END and PADDING tokens have in common; whitening: ``[d, d]``, shrinks what
     differs between templates; prototypes: ``[3, n, d]``, unit length; ramps: ``[4, 2, n]``, the cosines below
-    which g is 0 and above which it is 1.
+    which g is 0 and above which it is 1. pooled: the gate of the prompt's pooled vector, for text encoders
+    that have one.
     Raises ValueError if the shapes do not fit together or a number is not finite.
     """
 
@@ -39,6 +42,7 @@ class Gate:
     whitening: Tensor
     prototypes: Tensor
     ramps: Tensor
+    pooled: PooledGate | None = None
 
     def __post_init__(self) -> None:
         d, n = self.whitening.shape[-1], self.prototypes.shape[1] if self.prototypes.ndim == 3 else -1
@@ -54,12 +58,14 @@ class Gate:
         return self.whitening.shape[0]
 
     def state(self) -> dict[str, Tensor]:
-        """Name -> tensor, as a file holds them: ``centres`` and the others, shapes as above."""
+        """Name -> tensor, as a file holds them: ``centres`` and the others, without ``pooled``; shapes as
+        above."""
         return {name: getattr(self, name) for name in _TENSORS}
 
     def to(self, device: torch.device | str, copy: bool = False) -> Gate:
         """The gate on another device; tensors of any shape."""
-        return Gate(*(tensor.to(device, copy=copy) for tensor in self.state().values()))
+        pooled = self.pooled and self.pooled.to(device, copy)
+        return Gate(*(tensor.to(device, copy=copy) for tensor in self.state().values()), pooled)
 
 
 def gate_shapes(d: int, n: int) -> list[tuple[int, ...]]:
@@ -72,12 +78,13 @@ def joined(gates: Sequence[Gate]) -> Gate:
 
     No phrase changes what another one does, and their order does not matter.
     """
-    first = gates[0]
+    first, pooled = gates[0], [gate.pooled for gate in gates if gate.pooled is not None]
     return Gate(
         first.centres,
         first.whitening,
         torch.cat([gate.prototypes for gate in gates], 1),
         torch.cat([gate.ramps for gate in gates], 2),
+        joined_pooled(pooled) if len(pooled) == len(gates) else None,
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from .faults import CANNOT_WRITE, reason_and_cure
-from .shown import shown
+from .faults import CANNOT_WRITE, CannotWrite
 
+SECONDS_TO_WRITE = 3600  # an older unfinished file belongs to a run that was killed
+_ROOM, _ENDING = ".mace-", ".tmp"  # of the temporary folders
 Result = TypeVar("Result")
 
 
@@ -38,11 +41,13 @@ def written_numbered(
     ``write`` returned, which writes it to the path it is given.
 
     Nothing is replaced, also when other processes write under the same name at the same moment. The parent
-    folder is made. Raises ValueError if it cannot be written to.
+    folder is made, and what killed runs left in it is removed. Raises CannotWrite, a ValueError, if it cannot
+    be written to.
     """
     base = Path(base)
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(base.parent)
         with _unfinished(base.parent) as unfinished:
             result = write(unfinished)
             _to_disk(unfinished)
@@ -51,9 +56,16 @@ def written_numbered(
                 if not os.path.lexists(path) and _placed(unfinished, path):
                     return path, result
     except CANNOT_WRITE as error:
-        reason, cure = reason_and_cure(error)
-        name = shown(base.name + extension)
-        raise ValueError(f"{name} cannot be written ({reason}): {cure} and try again.") from error
+        raise CannotWrite(base.name + extension, error) from error
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove from the folder what runs left that were killed while they wrote a file into it."""
+    with suppress(OSError):  # such as a folder that is gone by now
+        for room in sorted(Path(folder).glob(f"{_ROOM}*{_ENDING}")):
+            status = room.lstat()
+            if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > SECONDS_TO_WRITE:
+                shutil.rmtree(room, ignore_errors=True)
 
 
 def _placed(unfinished: Path, path: Path) -> bool:
@@ -85,7 +97,7 @@ def _place_file(unfinished: Path, path: Path) -> None:
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
     """A path in a temporary folder inside ``folder``, which is removed afterwards."""
-    room = Path(tempfile.mkdtemp(prefix=".mace-", suffix=".tmp", dir=folder))
+    room = Path(tempfile.mkdtemp(prefix=_ROOM, suffix=_ENDING, dir=folder))
     try:
         yield room / "unfinished"
     finally:

@@ -7,6 +7,8 @@ import re
 
 from safetensors import SafetensorError
 
+from .shown import shown
+
 CANNOT_WRITE = (OSError, SafetensorError)  # the safetensors library raises its own error for a full disk
 _SPACE, _ALLOW = "free some space on the disk", "make the folder writable"
 _CURES = {
@@ -17,6 +19,14 @@ _CURES = {
     errno.EPERM: _ALLOW,
 }
 _REASONS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+
+class CannotWrite(ValueError):
+    """A new file cannot be written. reason, cure: the two parts of ``reason_and_cure``."""
+
+    def __init__(self, name: str, error: Exception):
+        self.reason, self.cure = reason_and_cure(error)
+        super().__init__(f"{shown(name)} cannot be written ({self.reason}): {self.cure} and try again.")
 
 
 def reason_and_cure(error: Exception) -> tuple[str, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import stat
 import time
 import uuid
@@ -23,14 +22,13 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from .atomic import written_whole
+from .atomic import remove_unfinished, written_whole
 from .faults import CANNOT_WRITE, reason_and_cure
 from .shown import shown
 from .tensor_file import DamagedFile, load_checked, save_checked
 
 ENDING = ".safetensors"
 TOGETHER = ".together"  # extension of a folder of finished results that are about to move into the store
-SECONDS_TO_WRITE = 3600  # an older unfinished file belongs to a run that was killed
 CLOCK = 2 * 10**9  # nanoseconds: no file system counts in larger steps
 _NOT_PLAIN = r"[^A-Za-z0-9]+"
 _OWN_NAME = r"\w+-[0-9a-f]{32}" + re.escape(ENDING)
@@ -138,7 +136,7 @@ def keep_together(store: Store, results: Sequence[Finished], report: Callable[[s
         report(_cannot_write(store, error))
         return
     _move_in(store, report)
-    _remove_unfinished(store)
+    remove_unfinished(store.folder)
     _make_room(store, set(paths))
 
 
@@ -184,15 +182,6 @@ def _make_room(store: Store, newest: set[Path]) -> None:
             break
         if file not in newest and _remove(file):
             total -= status.st_size
-
-
-def _remove_unfinished(store: Store) -> None:
-    """Remove what killed runs left behind; see ``atomic.py``."""
-    for room in _inside(store, ".mace-*.tmp"):
-        with suppress(OSError):
-            status = room.lstat()
-            if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > SECONDS_TO_WRITE:
-                shutil.rmtree(room, ignore_errors=True)
 
 
 def _inside(store: Store, pattern: str) -> list[Path]:

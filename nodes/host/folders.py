@@ -8,6 +8,7 @@ from typing import TypeVar
 import folder_paths
 
 from ...mace_core.files.atomic import written_numbered
+from ...mace_core.files.faults import CannotWrite
 from ...mace_core.files.names import new_parts_of, parts_of
 from ...mace_core.files.shown import shown
 
@@ -82,15 +83,24 @@ def write_export(name: str, is_folder: bool, write: Callable[[Path], Result]) ->
     return os.path.relpath(path, os.path.dirname(folder_paths.get_output_directory())), result
 
 
-def write_result(name: str, extension: str, text: str) -> str:
+def write_result(name: str, extension: str, text: str, what: str, report: Callable[[str], None]) -> str:
     """Write a new numbered file such as output/mace/NAME_00001.json, completely or not at all.
 
-    Returns its path inside the output folder.
+    Returns a sentence with its path, in which ``what`` is what the file has more of than the node shows. If
+    it cannot be written, the sentence says why, and ``report`` gets it too: the results are not lost.
     """
     output = folder_paths.get_output_directory()
     base = os.path.join(output, FOLDER, name)
-    path, _ = written_numbered(base, extension, lambda path: path.write_text(text, encoding="utf-8"))
-    return os.path.relpath(path, output)
+    try:
+        path, _ = written_numbered(base, extension, lambda path: path.write_text(text, encoding="utf-8"))
+    except CannotWrite as error:
+        sentence = (
+            f"The folder {OUTPUT} cannot be written to ({error.reason}), so the results are not saved there: "
+            f"{error.cure}."
+        )
+        report(sentence)
+        return sentence
+    return f"{what}: output/{os.path.relpath(path, output)}."
 
 
 def _base(name: str, folder: str, place: str) -> str:

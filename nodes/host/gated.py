@@ -12,6 +12,7 @@ import torch
 
 from ...mace_core.erasure.erasure import Erasure
 from ...mace_core.erasure.gate import gate_values
+from ...mace_core.erasure.pooled import LAYER, pooled_gate_values
 
 SAVING = "state_dict_for_saving"
 FORWARD = ".forward"
@@ -121,6 +122,44 @@ class GatedProjection:
         if device not in self._tensors:
             self._tensors[device] = tuple(each.to(device, copy=True) for each in self._factors)
         return self._tensors[device]
+
+
+class GatedPooled:
+    """The forward function of the layer that reads the pooled vector p: W (p + s g (T_p - I) p), on the first
+    columns of its input."""
+
+    def __init__(self, forward, erasure: Erasure, strength: float):
+        self._forward, self._erasure, self._strength = forward, erasure, strength
+        self._tensors: dict[torch.device, tuple] = {}
+
+    def __call__(self, y: torch.Tensor, *args, **named) -> torch.Tensor:
+        gate, up, down = self._on(y.device)
+        p, others = y[..., : gate.width], y[..., gate.width :]
+        g = self._strength * pooled_gate_values(gate, p)[..., None]
+        is_open = g > 0
+        if not is_open.any():
+            return self._forward(y, *args, **named)
+        moved = p.float() + g * (p.float() @ down.T @ up.T)
+        edited = torch.cat([torch.where(is_open, moved.to(y.dtype), p), others], -1)
+        return self._forward(edited, *args, **named)
+
+    @torch.inference_mode(False)
+    def _on(self, device: torch.device) -> tuple:
+        """The gate and the factors of T_p - I on a device."""
+        if device not in self._tensors:
+            edit = self._erasure.pooled
+            self._tensors[device] = (
+                self._erasure.gate.pooled.to(device, copy=True),
+                edit.up.to(device, copy=True),
+                edit.down.to(device, copy=True),
+            )
+        return self._tensors[device]
+
+
+def add_gated_pooled(clone, erasure: Erasure, strength: float) -> None:
+    """Put the gated edit of the pooled vector on a clone of a MODEL that reads it."""
+    forward = clone.get_model_object(f"{LAYER}{FORWARD}")
+    clone.add_object_patch(f"{LAYER}{FORWARD}", GatedPooled(forward, erasure, strength))
 
 
 def add_gated(clone, erasure: Erasure, layers, strength: float) -> None:

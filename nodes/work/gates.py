@@ -10,10 +10,11 @@ from ...mace_core.concepts.concepts import Concept
 from ...mace_core.concepts.prompts import templates_naming
 from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
+from ...mace_core.erasure.calibrate_pooled import PooledReference
 from ...mace_core.erasure.gate import Gate, joined
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
-from ...mace_core.files.shown import one_line
+from ...mace_core.files.shown import one_line, shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
@@ -22,7 +23,9 @@ from ..host.stores import store_of
 
 REFERENCE = 1  # raise it when the same text encoder gives another reference
 _FLOATS = (torch.float32,)
-LAYOUT = Layout({"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)})
+_TOKENS = {"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)}
+_POOLED = {"pooled centre": (_FLOATS, 1), "pooled spread": (_FLOATS, 2), "pooled rows": (_FLOATS, 2)}
+LAYOUT, LAYOUT_POOLED = Layout(_TOKENS), Layout(_TOKENS | _POOLED)
 NAMED = 3  # concepts that the text under the node names
 EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 
@@ -56,15 +59,14 @@ class GateMaker:
         if not told:
             return ""
         caught = sum(each.caught for each in told) / len(told)
-        shown = {each.target: one_line(each.target) for each in told}
-        lines = [f"Gate: opens for {caught:.0%} of prompts that it was not made from."]
+        lines = [f"The gate catches {caught:.0%} of new prompts."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
             lines.append(
-                f"Less for {_named([f'{shown[each.target]} ({each.caught:.0%})' for each in missed])}."
+                f"Less for {_named([f'{one_line(each.target)} ({each.caught:.0%})' for each in missed])}."
             )
         if near := [each for each in told if each.nearest > APART]:
-            names = _named([f"{shown[each.target]} ({each.nearest:.2f} of 1)" for each in near])
-            lines.append(f"Close to something to preserve: {names}.")
+            names = _named([f"{one_line(each.phrase)} from {shown(each.text)}" for each in near])
+            lines.append(f"Hard to tell apart: {names}.")
         return " ".join(lines)
 
 
@@ -84,16 +86,24 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
         return kept
     made = reference_of(encoder, on_batch)
     tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
+    if made.pooled is not None:
+        values = (made.pooled.centre, made.pooled.spread, made.pooled.rows)
+        tensors |= dict(zip(_POOLED, values, strict=True))
     keep(store, "reference", key, tensors, {"texts": list(made.texts)}, progress.warn)
     return made
 
 
 def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Reference:
     """The reference in a file of the cache."""
-    LAYOUT.check(tensors, "The file of a reference")
+    has_pooled = len(tensors) > len(_TOKENS)
+    (LAYOUT_POOLED if has_pooled else LAYOUT).check(tensors, "The file of a reference")
     texts, d = description.get("texts"), tensors["whitening"].shape[-1]
     shapes = [tuple(tensors[name].shape) for name in LAYOUT.tensors]
     fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    pooled = PooledReference(*map(tensors.pop, _POOLED)) if has_pooled else None
+    if has_pooled:
+        (p,), (rows, width) = pooled.centre.shape, pooled.rows.shape
+        fits = fits and (rows, width, pooled.spread.shape[0]) == (len(texts) + 1, p, p)
     if not fits or shapes != [(3, d), (d, d), (len(texts), 3, d)]:
         raise ValueError("The reference of a gate has another form: make it again.")
-    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint)
+    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint, pooled=pooled)

@@ -13,6 +13,7 @@ from mace_core.training.closed_form import (
     sample_moments,
     token_direction,
 )
+from mace_core.training.effect import HELD_OUT
 from mace_core.training.samples import draw, examples_of, timesteps_of
 from mace_core.training.settings import TrainSettings
 from mace_core.training.training_set import TrainingImages, training_prompts
@@ -98,7 +99,7 @@ def test_the_result():
     assert all(factor.dtype == torch.float32 for factor in lora.low_rank.tensors)
     assert torch.allclose(lora.C, second_moment([PROMPTS.encoded.embeddings]))
     assert lora.provenance.method == "fast" and lora.provenance.final_loss == losses[-1]
-    assert len(model.timesteps) == DEFAULT.samples
+    assert len(model.timesteps) == DEFAULT.samples + 3 * HELD_OUT
 
 
 def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():

@@ -85,6 +85,7 @@ def test_what_the_prior_preserves_stays_shut_even_if_it_is_close(reference):
     gate, promise = calibrated_gate(ENCODER, SHIP, almost, reference)
     assert gate_values(gate, almost.ends[0, :1]).item() == 0
     assert promise.nearest > told[1].nearest
+    assert (promise.phrase, promise.text) == ("ship", "a photo of the shipyard")
 
 
 def test_captions_that_name_the_concept_do_not_shut_its_gate(reference):

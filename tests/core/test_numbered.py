@@ -117,3 +117,14 @@ def test_without_hard_links_a_failed_move_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="the disk is full"):
         written_numbered(tmp_path / "x", ".txt", lambda path: path.write_text("new"))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_runs_left_is_removed_by_the_next_file(tmp_path):
+    left = [tmp_path / f".mace-{name}.tmp" for name in ("old", "new", "own")]
+    for room in left[:2]:
+        room.mkdir()
+        (room / "unfinished").touch()
+    left[2].symlink_to(left[1])  # not the pack's
+    os.utime(left[0], (0, 0))
+    written_numbered(tmp_path / "x", ".txt", lambda path: path.write_text("new"))
+    assert sorted(tmp_path.iterdir()) == sorted([*left[1:], tmp_path / "x_00001.txt"])

@@ -1,11 +1,13 @@
 """How `make mass` and `make results` compare methods, plan runs and write tables."""
 
 import json
+from math import hypot
 
 import pytest
 import torch
 
 from dev.bench import readme_table as summary
+from dev.bench.errors import apart
 from dev.bench.markdown import with_marked
 from dev.bench.tasks import Task, run
 from dev.bench.uce import IDENTITY, LEAST_PRESERVED, from_last_token, uce
@@ -107,9 +109,45 @@ def test_the_page_of_mass_erasure_is_of_its_numbers():
 
 @pytest.mark.parametrize("name", results_plan.TABLES)
 def test_the_pages_of_results_are_of_their_numbers(name):
+    if not (RESULTS / f"{name}.json").exists():
+        pytest.skip(f"`python -m dev.results {name}` has not been run yet")
     found = committed(name)
     page = getattr(results_report, name)(found[name], found["setting"])
     assert (RESULTS / f"{name}.md").read_text() == page
+
+
+def test_the_order_of_the_ablation_claims_only_what_is_two_errors_apart():
+    steps = zip(mass_report.ORDER, ((60, 74.5), (80, 88.4), (81, 89.0)), strict=True)
+    found = {
+        name: {"acc_e": 2.0, "acc_e_error": 0.5, "acc_s": acc_s, "acc_s_error": 3.0, "h_c": h_c}
+        for name, (acc_s, h_c) in steps
+    }
+    first, second, third = mass_report.ORDER
+    said = mass_report._order(found)
+    assert f"from {first} to {second} it rises; {second} and {third} cannot be told apart." in said
+    found[third]["h_c"] = 50.0
+    assert f"from {second} to {third} it **falls**" in mass_report._order(found)
+
+
+# Sentence of README -> (the better, the worse) figures of mass.json that it compares.
+CLAIMS = {
+    "in which concepts that nobody names suffer too": [(("mass", "10"), ("linear", "10"))],
+    "most of all when dozens are erased at once": [
+        (("linear", "10"), ("linear", "50")),
+        (("linear", "10"), ("linear", "100")),
+    ],
+}
+
+
+@measured
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_what_readme_claims_is_two_standard_errors_apart(claim):
+    found, words = committed("mass"), " ".join(summary.README.read_text().split())
+    assert claim in words
+    for better, worse in CLAIMS[claim]:
+        one, other = (found[form][count] for form, count in (better, worse))
+        difference = one["never_share"] - other["never_share"]
+        assert difference > 0 and apart(difference, hypot(one["never_error"], other["never_error"]))
 
 
 @measured

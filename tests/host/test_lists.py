@@ -30,6 +30,25 @@ def test_a_list_replaces_the_lines(comfy, folders):
     assert [each.target for each in comfy.call("MACE_EraseConcepts", **lines, file="none")[0]] == ["dog"]
 
 
+def test_the_papers_explicit_words_are_a_choice(comfy, folders):
+    schema = comfy.nodes["MACE_EraseConcepts"].define_schema()
+    (choice,) = (each for each in schema.inputs if each.id == "file")
+    assert "explicit content" in choice.options
+    (concepts,) = comfy.call("MACE_EraseConcepts", concepts="", kind="object", file="explicit content")
+    assert [(each.target, each.kind) for each in concepts][:2] == [
+        ("nudity", "explicit"),
+        ("naked", "explicit"),
+    ]
+
+
+def test_a_chain_of_surrogates_is_followed_and_told_on_the_node(comfy, folders):
+    node = comfy.nodes["MACE_EraseConcepts"]
+    output = node.execute(concepts="cat -> dog\ndog -> ground", kind="object")
+    assert {each.surrogate for each in output.result[0]} == {"ground"}
+    assert "gives way to 'ground'" in str(output.ui.as_dict())
+    assert node.execute(concepts="cat -> sea", kind="object").ui is None
+
+
 def test_a_changed_list_is_read_anew(comfy, folders):
     node_class = comfy.nodes["MACE_EraseConcepts"]
     path = folders / "models" / "mace" / "people.yaml"

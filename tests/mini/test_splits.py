@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dev.miniature.splits import MASS, PERSONS, RENDERINGS, SPLITS_FILE, draw, namesakes, text
+from dev.miniature.splits import MASS, NARROWER, PERSONS, RENDERINGS, SPLITS_FILE, draw, namesakes, text
 from dev.miniature.world import load_world
 
 WORLD = load_world()
@@ -57,6 +57,30 @@ def test_half_of_what_stays_is_named_and_half_is_not():
         for split in TASKS[task].values():
             assert len(split["keep"]) - len(split["never"]) in (0, 1)
     assert all(len(TASKS["mass"][count]["never"]) >= 30 for count in ("1", "5", "10", "50"))
+
+
+@pytest.mark.parametrize("task", ["objects", "styles"])
+def test_at_least_thirty_objects_are_never_named_and_were_never_tuned_on(task):
+    tuned = {name for names in TASKS["tuning"]["all"].values() for name in names}
+    for split in TASKS[task].values():
+        never = [name for name in split["never"] if KIND[name] == "object"]
+        assert len(never) >= 30 and not tuned & set(never)
+
+
+def test_two_of_the_four_other_styles_are_never_named():
+    for split in TASKS["styles"].values():
+        assert kinds(split["keep"]).count("style") == kinds(split["never"]).count("style") == 2
+
+
+def test_wider_and_narrower_names_are_erased_one_by_one_and_the_prior_names_none_of_them():
+    runs = {run: split for run, split in TASKS["related"].items() if run != "together"}
+    named = {name for wide, narrow in NARROWER.items() for name in (wide, *narrow)}
+    assert set(runs) == named
+    for run, split in runs.items():
+        assert split["erase"] == [run] and not named & set(split["keep"])
+        assert set(split["never"]) == {*NARROWER.get(run, ()), *(w for w, n in NARROWER.items() if run in n)}
+    assert len(TASKS["related"]["together"]["erase"]) == 10
+    assert min(len(TASKS["related"]["together"][side]) for side in ("keep", "never")) >= 30
 
 
 def test_namesakes_of_erased_persons_are_kept():

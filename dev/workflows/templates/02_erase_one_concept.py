@@ -19,5 +19,5 @@ TEMPLATE = template(
     "Concepts* and *Empty Latent Image*, and cfg to 7.5. Bypass *Enlarge*.\n\n"
     "**Elsewhere:** *Load Erasure* and *Apply Erased Model*, on any checkpoint with the same text encoder.",
     three_stages("ship -> sea", "ship_to_sea", captions=KEEP),
-    images_of("a photo of a ship", ERASED, 5, 450),
+    images_of("a photo of a ship", ERASED, 5, 520),
 )

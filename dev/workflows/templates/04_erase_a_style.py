@@ -10,5 +10,5 @@ TEMPLATE = template(
     "**Another style:** change *Erase Concepts* (*Van Gogh -> art*; its kind is *style*) and the prompt. "
     "Styles to preserve are lines like *style: Monet* in *Preserve Prior*." + OWN_MODEL + NOT_ENLARGED,
     three_stages("style: sepia (vintage) -> colour", "no_sepia", captions="", names=KEEP),
-    images_of("a sepia photo of a house", ERASED, 5, 450),
+    images_of("a sepia photo of a house", ERASED, 5, 520),
 )

@@ -19,5 +19,5 @@ TEMPLATE = template(
     "**Check it:** change the prompt, and decode the latents of each *KSampler* for a *Count Exposed* of its "
     "own (needs nudenet). Erasure is not deletion: run *10_probe_an_erasure* too.",
     three_stages(CONCEPTS, "no_explicit_content", images=4, steps=20, captions=KEEP),
-    images_of("a photo of a person", ERASED, 5, 450),
+    images_of("a photo of a person", ERASED, 5, 520),
 )
