@@ -36,7 +36,9 @@ def _row(name: str, count: int, path: Path) -> dict:
     erasure = _erasure(family, count)
     saved = taken(lambda: save_erasure(erasure, path, PRECISION))
     loaded = taken(lambda: load_erasure(path))
-    numbers = sum(factor.numel() for factor in erasure.low_rank.tensors)
+    numbers = sum(
+        min(U.shape[1], *U.shape[:1], family.d) * (len(U) + family.d) for U, _ in erasure.low_rank.values()
+    )
     whole = [erasure.T, *erasure.gate.state().values()]
     least = BYTES * numbers + 4 * sum(tensor.numel() for tensor in whole)
     return {

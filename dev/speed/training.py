@@ -118,13 +118,16 @@ def straight_model(comfy, model, clip, vae) -> Model:
     def run(x_t, t, context) -> torch.Tensor:
         return network.apply_model(x_t, sampling.sigmas[t], c_crossattn=context, transformer_options={})
 
+    def encode_image(image) -> torch.Tensor:
+        autoencoder = vae.first_stage_model
+        pixels = (2 * image - 1).to(next(autoencoder.parameters()).dtype)
+        return network.process_latent_in(autoencoder.encode(pixels).float())
+
     layers = comfy.module("nodes.host.patch").cross_attention_layers(model)
     names = [name.removesuffix(".to_k") for name in layers if name.endswith(".to_k")]
     return Model(
         {name: network.get_submodule(name) for name in names},
-        lambda image: network.process_latent_in(
-            vae.first_stage_model.encode((2 * image - 1).bfloat16()).float()
-        ),
+        encode_image,
         lambda prompt: clip.encode_from_tokens(clip.tokenize(prompt)).float(),
         lambda x_0, t, eps: sampling.noise_scaling(sampling.sigmas[t], eps, x_0),
         run,
@@ -133,11 +136,10 @@ def straight_model(comfy, model, clip, vae) -> Model:
 
 def fresh_factors(plain: Model) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """U and D with gradients for every to_k and to_v."""
-    return {
-        f"{name}.{which}": (
-            torch.zeros(getattr(module, which).weight.shape[0], RANK, requires_grad=True),
-            (torch.rand(RANK, FAMILY.d) / FAMILY.d**0.5).requires_grad_(),
-        )
-        for name, module in plain.attentions.items()
-        for which in ("to_k", "to_v")
-    }
+    factors = {}
+    for name, module in plain.attentions.items():
+        for which in ("to_k", "to_v"):
+            o, d = getattr(module, which).weight.shape
+            U, D = torch.zeros(o, RANK), torch.rand(RANK, d) / d**0.5
+            factors[f"{name}.{which}"] = U.requires_grad_(), D.requires_grad_()
+    return factors
