@@ -13,7 +13,7 @@ export CHROMIUM PYTHONUNBUFFERED := 1
 
 .PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
-	test-cuda fullsize scale mass results clean
+	test-cuda fullsize scale mass results bench clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -107,6 +107,10 @@ fullsize: setup
 
 scale: setup
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.scale
+
+# Every stage against a straight implementation, or only those named: make bench BENCH="closed_form fusion"
+bench: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.speed $(BENCH)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache

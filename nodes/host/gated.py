@@ -89,9 +89,8 @@ class _Prompt:
 
 
 def _are_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    kinds = [
-        (each.dtype, each.device, each.is_inference()) for each in (a, b)
-    ]  # autograd saves no inference tensor
+    # autograd cannot save what was made of an inference tensor, so the two kinds are kept apart
+    kinds = [(each.dtype, each.device, each.is_inference()) for each in (a, b)]
     return kinds[0] == kinds[1] and torch.equal(a, b)
 
 
