@@ -58,6 +58,16 @@ MAY_IMPORT = {
     "dev.package": {"dev.host", "dev.workflows"},
     "dev.bench": {"mace_core", "mini", "dev.host", "dev.workflows"},
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
+    "dev.speed.plain": set(),  # equations, not the pack
+    "dev.speed": {
+        "mace_core",
+        "mini",
+        "mace_erase",
+        "dev.host",
+        "dev.bench",
+        "dev.fullsize",
+        "dev.speed.plain",
+    },
     "dev.miniature": {"mace_core", "mini", "dev.host", "dev.bench"},
     "dev.scale": {"mace_core", "mini", "dev.host", "dev.fullsize"},
     "dev.mass": {"mace_core", "mini", "dev.host", "dev.bench", "dev.fullsize"},
