@@ -13,7 +13,7 @@ export CHROMIUM PYTHONUNBUFFERED := 1
 
 .PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
-	test-cuda fullsize scale mass results bench clean
+	test-cuda fullsize scale mass results bench faults clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -75,6 +75,11 @@ mass: setup $(VENV)/.bench
 
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
+
+# Faults around real jobs on real servers; all of them take minutes, or name some. With fewer kills (50 otherwise):
+#   make faults FAULTS="kill full_disk" FAULTS_KILLS=5
+faults: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.faults $(FAULTS) $(if $(FAULTS_KILLS),--kills $(FAULTS_KILLS))
 
 # The pack as users get it: the registry's archive, validated, installed by ComfyUI-Manager into a fresh ComfyUI,
 # scanned, and every template run. Needs only the package registry; takes minutes.

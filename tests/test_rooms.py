@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "dev.workflows": {"dev.host"},
     "dev.package": {"dev.host", "dev.workflows"},
     "dev.bench": {"mace_core", "mini", "dev.host", "dev.workflows"},
+    "dev.faults": {"mace_core", "mini", "dev.host"},
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
     "dev.speed.plain": set(),  # equations, not the pack
     "dev.speed": {
