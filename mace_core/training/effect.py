@@ -97,7 +97,7 @@ def _changes(
     """inside, outside and other of concept n."""
     own = sample.context[sample.suppressed].mean(0, keepdim=True)
     found = []
-    for layer in queries.keys() & lora.keys():
+    for layer in sorted(queries.keys() & lora.keys()):  # sums in one order: the same bits in every process
         sums, (U, D) = queries[layer], lora[layer]
         heads, dh = sums.inside.shape[1:]
 
