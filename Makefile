@@ -11,7 +11,7 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
+.PHONY: setup browser test cluster fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
 	test-cuda fullsize scale mass results bench faults clean
 .DEFAULT_GOAL := demo
@@ -45,6 +45,10 @@ $(VENV)/.cluster: $(VENV)/.workshop tests/host/requirements.txt
 
 test: setup $(VENV)/.cluster browser
 	@$(HOST_PY) -m dev.run_tests $(TESTS)
+
+# Everything about Ray, on a real cluster of two workers; `make test` runs a part of it.
+cluster: setup $(VENV)/.cluster
+	@MACE_CLUSTER=1 $(HOST_PY) -m dev.run_tests tests/host/test_cluster.py tests/host/test_ray.py
 
 # More than ten thousand new cases of bad input; `make test` runs a few hundred that are always the same.
 fuzz: setup
