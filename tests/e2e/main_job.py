@@ -23,7 +23,7 @@ def erase_and_score(host: Host, world: Mapping, concept: Mapping, images: int, *
     graph = erasure_graph(template, concept)
     saved = shown(client.run(graph), graph, "MACE_SaveErasure")
     scoring = scoring_graph(template, world, concept, saved, images)
-    find(scoring, "MACE_ScoreErasure")["inputs"] |= scored
+    scoring["score"]["inputs"] |= scored
     table = shown(client.run(scoring), scoring, "MACE_ScoreErasure")
     return json.loads((host.base / re.search(r"output/\S+\.json", table)[0]).read_text())
 
