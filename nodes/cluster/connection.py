@@ -120,7 +120,7 @@ def _knock(address: str) -> None:
     if not (host and port.isdecimal()):
         return  # auto, or another word that Ray knows
     try:
-        socket.create_connection((host, int(port)), SECONDS_TO_ANSWER).close()
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except (OSError, OverflowError) as error:
         raise _unreachable(address, str(error)) from None
 

@@ -85,9 +85,10 @@ class Pool:
 
     def end(self) -> None:
         """Stop all workers and leave the cluster."""
-        self._stop([*self._starting.values(), *self._idle])
+        self._stop([*self._starting.values(), *self._idle, *(worker for worker, _ in self._busy.values())])
         self._starting.clear()
         self._idle.clear()
+        self._busy.clear()  # a run that is cancelled while it uses an answer has not stopped them yet
         self.connection.leave()
 
     def _start(self, orders: int) -> None:

@@ -49,6 +49,7 @@ class Connection:
 
     def leave(self) -> None:
         self.left = True
+        self.stopped_in_time = len(self.stopped)
 
 
 @pytest.fixture
@@ -156,6 +157,19 @@ def test_a_cancelled_run_stops_its_workers(comfy, told, cluster):
     with pytest.raises(management.InterruptProcessingException), cluster(carry_out) as connection:
         draw(comfy, refined_graph(comfy, FOUR))
     assert len(connection.stopped) == 2 and connection.left
+
+
+def test_a_run_that_ends_over_an_answer_stops_its_workers_before_it_leaves(comfy, told, cluster):
+    """For example a cancelled one: `answers` is not finished then, so it has stopped nobody."""
+    with cluster() as connection:
+        pool = comfy.module("nodes.cluster.membership")._joined.pool
+        order = comfy.module("nodes.cluster.pool").Order
+        connection.carry_out = lambda order: {}
+        answers = pool.answers([order(name, dict) for name in "abc"], told.append)
+        next(answers)
+    assert connection.stopped_in_time == 2
+    del answers
+    assert len(connection.stopped) == 2, "stopped again after leaving"
 
 
 def test_a_batch_that_is_too_large_for_a_worker_is_halved(comfy, told, cluster, monkeypatch):
