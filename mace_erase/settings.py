@@ -63,6 +63,13 @@ ERASING = (
         str,
         (("own", "own values"), ("paper", "paper"), ("published-code", "published code")),
     ),
+    Setting(
+        "--harden",
+        "harden",
+        (REFINE,),
+        0,
+        "rounds against learned embeddings, such as 5, for mode gated; 0 for none",
+    ),
 )
 JUDGED = (
     Setting("--steps", "steps", SAMPLERS, 30, "sampling steps per image"),

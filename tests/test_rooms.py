@@ -47,7 +47,7 @@ MAY_IMPORT = {
     },
     "mini": {"mace_core"},
     "nodes.host": {"mace_core", "mini"},
-    "nodes.cluster": {"nodes.host"},
+    "nodes.cluster": {"mace_core", "mini", "nodes.host"},
     "nodes.work": {"mace_core", "mini", "nodes.host", "nodes.cluster"},
     "nodes.reports": {"mace_core", "nodes.host", "nodes.work"},
     "nodes": {"mace_core", "mini", "nodes.host", "nodes.work", "nodes.reports"},
@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "dev.workflows": {"dev.host"},
     "dev.package": {"dev.host", "dev.workflows"},
     "dev.bench": {"mace_core", "mini", "dev.host", "dev.workflows"},
+    "dev.faults": {"mace_core", "mini", "dev.host"},
     "dev.fullsize": {"mace_core", "dev.host", "dev.bench"},
     "dev.speed.plain": set(),  # equations, not the pack
     "dev.speed": {
@@ -69,6 +70,7 @@ MAY_IMPORT = {
         "dev.speed.plain",
     },
     "dev.miniature": {"mace_core", "mini", "dev.host", "dev.bench"},
+    "dev.scale": {"mace_core", "mini", "dev.host", "dev.fullsize"},
     "dev.mass": {"mace_core", "mini", "dev.host", "dev.bench", "dev.fullsize"},
     "dev.results": {"mace_core", "mini", "dev.host", "dev.bench", "dev.mass", "dev.miniature"},
     "dev": {"mace_core", "dev.host"},

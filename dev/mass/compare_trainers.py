@@ -12,7 +12,7 @@ from functools import cache
 import torch
 
 from dev.bench.bench import Bench, mean
-from dev.bench.erasures import Material, fuse, preserved
+from dev.bench.erasures import Material, fuse
 from dev.bench.tasks import Task, kept_folder, run
 from dev.host.fetch import REPOSITORY
 from dev.mass.figures import error
@@ -22,11 +22,23 @@ from mace_core.evaluation.metrics import h_c
 
 PAGE = REPOSITORY / "docs" / "results" / "trainers.md"
 IMAGES, MOST = 4, 1  # images per prompt; concepts per kind that are looked at alone
-EFFECTS = "left", "inside, t = 300", "inside, t = 950", "outside", "other words", "dW / W", "steps", "CPU s"
+EFFECTS = (
+    "left",
+    "inside",
+    "t = 950",
+    "outside",
+    "other words",
+    "fused, inside",
+    "fused, other words",
+    "dW / W",
+    "steps",
+    "CPU s",
+)
+DIGITS = {"left": 1, "dW / W": 4, "steps": 0}
 SCORED = (
     NOTHING,
     "fast (default)",
-    "fast, 8 samples from 200 to 400",
+    "fast, from 200 to 400, D without everyday words",
     "exact (default)",
     "exact, keys and values",
     "exact, keys and values, 0.002, 50 steps",
@@ -39,11 +51,12 @@ once) in several ways.
 
 ## What a LoRA does alone
 
-Means over the first concept of each kind, on noise that no training used. Left: equation 3, in
-percent of the refined model's. Inside, outside: how much the logits of the concept's own tokens change
-inside its masks at two timesteps, and outside. Other words: the mean size of the change inside the masks for
-words of other concepts. dW / W: the Frobenius norm of U D, relative to W, over the trained layers. CPU s: to
-train one concept, without the text encoder.
+Means over the first concept of each kind, on noise that no training used, at timesteps from 50 to 950. Left:
+equation 3, in percent of the refined model's. Inside, outside: how much the logits of the concept's own
+tokens change inside its masks (at t = 950 alone, too) and outside. Other words: the mean size of the change
+inside the masks for words of concepts that nobody names. Fused: the same after equation 7, alone with the
+prior. dW / W: the Frobenius norm of U D, relative to W, over the trained layers. CPU s: to train one concept,
+without the text encoder.
 
 """
 IMAGED = f"""
@@ -80,7 +93,7 @@ def shares(bench: Bench, way: str) -> dict[str, dict[str, float]]:
     """Mode -> concept -> the share of images (0..1) that show it; "synonyms of NAME" with a synonym in the
     prompt. Gated, only of the erased concepts: the others stay as before."""
     tuning = tuning_of(bench)
-    split, prior = tuning.split, preserved(bench, tuning.split["keep"])
+    split, prior = tuning.split, tuning.prior
     refined, stage_1 = bench.run(
         "MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=tuning.concepts, prior=prior
     )
@@ -141,8 +154,8 @@ def page(results: Mapping[str, Mapping]) -> str:
     lines = ["| way | " + " | ".join(EFFECTS) + " |", "|---" * (len(EFFECTS) + 1) + "|"]
     for way in WAYS:
         found = results[f"effects, {way}"]
-        cells = [f"{found[name]:.4f}" if name == "dW / W" else f"{found[name]:.1f}" for name in EFFECTS[:-1]]
-        lines.append(f"| {way} | " + " | ".join([*cells, f"{found['CPU s']:.2f}"]) + " |")
+        cells = [f"{found[name]:.{DIGITS.get(name, 2)}f}" for name in EFFECTS]
+        lines.append(f"| {way} | " + " | ".join(cells) + " |")
     alone = HEAD + "\n".join(lines) + "\n"
     if "before" not in results:
         return alone

@@ -6,35 +6,32 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from dev.bench.bench import Bench
-from dev.bench.erasures import pictures
+from dev.bench.erasures import pictures, preserved
 from dev.mass.plan import KINDS, of_kind, splits
 
 NOTHING = "T* only"
 OWN = {"learning_rate": 5e-3, "trains": "keys", "stop_at": 0.05}  # as the node's defaults
-BEFORE = {"samples": 8, "first": 200, "last": 400}
+BEFORE = {"first": 200, "last": 400, "words": 0.0}
 UNSEEN_SEED, UNSEEN = 999, 4
 
 
 @dataclass(frozen=True)
 class Way:
     """method: as in Train Concept LoRA; settings: of TrainSettings; constants: of ClosedForm; preset: the
-    authors' values for each concept, with ``settings`` on top; prior: everyday words in the solve of D, as a
-    multiple of the concept's own words."""
+    authors' values for each concept, with ``settings`` on top."""
 
     method: str
     settings: Mapping = field(default_factory=dict)
     constants: Mapping = field(default_factory=dict)
     preset: str | None = None
-    prior: float = 0.0
 
 
 WAYS = {
     "fast (default)": Way("fast"),
-    "fast, 8 samples": Way("fast", constants={"samples": 8}),
+    "fast, 16 samples": Way("fast", constants={"samples": 16}),
     "fast, 32 samples": Way("fast", constants={"samples": 32}),
-    "fast, 8 samples from 200 to 400": Way("fast", constants=BEFORE),
-    "fast, everyday words in D, weight 1": Way("fast", prior=1.0),
-    "fast, everyday words in D, weight 10": Way("fast", prior=10.0),
+    "fast, from 200 to 400, D without everyday words": Way("fast", constants=BEFORE),
+    "fast, D without everyday words": Way("fast", constants={"words": 0.0}),
     "exact (default)": Way("exact", OWN),
     "exact, keys and values": Way("exact", OWN | {"trains": "keys and values"}),
     "exact, keys and values, 0.002, 50 steps": Way("exact", {"learning_rate": 2e-3}),
@@ -58,6 +55,8 @@ class Tuning:
         with torch.inference_mode():
             refined = self.module("mace_core.training.alone").refined_text
             self.texts = [refined(bench.encoder, concept) for concept in self.concepts]
+            self.never = self._never()
+        self.prior = preserved(bench, self.split["keep"])
 
     @torch.inference_mode()
     def loras(self, way: Way) -> list:
@@ -88,22 +87,7 @@ class Tuning:
             lora, _ = fast.fast_concept_lora(
                 unet, text.prompts, images, concept, settings, constants=constants
             )
-        return self._with_prior(lora, place, way.prior) if way.prior else lora
-
-    def _with_prior(self, lora, place: int, weight: float):
-        """The same U; D = b^T (C + weight P + a I)^-1, with P of everyday words."""
-        fast = self.module("mace_core.training.closed_form")
-        prompts = self.texts[place].prompts
-        samples = self.module("mace_core.training.samples")
-        settings = self.module("mace_core.training.settings").TrainSettings()
-        suppressed = samples.examples_of(prompts, self.images_of(place), settings).suppressed
-        words = prompts.others.double()
-        P = words.mT @ words * (suppressed.sum() / len(words))
-        D = fast.token_direction(prompts.encoded.embeddings, suppressed, lora.C + weight * P)
-        factors = type(lora.low_rank)(
-            {layer: (U, D[None].float()) for layer, (U, _) in lora.low_rank.items()}
-        )
-        return replace(lora, low_rank=factors)
+        return lora
 
     def plain(self, loras: Sequence) -> tuple:
         """The LoRAs for the text encoder's own embeddings, as fusion takes them."""
@@ -112,36 +96,64 @@ class Tuning:
 
     @torch.inference_mode()
     def effect(self, lora, place: int) -> dict[str, float]:
-        """What a LoRA does on noise that no training used."""
+        """What a LoRA does on noise that no training used, alone and fused with the prior."""
         samples, core = self.module("mace_core.training.samples"), self.module("mace_core.training.effect")
         fast = self.module("mace_core.training.closed_form")
+        nothing, generator = type(lora.low_rank)(), torch.Generator().manual_seed(UNSEEN_SEED)
         settings = self.module("mace_core.training.settings").TrainSettings()
-        prompts, nothing = self.texts[place].prompts, type(lora.low_rank)()
-        generator = torch.Generator().manual_seed(UNSEEN_SEED)
+        text, plain = (
+            self.texts[place],
+            self.module("mace_core.training.training_set").training_prompts(
+                self.bench.encoder, self.concepts[place]
+            ),
+        )
+        fused = self._fused(lora, place)
         with torch.no_grad(), self.unet(place) as unet:
-            examples = samples.examples_of(prompts, self.training_images(unet, place), settings)
+            images = self.training_images(unet, place)
 
-            def found(first: int, last: int):
+            def found(edit, prompts, others, first: int, last: int):
+                examples = samples.examples_of(prompts, images, settings)
                 xi = samples.between(first, last)
                 held_out = samples.drawn_evenly(examples, xi, UNSEEN, generator)
-                left = [
-                    fast.held_out_loss(unet, held_out, each, settings.loss)
-                    for each in (lora.low_rank, nothing)
-                ]
-                return core.effects_of(
-                    unet, [held_out], [lora.low_rank], [prompts.others], [left[0] / left[1]], [0]
-                )[0]
+                left = [fast.held_out_loss(unet, held_out, each, settings.loss) for each in (edit, nothing)]
+                return core.effects_of(unet, [held_out], [edit], [others], [left[0] / left[1]], [0])[0]
 
-            everywhere, late, early = found(50, 950), found(300, 300), found(950, 950)
+            never = (self.never.double() @ text.T.mT).float()
+            everywhere, early = (
+                found(lora.low_rank, text.prompts, never, *times) for times in ((50, 950), (950, 950))
+            )
+            after = found(fused, plain, self.never, 50, 950)
         return {
             "left": 100 * everywhere.left,
-            "inside, t = 300": late.inside,
-            "inside, t = 950": early.inside,
+            "inside": everywhere.inside,
+            "t = 950": early.inside,
             "outside": everywhere.outside,
             "other words": everywhere.other,
+            "fused, inside": after.inside,
+            "fused, other words": after.other,
             "dW / W": self._size(lora),
             "steps": lora.provenance.effect.steps,
         }
+
+    def _fused(self, lora, place: int):
+        """Equation 7 for this concept alone, with the nodes' defaults: U* D*, float32."""
+        core = self.module("mace_core.erasure.fuse")
+        on_plain_text = self.module("mace_core.training.alone").on_plain_text
+        plain = on_plain_text(lora, self.texts[place])
+        _, fused = core.fuse(self.texts[place].T, [plain], self.prior, core.FuseSettings())
+        return fused.each(lambda factor: factor.float())
+
+    def _never(self):
+        """Words of what nobody names, styles left out, ``[n, d]``."""
+        concept = self.module("mace_core.concepts.concepts").Concept
+        plain_prompt = self.module("mace_core.concepts.prompts").plain_prompt
+        token_rows = self.module("mace_core.erasure.calibrate").token_rows
+        pairs = [
+            plain_prompt(concept(name, "something", kind))
+            for kind in ("object", "person")
+            for name in of_kind(self.split["never"], kind)
+        ]
+        return token_rows(self.bench.encoder, pairs)[:, 0]
 
     def _size(self, lora) -> float:
         """|Delta W| / |W|, the mean over the trained layers."""
@@ -162,8 +174,3 @@ class Tuning:
     def training_images(self, unet, place: int):
         made = self.module("mace_core.training.training_set").TrainingImages
         return made(unet.scaled(self.images[place].latents), self.images[place].masks)
-
-    def images_of(self, place: int):
-        """The images as they are, where only their shape counts."""
-        made = self.module("mace_core.training.training_set").TrainingImages
-        return made(self.images[place].latents, self.images[place].masks)

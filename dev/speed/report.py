@@ -121,6 +121,8 @@ def tables(results: Results) -> str:
     for name, (title, columns, note) in SECTIONS.items():
         if name in results:
             parts.append(_section(results[name], title, columns, note))
+    if missing := [name for name in SECTIONS if name not in results]:
+        parts.append(f'Not measured yet: `make bench BENCH="{" ".join(missing)}"`.\n')
     return "\n".join(parts)
 
 

@@ -134,16 +134,14 @@ def calibrated_gate(
         [encoder.fingerprint, reference.fingerprint, *([prior.fingerprint] if prior else [])],
         [reference.whitening.shape[0], *([prior.P.shape[0]] if prior else [])],
     )
-    pairs = prompt_pairs(concept)
-    templates = len(pairs) // len(concept.phrases)
-    made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
+    made_from = prompts_of_phrases(concept)
     own_rows = prompt_rows(encoder, made_from)
     rows = own_rows.tokens.unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
     white = (rows - reference.centres) @ reference.whitening
     prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
     cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
     own = cosine.median(-1).values  # [3, phrases]
-    surrogates = [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
+    surrogates = [of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
     surrogate = prompt_rows(encoder, surrogates)
     preserved, texts = _preserved(concept, prior, reference)
     others = _cosines_of_others(reference, prototypes, surrogate.tokens, preserved)
@@ -157,7 +155,7 @@ def calibrated_gate(
         pooled = calibrated_pooled(
             whole, _pooled_others(concept, prior, reference, surrogate), reference.pooled
         )
-    gate = Gate(reference.centres, reference.whitening, prototypes, cosines, pooled)
+    gate = Gate(reference.centres, reference.whitening, prototypes, cosines, pooled=pooled)
     unseen = prompt_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
     nearness = others[END] / own[END]  # [n, phrases]
     text, phrase = divmod(int(nearness.argmax()), nearness.shape[1])
@@ -174,7 +172,15 @@ def _caught(gate: Gate, unseen: Rows) -> float:
     return float(opened.float().mean())
 
 
-def _of_surrogate(pair: PromptPair) -> PromptPair:
+def prompts_of_phrases(concept: Concept) -> list[PromptPair]:
+    """The m prompts per phrase that prototypes are made from, phrase by phrase."""
+    pairs = prompt_pairs(concept)
+    templates = len(pairs) // len(concept.phrases)
+    return [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
+
+
+def of_surrogate(pair: PromptPair) -> PromptPair:
+    """The surrogate's prompt of a pair, as a pair whose target it is."""
     return replace(pair, target=pair.surrogate, phrase=pair.surrogate_phrase)
 
 

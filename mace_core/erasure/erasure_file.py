@@ -29,7 +29,7 @@ from ..files.tensor_file import (
 )
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
-from .gate import Gate, gate_shapes
+from .gate import HARDENED, Gate, gate_shapes
 from .pooled import PooledEdit, PooledGate, pooled_gate_shapes
 
 FORMAT_VERSION = 2
@@ -42,11 +42,12 @@ RANKS = 64  # of the LoRA of one concept, as in the node
 _FACTOR = ((torch.float32, torch.float16), 2)
 _LAYOUT = Layout({"T": ((torch.float32,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 _GATE = {"centres": 2, "whitening": 2, "prototypes": 3, "ramps": 3}  # dimensions
+_HARDENED = dict.fromkeys(HARDENED, 3)
 _EDIT = {"up": 2, "down": 2}
 _POOLED = {**_EDIT, "centre": 1, "spread": 2, "prototypes": 2, "ramps": 2}
 _PARTS = {
-    start: {f"{start}{name}": ((torch.float32,), count) for name, count in counts.items()}
-    for start, counts in ((GATE, _GATE), (POOLED, _POOLED))
+    part: {f"{start}{name}": ((torch.float32,), count) for name, count in counts.items()}
+    for part, start, counts in ((GATE, GATE, _GATE), (HARDENED, GATE, _HARDENED), (POOLED, POOLED, _POOLED))
 }
 
 
@@ -195,10 +196,10 @@ def _check_form(header: Header, description: Description, what: str) -> None:
     tensors = header.tensors
     if tensors.keys() != description.sha256.keys():
         raise DamagedFile("other tensors")
-    there = {start for start in _PARTS if any(name.startswith(start) for name in tensors)}
-    if POOLED in there:
-        there.add(GATE)  # a pooled part without a gate lacks its tensors
-    Layout(_LAYOUT.tensors | {name: form for start in there for name, form in _PARTS[start].items()}).check(
+    there = {part for part, names in _PARTS.items() if any(name in tensors for name in names)}
+    if there:
+        there.add(GATE)  # a pooled or hardened part without a gate lacks its tensors
+    Layout(_LAYOUT.tensors | {name: form for part in there for name, form in _PARTS[part].items()}).check(
         tensors, what
     )
     d, most = tensors["T"].shape[0], RANKS * max(1, len(description.concepts))
@@ -206,8 +207,10 @@ def _check_form(header: Header, description: Description, what: str) -> None:
     fits = shapes.pop("T") == (d, d) and 1 <= d <= WIDEST
     if GATE in there:
         phrases = shapes[f"{GATE}ramps"][2]
-        wanted = gate_shapes(d, phrases)
-        fits = fits and phrases >= 1 and wanted == [shapes.pop(f"{GATE}{name}") for name in _GATE]
+        hardened = HARDENED if HARDENED in there else ()
+        k = shapes[f"{GATE}{hardened[0]}"][0] if hardened else None
+        wanted, gate = gate_shapes(d, phrases, k), (*_GATE, *hardened)
+        fits = fits and phrases >= 1 and k != 0 and wanted == [shapes.pop(f"{GATE}{name}") for name in gate]
     if POOLED in there:
         fits = _pooled_fits([shapes.pop(f"{POOLED}{name}") for name in _POOLED], phrases) and fits
     for layer in {name[2:] for name in shapes}:

@@ -18,7 +18,8 @@ from .factors import LowRank
 from .network import AttentionModel
 from .samples import Sample, joined
 
-HELD_OUT = 4  # samples, evenly spread over the timesteps of the training
+LEAST = 0.5  # places: a mask of the whole image leaves nothing outside but rounding
+HELD_OUT = 4  # samples of the exact trainer, evenly spread over the timesteps of the training
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,15 @@ def _changes(
     """inside, outside and other of concept n."""
     own = sample.context[sample.suppressed].mean(0, keepdim=True)
     found = []
-    for layer in queries.keys() & lora.keys():
+    for layer in sorted(queries.keys() & lora.keys()):  # sums in one order: the same bits in every process
         sums, (U, D) = queries[layer], lora[layer]
         heads, dh = sums.inside.shape[1:]
 
         def changed(total: Tensor, area: Tensor, e: Tensor, U=U, D=D, heads=heads, dh=dh) -> Tensor:
             """The mean change of the logits ``[tokens]``."""
             edit = (e.double() @ D.double().mT @ U.double().mT).unflatten(1, (heads, dh))
-            return torch.einsum("hc,nhc->n", total, edit) / dh**0.5 / heads / area.clamp_min(1e-6)
+            mean = torch.einsum("hc,nhc->n", total, edit) / dh**0.5 / heads / area
+            return mean if area > LEAST else torch.zeros_like(mean)
 
         found.append(
             (

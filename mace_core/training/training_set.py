@@ -84,12 +84,14 @@ def training_prompts(encoder: TextEncoder, concept: Concept) -> TrainingPrompts:
     )
     tokens = torch.cat([e.tokens for e in encoded.values()])
     embeddings = torch.cat([e.embeddings for e in encoded.values()])
-    others = other_words(encoder, concept).to(embeddings)
+    words = other_words(encoder, concept)
+    others = torch.stack(words) if words else embeddings[0, :0]
     return TrainingPrompts(EncodedPrompts(tokens, embeddings), phrases, others, encoder.fingerprint)
 
 
-def other_words(encoder: TextEncoder, concept: Concept) -> Tensor:
-    """The last word of everyday names in their plainest prompt, ``[n, d]``, without the concept's own names.
+def other_words(encoder: TextEncoder, concept: Concept) -> list[Tensor]:
+    """The last words of everyday names in their plainest prompt, each ``[d]``, without the concept's own
+    names.
 
     They are the same for every concept, so a LoRA depends on no other concept.
     """
@@ -98,10 +100,10 @@ def other_words(encoder: TextEncoder, concept: Concept) -> Tensor:
         for name in list(KINDS["object"].everyday)[::EVERY]
         if not any(contains(name, phrase) or contains(phrase, name) for phrase in concept.phrases)
     ]
-    encoded = encode_once(encoder, [pair.target for pair in pairs])
+    encoded = encode_once(encoder, [pair.target for pair in pairs]) if pairs else {}
     rows = []
     for pair in pairs:
         each = encoded[pair.target]
         place = locate(encoder, each.tokens[0], pair.target, pair.phrase, pair.before)
         rows.append(each.embeddings[0, place.stop - 1])
-    return torch.stack(rows)
+    return rows

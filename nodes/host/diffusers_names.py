@@ -22,7 +22,9 @@ def projections(model, erasure) -> dict[str, str]:
 
 
 def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
-    names = {key: name for name, key in comfy.utils.unet_to_diffusers(unet_config).items()}
+    # The host's table is a set, and names label_emb twice: SDXL's add_embedding comes before class_embedding.
+    table = sorted(comfy.utils.unet_to_diffusers(unet_config).items(), reverse=True)
+    names = {key: name for name, key in table}
     named = {}
     for layer in layers:
         key = f"{layer.removeprefix(PREFIX)}.weight"

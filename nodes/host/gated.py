@@ -11,7 +11,7 @@ from weakref import ref
 import torch
 
 from ...mace_core.erasure.erasure import Erasure
-from ...mace_core.erasure.gate import gate_values
+from ...mace_core.erasure.gate import gate_values, replacements
 from ...mace_core.erasure.pooled import LAYER, pooled_gate_values
 
 SAVING = "state_dict_for_saving"
@@ -23,7 +23,8 @@ REMEMBERED = 4  # contexts: a prompt, a negative prompt, and two more where the 
 class _Opened:
     """What a gate makes of one context e `[B, L, d]`: moved = e + s g (T - I) e and g = s g(e) `[B, L, 1]`.
 
-    is_open: g > 0; read: what each projection's D reads, g D e `[B L, q]`, filled as they ask.
+    A hardened gate has g = s (1 - h) g(e), and adds s h (r - e) to moved. is_open: g or h > 0; read: what
+    each projection's D reads, g D e `[B L, q]`, filled as they ask.
     """
 
     moved: torch.Tensor
@@ -68,7 +69,13 @@ class _Prompt:
         is_open = g > 0
         if not is_open.any():
             return None
-        moved = e.float() + g * (e.float() @ change.T)
+        moved = e.float()
+        if gate.directions is not None:
+            h, replacement = replacements(gate, e)
+            replaced = self.strength * h[..., None]
+            g, is_open = g * (1 - h[..., None]), is_open | (replaced > 0)
+            moved = moved + replaced * (replacement - moved)
+        moved = moved + g * (e.float() @ change.T)
         return _Opened(torch.where(is_open, moved.to(e.dtype), e), g, is_open)
 
     @torch.inference_mode(False)  # autograd cannot save tensors that were created in inference mode

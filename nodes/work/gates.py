@@ -1,6 +1,6 @@
 """The gate of an erasure, concept by concept, and what it promises."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -12,6 +12,7 @@ from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
 from ...mace_core.erasure.calibrate_pooled import PooledReference
 from ...mace_core.erasure.gate import Gate, joined
+from ...mace_core.erasure.harden import hardened, moment_of_weights, words_of
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
 from ...mace_core.files.shown import one_line, shown
@@ -20,6 +21,7 @@ from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
 from ..host.progress import Progress, check_interrupted
 from ..host.stores import store_of
+from ..host.weights import weight_in_force
 
 REFERENCE = 1  # raise it when the same text encoder gives another reference
 _FLOATS = (torch.float32,)
@@ -31,22 +33,41 @@ EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 
 
 class GateMaker:
-    """Collects the gates of concepts. The reference of a text encoder is cached."""
+    """Collects the gates of concepts. The reference of a text encoder is cached.
+
+    harden: rounds of hardening, 0 for none; M: as for `hardened`, needed if there are any.
+    """
 
     def __init__(
-        self, encoder: TextEncoder, concepts: Sequence[Concept], prior: Prior | None, progress: Progress
+        self,
+        encoder: TextEncoder,
+        concepts: Sequence[Concept],
+        prior: Prior | None,
+        progress: Progress,
+        harden: int = 0,
+        M: Tensor | None = None,
     ):
         self._naming = templates_naming(concepts)
         self._encoder, self._prior, self._progress = encoder, prior, progress
         self._reference: Reference | None = None
+        self._rounds, self._M, self._words = harden, M, None
         self._made: list[tuple[Gate, Calibrated]] = []
 
     def add(self, concept: Concept) -> None:
         """Calibrate the gate of one more concept. Raises ValueError as `calibrated_gate` does."""
         if self._reference is None:
             self._reference = _reference_once(self._encoder, self._progress)
-        made = calibrated_gate(self._encoder, concept, self._prior, self._reference, self._naming)
-        self._made.append(made)
+        gate, promise = calibrated_gate(self._encoder, concept, self._prior, self._reference, self._naming)
+        if self._rounds:
+            gate = hardened(gate, self._encoder, concept, self._M, self._others(), self._rounds)
+        self._made.append((gate, promise))
+
+    def _others(self) -> Mapping[str, Tensor]:
+        """The words of everyday names and of the prior's captions, encoded once."""
+        if self._words is None:
+            texts = (*self._reference.texts, *(self._prior.texts if self._prior else ()))
+            self._words = words_of(self._encoder, texts)
+        return self._words
 
     def gate(self) -> Gate | None:
         """The gate of all concepts so far; None without any."""
@@ -68,6 +89,16 @@ class GateMaker:
             names = _named([f"{one_line(each.phrase)} from {shown(each.text)}" for each in near])
             lines.append(f"Hard to tell apart: {names}.")
         return " ".join(lines)
+
+
+def projections_moment(model, layers: Iterable[str]) -> Tensor:
+    """M `[d, d]` float64 as for `hardened`: of the text projections of a MODEL, with its LoRAs."""
+
+    def weight(layer: str) -> Tensor:
+        check_interrupted()
+        return weight_in_force(model, f"{layer}.weight")
+
+    return moment_of_weights(map(weight, layers))
 
 
 def _named(names: list[str]) -> str:

@@ -16,7 +16,8 @@ from mace_core.erasure.erasure_file import (
     load_erasure,
     save_erasure,
 )
-from mace_core.erasure.gate import gate_values
+from mace_core.erasure.gate import gate_values, replacements
+from mace_core.erasure.harden import hardened, words_of
 from mace_core.erasure.pooled import pooled_gate_values
 from mace_core.refinement.moments import concept_moments
 from mace_core.refinement.refine import RefineSettings
@@ -56,7 +57,7 @@ def path(request, tmp_path):
 
 
 def test_it_is_short_and_needs_safetensors_and_torch_alone(source):
-    assert len([line for line in source.splitlines() if line.strip()]) <= 42
+    assert len([line for line in source.splitlines() if line.strip()]) <= 50
     imported = set(re.findall(r"^(?:from|import) (.+?)(?: import.*)?$", source, re.MULTILINE))
     assert imported == {"hashlib, json", "torch", "safetensors"}
 
@@ -78,7 +79,8 @@ def test_its_gate_is_ours(reader, tmp_path):
     *_, read, pooled, description = reader["read_erasure"](tmp_path / "a.safetensors")
     assert pooled == {}
     e = encoder.encode(["a ship and a horse"]).embeddings[0]
-    assert torch.allclose(reader["opened"](e, **read), gate_values(gate, e), atol=1e-5)
+    g, h, _ = reader["opened"](e, **read)
+    assert torch.allclose(g, gate_values(gate, e), atol=1e-5) and not h.any()
     assert description["format_version"] == FORMAT_VERSION
 
 
@@ -94,6 +96,19 @@ def test_its_pooled_part_is_ours(reader, tmp_path):
     ours = p + g * (p @ erasure.pooled.down.T @ erasure.pooled.up.T)
     torch.testing.assert_close(reader["moved"](p, **pooled), ours, atol=1e-5, rtol=1e-4)
     assert g.tolist() == [[1.0], [0.0]] and description["format_version"] == FORMAT_VERSION
+
+
+def test_its_hardened_gate_is_ours(reader, tmp_path):
+    encoder, concept = ToyTextEncoder(), Concept("ship", "sea", synonyms=("boat",))
+    reference = reference_of(encoder)
+    gate, _ = calibrated_gate(encoder, concept, None, reference)
+    words = words_of(encoder, reference.texts)
+    gate = hardened(gate, encoder, concept, torch.eye(encoder.d, dtype=torch.float64), words, 2)
+    save_erasure(Erasure(torch.eye(encoder.d), LowRank(), (), gate=gate), tmp_path / "a.safetensors")
+    read = reader["read_erasure"](tmp_path / "a.safetensors")[3]
+    e = encoder.encode(["a ship and a horse"]).embeddings[0]
+    for found, wanted in zip(reader["opened"](e, **read), (gate_values(gate, e), *replacements(gate, e))):
+        assert torch.allclose(found, wanted, atol=1e-4)
 
 
 def test_it_notices_damage(reader, path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mace_core.concepts.concepts import Concept
+from mace_core.concepts.kinds import KINDS
 from mace_core.refinement.moments import concept_moments
 from mace_core.training.attention_maps import layer_size, resize_masks
 from mace_core.training.effect import HELD_OUT, effects_of
@@ -125,10 +126,19 @@ def test_the_effect_is_the_change_of_logits_written_out():
         assert found == pytest.approx(sum(column) / 2, rel=1e-4)
 
 
+def test_nothing_is_outside_a_mask_of_the_whole_image():
+    whole = TrainingImages(images().latents, torch.full((3, 8, 8), 1 - 1e-6))
+    lora, _ = train_concept_lora(ToyAttentionModel(), PROMPTS, whole, SHIP, FAST)
+    effect = lora.provenance.effect
+    assert effect.outside == 0 != effect.inside
+
+
 def test_other_words_are_not_the_concepts_own():
     """Ship is one of the everyday names, zebra is not."""
     zebra = training_prompts(ENCODER, Concept("zebra", "ground"))
     assert len(PROMPTS.others) == len(zebra.others) - 1 > 10
+    everything = Concept("zebra", "ground", synonyms=tuple(KINDS["object"].everyday))
+    assert training_prompts(ENCODER, everything).others.shape == (0, 32)
 
 
 def test_even_draws_cover_images_and_timesteps():

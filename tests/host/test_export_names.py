@@ -132,7 +132,8 @@ def sdxl(comfy):
     pooled = comfy.module("mace_core.erasure.pooled")
     ramps = torch.tensor([0.0, 1.0])[:, None]
     own = pooled.PooledGate(torch.zeros(POOLED), torch.zeros(POOLED, 1), torch.zeros(1, POOLED), ramps)
-    gate = gates.Gate(torch.zeros(3, 48), torch.eye(48), torch.zeros(3, 1, 48), ramps.repeat(4, 1, 1), own)
+    tokens = torch.zeros(3, 48), torch.eye(48), torch.zeros(3, 1, 48), ramps.repeat(4, 1, 1)
+    gate = gates.Gate(*tokens, pooled=own)
     erasure = core.Erasure(T, core.LowRank(), (), gate=gate, pooled=pooled.PooledEdit(up, down))
     for module in projections_of(edited).values():
         module.weight.data @= T

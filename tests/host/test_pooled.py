@@ -189,3 +189,36 @@ def test_a_saved_checkpoint_has_the_linear_weight(comfy, run, tmp_path):
     save_checkpoint(str(path), linear)
     saved = load_file(path)[f"model.{LAYER}.weight"]
     assert torch.equal(saved, weight_in_force(linear, LAYER))
+
+
+def with_pooled(kind: str, extra: int):
+    """A tiny U-Net of another class of the host that reads a vector of 64 and ``extra`` numbers."""
+    from comfy import supported_models
+    from comfy.model_patcher import ModelPatcher
+
+    from dev.fullsize.families import FAMILIES, randomise
+    from tests.host.families import SDXL
+
+    changes = SDXL | {"adm_in_channels": 64 + extra}
+    config = getattr(supported_models, kind)(FAMILIES["sdxl"].unet | changes)
+    config.set_inference_dtype(torch.float32, None)
+    with torch.inference_mode():
+        network = config.get_model({}, device="cpu")
+        randomise(network.diffusion_model)
+        return ModelPatcher(network, torch.device("cpu"), torch.device("cpu"))
+
+
+def test_the_refiner_reads_it_too(comfy, run):
+    refiner = with_pooled("SDXLRefiner", 5 * 256)
+    erased = applied(comfy, run, model=refiner)
+    assert torch.equal(drawn(comfy, run, erased, CAT), drawn(comfy, run, refiner, CAT))
+    assert not torch.equal(drawn(comfy, run, erased, SHIP), drawn(comfy, run, refiner, SHIP))
+
+
+def test_vectors_of_images_are_left_alone_in_one_sentence(comfy, run):
+    """SD2 unCLIP has the same layer, for an image."""
+    unclip = with_pooled("SD21UnclipL", 64)
+    for mode in ("gated", "linear"):
+        erased = applied(comfy, run, mode, model=unclip)
+        assert f"{LAYER}.forward" not in erased.object_patches and f"{LAYER}.weight" not in erased.patches
+    assert "vectors of images that this MODEL reads too are left alone." in told(comfy, unclip, run.erasure)

@@ -28,6 +28,8 @@ SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_wo
 STARTS = 3  # Ray gives up after 30 s, which a busy machine can need
 LIST = "ship (boat, vessel) -> sea\ndog -> ground\ncat -> a dog\nhorse -> a cow\nstyle: Van Gogh -> art\n"
 
+IN_FULL = pytest.mark.skipif("MACE_CLUSTER" not in os.environ, reason="`make cluster` runs it: a minute more")
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -97,6 +99,7 @@ def test_the_same_files_as_without_ray_although_a_worker_is_killed(cluster, site
     wait_for_no_workers(cluster)
 
 
+@IN_FULL
 def test_a_signal_stops_the_workers_too(cluster, site, tmp_path):
     (tmp_path / "list.txt").write_text(LIST)
     shell = Shell(tmp_path / "data", site)
@@ -111,6 +114,7 @@ def test_a_signal_stops_the_workers_too(cluster, site, tmp_path):
     assert not list(shell.mace.glob("drawn/*"))
 
 
+@IN_FULL
 def test_nodes_use_the_cluster_of_the_servers_environment(cluster, monkeypatch, site):
     monkeypatch.setenv("PYTHONPATH", str(site))
     with Host() as host:

@@ -141,8 +141,8 @@ def test_fast_turns_attention_away_one_sample_at_a_time(comfy, stage_2, monkeypa
         model, "queries", lambda self, x_t, *rest: seen.append(len(x_t)) or queries(self, x_t, *rest)
     )
     found = train(comfy, stage_2, method="fast")
-    samples = comfy.module("mace_core.training.closed_form").DEFAULT.samples
-    assert seen == [1] * (samples + HELD_OUT) * 3  # the memory of one sample
+    fast = comfy.module("mace_core.training.closed_form")
+    assert seen == [1] * (fast.DEFAULT.samples + fast.FEW) * 3  # the memory of one sample
     for (lora, (before, after)), (again, _) in zip(found, train(comfy, stage_2, method="fast"), strict=True):
         assert after < before and all(name.endswith("attn2.to_k") for name in lora.low_rank)
         assert identical(lora.low_rank, again.low_rank)

@@ -25,7 +25,7 @@ TEMPLATE = template(
     "concept are cached: after a change, only new concepts are trained, and a stopped run continues where it "
     "ended." + OWN_MODEL,
     three_stages(CONCEPTS, "a_dozen", images=4, steps=20, captions="", names=KEEP + OTHERS),
-    latent_of(5, 450),
+    latent_of(5, 520),
     evidence(
         "MACE_ScoreErasure",
         6,

@@ -14,7 +14,7 @@ TEMPLATE = template(
     three_stages(
         "person: Mira Vance -> a person", "no_mira_vance", captions="", names=f"{NAMESAKES}\n{OTHERS}"
     ),
-    latent_of(5, 450),
+    latent_of(5, 520),
     evidence(
         "MACE_ScoreErasure",
         6,
