@@ -1,6 +1,7 @@
 """Measurements as tasks: a pool of processes runs them and saves each result as JSON when it is finished.
 
-An interrupted run therefore resumes where it stopped.
+An interrupted run therefore resumes where it stopped. They run on the CPU, in two processes; with
+MACE_TEST_DEVICE=cuda and MACE_PROCESSES=8, on a GPU and in eight.
 """
 
 import importlib
@@ -18,6 +19,7 @@ from dev.host.fetch import REPOSITORY
 from mace_core.files.atomic import written_whole
 
 KEPT = REPOSITORY / ".cache" / "bench"
+PROCESSES = int(os.environ.get("MACE_PROCESSES", "2"))
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def kept_folder(name: str) -> Path:
     return folder
 
 
-def run(tasks: Sequence[Task], folder: Path, images: int, processes: int) -> dict[str, Any]:
+def run(tasks: Sequence[Task], folder: Path, images: int, processes: int = PROCESSES) -> dict[str, Any]:
     """Task name -> result. Results of earlier runs in `folder` are reused."""
     if waiting := [(task, folder, images) for task in tasks if not _file(folder, task).exists()]:
         spawn = multiprocessing.get_context("spawn")
@@ -57,10 +59,11 @@ def _bench(host: Path, images: int):
     import torch
 
     from dev.bench.bench import Bench
+    from dev.host.card import ON_CPU
     from dev.host.in_process import load_host
 
     torch.set_num_threads(1)
-    return Bench(load_host(host), images)
+    return Bench(load_host(host, ON_CPU), images)
 
 
 def _do(work: tuple[Task, Path, int]) -> str:

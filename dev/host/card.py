@@ -1,11 +1,20 @@
-"""Dynamic VRAM of newer ComfyUIs on a GPU, started as main.py starts it. Older hosts stay as they are."""
+"""Where tests and measurements run, and dynamic VRAM of newer ComfyUIs on a GPU, started as main.py starts
+it. Older hosts stay as they are."""
 
 import os
 
 from dev.host.fetch import import_from_host
 
 DEVICE = os.environ.get("MACE_TEST_DEVICE", "cuda")  # where tests/cuda runs
+ON_CPU = os.environ.get("MACE_TEST_DEVICE", "cpu") == "cpu"  # everything else runs on a GPU only if told to
 FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
+
+
+def device_name() -> str:
+    """What tests and measurements other than tests/cuda run on."""
+    import torch
+
+    return "the CPU" if ON_CPU else f"one {torch.cuda.get_device_name()}"
 
 
 def prepare() -> None:

@@ -13,24 +13,27 @@ from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.plot import Line, lines
 from dev.bench.tasks import kept_folder, run
+from dev.host.card import device_name
 from dev.host.fetch import REPOSITORY
 from dev.mass.figures import figures
 from dev.mass.plan import measuring_tasks, training_tasks
 from dev.mass.report import tables
 
 RESULTS = REPOSITORY / "docs" / "results"
-PROCESSES, IMAGES = 2, 16
+IMAGES = 16
 
 
 def main(*sections: str) -> None:
     folder, page = kept_folder(f"mass-{IMAGES}"), RESULTS / "mass.json"
-    run(training_tasks(), folder, IMAGES, PROCESSES)
+    run(training_tasks(), folder, IMAGES)
     found = json.loads(page.read_text()) if sections and page.exists() else {}
-    found |= figures(run(measuring_tasks(*sections), folder, IMAGES, PROCESSES), *sections)
+    found |= figures(run(measuring_tasks(*sections), folder, IMAGES), *sections)
     found["notes"] = {
         section: note for section, note in found.get("notes", {}).items() if section not in sections
     }
-    found["setting"] = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+    if sections != ("costs",):
+        drawn = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
+        found["setting"] = drawn | {"device": device_name()}
     write(found)
     if not sections:
         shutil.rmtree(folder)

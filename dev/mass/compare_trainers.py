@@ -137,14 +137,13 @@ def scored(found: Mapping, original: Mapping[str, float], split: Mapping) -> lis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
-    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--alone", action="store_true", help="the first table only, without images")
     given, work = parser.parse_args(), "dev.mass.compare_trainers"
     tasks = [Task(f"effects, {way}", f"{work}:effects", {"way": way}) for way in WAYS]
     if not given.alone:
         tasks += [Task("before", f"{work}:before", {})]
         tasks += [Task(way, f"{work}:shares", {"way": way}) for way in SCORED]
-    results = run(tasks, kept_folder("trainers"), IMAGES, given.processes)
+    results = run(tasks, kept_folder("trainers"), IMAGES)
     PAGE.write_text(page(results))
     print(PAGE.read_text())
 

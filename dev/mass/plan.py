@@ -12,7 +12,7 @@ from dev.bench.erasures import (
     UCE,
     UNEDITED,
 )
-from dev.bench.tasks import Task
+from dev.bench.tasks import PROCESSES, Task
 from dev.host.fetch import REPOSITORY
 from mini.vocabulary import load_world
 
@@ -41,10 +41,10 @@ def training_tasks() -> list[Task]:
     names = dict.fromkeys(
         [*told["mass"]["100"]["erase"], *told["persons"]["20"]["erase"], *told["mixed"]["all"]["erase"]]
     )
-    halves = list(names)[::2], list(names)[1::2]
+    parts = [list(names)[start::PROCESSES] for start in range(PROCESSES)]
     return [
-        Task(f"train {FULL} {half}", f"{WORK}:prepare", {"method": FULL, "erase": part})
-        for half, part in enumerate(halves)
+        Task(f"train {FULL} {number} of {PROCESSES}", f"{WORK}:prepare", {"method": FULL, "erase": part})
+        for number, part in enumerate(parts, 1)
     ]
 
 

@@ -13,8 +13,9 @@ HEAD = """# Mass erasure on the miniature
 
 `make mass` writes this page from `mass.json`. It erases concepts of the frozen split in `mini/splits.json`
 from the bundled miniature Stable Diffusion with the nodes' default settings, and generates {images} images
-per concept ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled judge's top-1 in percent. The
-prior names half of the concepts that stay, for UCE as for MACE; nobody names the other half.
+per concept ({steps} steps of {sampler}, CFG {cfg}, on {device}).
+Figures are the bundled judge's top-1 in percent. The prior names half of the concepts that stay, for UCE as
+for MACE; nobody names the other half.
 
 - **Never named** (higher is better): images of concepts that are neither erased nor in the prior, as a share
   of the original model's.
@@ -34,7 +35,7 @@ ORDER = (REFINED, AVERAGED, LINEAR)  # by H_c in the paper's table 4, lowest fir
 
 def tables(found: Mapping, setting: Mapping) -> str:
     parts = (
-        HEAD.format(**setting),
+        HEAD.format(**{"device": "the CPU", **setting}),
         _mass(found),
         "![What nobody named, as a share of before, by the number of erased concepts](mass.png)\n",
         _persons(found),

@@ -11,19 +11,21 @@ import sys
 
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
 from dev.bench.tasks import kept_folder, run
+from dev.host.card import device_name
 from dev.results import figures, report
 from dev.results.measure import PROBED_WITH, RESULTS
 from dev.results.plan import TABLES, tasks
 
-PROCESSES, IMAGES = 2, 16
+IMAGES = 16
 
 
 def main(*tables: str) -> None:
     for name in tables or TABLES:
         folder = kept_folder(f"results-{name}")
-        found = getattr(figures, name)(run(tasks(name), folder, IMAGES, PROCESSES))
+        found = getattr(figures, name)(run(tasks(name), folder, IMAGES))
         drawn = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
         setting = PROBED_WITH if name == "robustness" else drawn
+        setting = setting | {"device": device_name()}
         told = {"setting": setting, "files": fingerprints(), name: found}
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
         (RESULTS / f"{name}.md").write_text(getattr(report, name)(found, setting))

@@ -168,7 +168,7 @@ def page(found: Mapping[str, Mapping[str, float]], setting: Mapping[str, Any]) -
 
 def main() -> None:
     folder = kept_folder("harden")
-    found = run(tasks(), folder, PICTURES, processes=2)
+    found = run(tasks(), folder, PICTURES)
     setting = {"images": PICTURES, "learning": LEARNING_STEPS, "without": ROUNDS[0], "rounds": ROUNDS[-1]}
     told = {"setting": setting, "files": fingerprints(), "harden": found}
     (RESULTS / "harden.json").write_text(json.dumps(told, indent=1) + "\n")

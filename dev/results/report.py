@@ -12,8 +12,8 @@ from dev.results.plan import COLOURS, METHODS, PROBED
 
 SETTING = """`make results` writes this page from `{name}.json`. It erases concepts of the frozen split in
 `mini/splits.json` from the bundled miniature Stable Diffusion with the nodes' default settings, and generates
-{images} images per prompt or attack ({steps} steps of {sampler}, CFG {cfg}). Figures are the bundled
-judge's top-1 in percent, with one standard error over the concepts: images of one concept resemble each
+{images} images per prompt or attack ({steps} steps of {sampler}, CFG {cfg}, on {device}).
+Figures are the bundled judge's top-1 in percent, with one standard error over the concepts: images of one concept resemble each
 other, so the concepts are the sample. A single concept has no such error, and an error of 0 means that all
 concepts agree, not that the figure is exact.
 
@@ -249,7 +249,7 @@ def _pairs(found: Mapping[str, Mapping]) -> list[str]:
 def _setting(name: str, found: Mapping, setting: Mapping) -> list[str]:
     """What was measured, and what to know about older figures."""
     note = found.get("note")
-    return [SETTING.format(name=name, **setting), *([f"{note}\n"] if note else [])]
+    return [SETTING.format(name=name, **{"device": "the CPU", **setting}), *([f"{note}\n"] if note else [])]
 
 
 def _title(method: str) -> str:

@@ -13,7 +13,8 @@ DRAWING = {"steps": 2, "cfg": 4.0, "seed": 0}
 def test_from_checkpoint_to_export(comfy, step, name):
     loaded = step("build MODEL, CLIP, VAE", lambda: network(comfy, name))
     erased, fused = all_stages(comfy, step, loaded.side, loaded.model, loaded.clip, loaded.vae)
-    assert set(fused.low_rank) == set(comfy.module("nodes.host.patch").cross_attention_layers(loaded.model))
+    layers = comfy.module("nodes.host.patch").cross_attention_layers(loaded.model)
+    assert set(fused.low_rank) == {name for name in layers if name.endswith(".to_k")}  # by default: keys only
     evidence(comfy, step, loaded, erased)
     exports(comfy, step, loaded.model, erased, fused, loaded.clip, loaded.vae)
 
