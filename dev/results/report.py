@@ -13,9 +13,9 @@ from dev.results.plan import COLOURS, METHODS, PROBED
 SETTING = """`make results` writes this page from `{name}.json`. It erases concepts of the frozen split in
 `mini/splits.json` from the bundled miniature Stable Diffusion with the nodes' default settings, and generates
 {images} images per prompt or attack ({steps} steps of {sampler}, CFG {cfg}, on {device}).
-Figures are the bundled judge's top-1 in percent, with one standard error over the concepts: images of one concept resemble each
-other, so the concepts are the sample. A single concept has no such error, and an error of 0 means that all
-concepts agree, not that the figure is exact.
+Figures are the bundled judge's top-1 in percent, with one standard error over the concepts: images of one
+concept resemble each other, so the concepts are the sample. A single concept has no such error, and an error
+of 0 means that all concepts agree, not that the figure is exact.
 
 **MACE, gated** is what users get. All other methods are linear, as exports are: **MACE, linear** is the same
 erasure with mode *linear* of Apply Erased Model.
