@@ -9,13 +9,13 @@ from torch import Tensor
 
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
-from ..refinement.refine import RefineSettings, kept_term, right_divide
+from ..refinement.refine import RefineSettings, prior_term, ridge_term, right_divide
 from ..training.factors import LowRank, cat
 from ..training.lora import ConceptLoRA
 
 
 class FuseSettings(RefineSettings):
-    """preserve_weight: l2 >= 0; ridge: r >= 0. The paper uses the values of stage 1."""
+    """preserve_weight: l2 >= 0; ridge, relative_ridge: r >= 0. The paper uses the values of stage 1."""
 
 
 def fuse(
@@ -48,10 +48,9 @@ def fuse(
     T1 = T1.double()
     weights = [(kind_weights or {}).get(lora.concept.kind, 1.0) for lora in loras]
     C = sum(weight * lora.C for weight, lora in zip(weights, loras, strict=True))
-    ridge = settings.ridge * torch.eye(len(T1), dtype=torch.float64)
-    kept = kept_term(prior, settings, len(T1))  # l2 P + r I
-    N = C + kept
-    T = right_divide(T1 @ (C + ridge) + (kept - ridge), N)
+    ridge, kept = ridge_term(settings, C), prior_term(prior, settings)
+    N = C + kept + ridge
+    T = right_divide(T1 @ (C + ridge) + kept, N)
     return T, cat([_share(lora, weight, N) for lora, weight in zip(loras, weights, strict=True)])
 
 
