@@ -11,9 +11,9 @@ CONCEPT ?= ship
 SURROGATE ?=
 export CHROMIUM PYTHONUNBUFFERED := 1
 
-.PHONY: setup browser test fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
+.PHONY: setup browser test cluster fuzz demo lint mini mini-lora mini-report package artwork templates workflow-pictures \
 	help-pictures hosts \
-	test-cuda fullsize mass results clean
+	test-cuda fullsize scale mass results bench faults clean
 .DEFAULT_GOAL := demo
 
 # A host can require packages or versions that .venv does not have: HOST_PY is a Python that has them.
@@ -39,8 +39,16 @@ browser:
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 			apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || true; fi
 
-test: setup browser
+$(VENV)/.cluster: $(VENV)/.workshop tests/host/requirements.txt
+	@$(PIP) install -r tests/host/requirements.txt
+	@touch $@
+
+test: setup $(VENV)/.cluster browser
 	@$(HOST_PY) -m dev.run_tests $(TESTS)
+
+# Everything about Ray, on a real cluster of two workers; `make test` runs a part of it.
+cluster: setup $(VENV)/.cluster
+	@MACE_CLUSTER=1 $(HOST_PY) -m dev.run_tests tests/host/test_cluster.py tests/host/test_ray.py
 
 # More than ten thousand new cases of bad input; `make test` runs a few hundred that are always the same.
 fuzz: setup
@@ -72,6 +80,11 @@ mass: setup $(VENV)/.bench
 results: setup $(VENV)/.bench
 	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.results
 
+# Faults around real jobs on real servers; all of them take minutes, or name some. With fewer kills (50 otherwise):
+#   make faults FAULTS="kill full_disk" FAULTS_KILLS=5
+faults: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.faults $(FAULTS) $(if $(FAULTS_KILLS),--kills $(FAULTS_KILLS))
+
 # The pack as users get it: the registry's archive, validated, installed by ComfyUI-Manager into a fresh ComfyUI,
 # scanned, and every template run. Needs only the package registry; takes minutes.
 package: setup
@@ -91,7 +104,7 @@ workflow-pictures: setup browser
 help-pictures: setup browser
 	@$(HOST_PY) -m dev.workflows.help_pictures $(PAGES)
 
-hosts: setup browser
+hosts: setup $(VENV)/.cluster browser
 	@$(PY) -m dev.hosts $(or $(HOSTS),$$($(PY) -m dev.host.fetch))
 
 # Set PY to a Python whose torch supports the GPU. Besides the host's own packages, it needs only pytest.
@@ -100,6 +113,13 @@ test-cuda:
 
 fullsize: setup
 	@$(HOST_PY) -m dev.fullsize $(FAMILIES)
+
+scale: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.scale
+
+# Every stage against a straight implementation, or only those named: make bench BENCH="closed_form fusion"
+bench: setup
+	@OMP_NUM_THREADS=1 $(HOST_PY) -W ignore -m dev.speed $(BENCH)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache

@@ -11,7 +11,7 @@ from .erasure.fuse import FuseSettings
 from .files.shown import shown
 from .refinement.prior import PAPER_CAPTIONS
 from .refinement.refine import PRESERVE_WEIGHT, RELATIVE_RIDGE, RIDGE, RefineSettings
-from .training.settings import NORM, SQUARED, TrainSettings
+from .training.settings import NORM, NORMAL, SQUARED, TrainSettings
 
 OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
 PAPER, PUBLISHED_CODE = "paper", "published code"
@@ -134,7 +134,8 @@ def fuse_balance(
 def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, seed: int = 0) -> TrainSettings:
     """The authors' settings of stage 2 for one of ``count`` concepts of its kind.
 
-    The published code does not square the norm, and also suppresses the end token.
+    Both start D as diffusers' LoRA layer does. The published code does not square the norm, and also
+    suppresses the end token.
     """
     row, published = preset_of(concept.kind, count), variant == PUBLISHED_CODE
     return TrainSettings(
@@ -145,6 +146,7 @@ def train_settings(concept: Concept, count: int, variant: str, rank: int = 1, se
         seed=seed,
         loss=NORM if published else SQUARED,
         suppress_end_of_text=published,
+        initial=NORMAL,
     )
 
 

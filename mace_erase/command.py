@@ -12,7 +12,7 @@ from typing import Any
 from .erase import erase
 from .evidence import probe, score
 from .files import export, list_erasures
-from .host import load_host
+from .host import load_host, use_own_temporary_folder
 from .options import parser, split_arguments
 from .progress import Line
 
@@ -55,6 +55,7 @@ def result_of(arguments: Sequence[str]) -> dict[str, Any]:
         try:
             line.say("Start ComfyUI")
             host = load_host(hosts)
+            use_own_temporary_folder()
             _show_progress(host.module("nodes.host.progress"), line)
             result = COMMANDS[options.command](host, options, line)
         finally:
@@ -67,7 +68,7 @@ def result_of(arguments: Sequence[str]) -> dict[str, Any]:
 def _show_progress(texts: ModuleType, line: Line) -> None:
     import comfy.utils
 
-    texts.listen(line.say)
+    texts.listen(line.say, line.note)
     comfy.utils.set_progress_bar_global_hook(line.advance)
 
 

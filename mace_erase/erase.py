@@ -1,6 +1,7 @@
 """`erase`: from a list of concepts to an erasure in models/mace."""
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,8 @@ def erase(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[st
     for node, inputs in (*given.items(), (SAVE, {"name": name})):
         host.check(node, **inputs)
     check_checkpoint(options.checkpoint)
-    model, clip, vae = load_checkpoint(host, options.checkpoint, line)
-    prior = prior_of(host, options, clip, captions, concepts)
-    if prior is None:
-        line.note(NO_PRIOR)
-    refined, erasure = host.run(
-        REFINE, model=model, clip=clip, concepts=concepts, prior=prior, **given[REFINE]
-    )
-    if not options.preview:
-        drawn, _ = host.run(DRAW, model=model, clip=clip, vae=vae, concepts=concepts, **given[DRAW])
-        masked, _ = host.run(MASK, training_set=drawn)
-        trained = {"refined": refined, "clip": clip, "concepts": concepts, "training_set": masked}
-        loras, _ = host.run(TRAIN, **trained, **given[TRAIN])
-        (erasure,) = host.run(
-            FUSE, clip=clip, refined=erasure, concept_loras=loras, prior=prior, **given[FUSE]
-        )
+    with _cluster(host, options, line):
+        erasure = _made(host, options, line, given, concepts, captions)
     _, saved = host.shown(SAVE, erasure=erasure, name=name)
     path = host.module("nodes.host.folders").erasure_path(saved)
     return {
@@ -66,6 +54,35 @@ def concepts_of(host: LoadedNodes, options: argparse.Namespace, line: Line) -> A
     for each in notes:
         line.note(each)
     return concepts
+
+
+def _cluster(host: LoadedNodes, options: argparse.Namespace, line: Line) -> AbstractContextManager:
+    """Ray's workers, if they are asked for and have something to do; joined before any work begins."""
+    if not options.ray or options.preview:
+        return nullcontext()
+    line.say("Join the Ray cluster")
+    return host.module("nodes.cluster.membership").on_cluster(options.checkpoint)
+
+
+def _made(
+    host: LoadedNodes, options: argparse.Namespace, line: Line, given: dict, concepts: Any, captions: list
+) -> Any:
+    """The erasure: of stage 1 for a preview, otherwise of all stages."""
+    model, clip, vae = load_checkpoint(host, options.checkpoint, line)
+    prior = prior_of(host, options, clip, captions, concepts)
+    if prior is None:
+        line.note(NO_PRIOR)
+    refined, erasure = host.run(
+        REFINE, model=model, clip=clip, concepts=concepts, prior=prior, **given[REFINE]
+    )
+    if options.preview:
+        return erasure
+    drawn, _ = host.run(DRAW, model=model, clip=clip, vae=vae, concepts=concepts, **given[DRAW])
+    masked, _ = host.run(MASK, training_set=drawn)
+    trained = {"refined": refined, "clip": clip, "concepts": concepts, "training_set": masked}
+    loras, _ = host.run(TRAIN, **trained, **given[TRAIN])
+    (fused,) = host.run(FUSE, clip=clip, refined=erasure, concept_loras=loras, prior=prior, **given[FUSE])
+    return fused
 
 
 def captions_to_preserve(host: LoadedNodes, path: str | None) -> list[str]:

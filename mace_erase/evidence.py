@@ -18,6 +18,8 @@ _SAVED = r"output[/\\](\S+\.json)"  # in the notes of both tables
 def score(host: LoadedNodes, options: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Run Score Erasure on an erasure, and save its images beside its figures."""
     given = {"keep": read_text(host, options.keep), "synonyms": ""} | chosen(options, SCORING, SCORE)
+    if options.never_named is not None:
+        given["never_named"] = read_text(host, options.never_named)
     table, figures, grid, chart = _judged(host, options, line, SCORE, given)
     return {
         "scores": json.loads(figures)["scores"],

@@ -54,7 +54,6 @@ def load_host(arguments: Sequence[str] = ()) -> LoadedNodes:
                 "arguments that usually start this ComfyUI, such as -- --cpu."
             ) from error
         _loaded.append(load_nodes(PACK))
-        _use_own_temporary_folder()
     return _loaded[0]
 
 
@@ -74,7 +73,7 @@ def _choose_device(args: Any) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def _use_own_temporary_folder() -> None:
+def use_own_temporary_folder() -> None:
     """Nodes save previews, which nobody sees here; a server of the same ComfyUI must not be disturbed."""
     import folder_paths
 

@@ -51,6 +51,7 @@ examples:
   python -m mace_erase erase people.csv --checkpoint v1-5.safetensors --kind person --preset paper \\
       --preserve captions_train2014.json --names "person: Jo Doe" "person: Al Roe"
   python -m mace_erase erase ships.txt --checkpoint v1-5.safetensors --preview -- --lowvram
+  python -m mace_erase erase many.csv --checkpoint v1-5.safetensors --ray
 """
 SCORE = """\
 Generate images with the original and the erased model at the same seeds, classify them with a CLIP judge, and
@@ -176,6 +177,11 @@ def _erase(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preview", action="store_true", help="stage 1 only: seconds instead of minutes, erases less"
     )
+    parser.add_argument(
+        "--ray",
+        action="store_true",
+        help="generate and train on a Ray cluster: that of RAY_ADDRESS, or one that runs on this machine",
+    )
     settings.add(parser, settings.ERASING)
     _size(parser)
 
@@ -187,6 +193,12 @@ def _score(parser: argparse.ArgumentParser) -> None:
         "--keep",
         metavar="FILE",
         help="concepts to preserve, one per line: cat, or style: Monet (default: nine that the judge knows)",
+    )
+    parser.add_argument(
+        "--never-named",
+        metavar="FILE",
+        help="concepts neither erased nor in the prior, one per line; an empty file: none (default: 30 of "
+        "the judge's names, some of which can be in the prior)",
     )
     settings.add(parser, settings.SCORING)
     _size(parser)

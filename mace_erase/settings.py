@@ -50,9 +50,9 @@ ERASING = (
         "method",
         (TRAIN,),
         "fast",
-        "fast: a closed form; exact: trains as in the paper, many times slower",
+        "fast: a closed form; exact: by gradients, slower; exact-values: as in the paper, values too",
         str,
-        (("fast", "fast"), ("exact", "exact")),
+        (("fast", "fast"), ("exact", "exact"), ("exact-values", "exact, keys and values")),
     ),
     Setting(
         "--preset",
@@ -62,6 +62,13 @@ ERASING = (
         "settings of all stages: those of this pack, of the paper, or of its published code",
         str,
         (("own", "own values"), ("paper", "paper"), ("published-code", "published code")),
+    ),
+    Setting(
+        "--harden",
+        "harden",
+        (REFINE,),
+        0,
+        "rounds against learned embeddings, such as 5, for mode gated; 0 for none",
     ),
 )
 JUDGED = (

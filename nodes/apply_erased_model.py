@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..mace_core.erasure.transfer import NOT_CHECKED, transferred
 from .arrived import checked
 from .host.fingerprints import base_fingerprint
-from .host.patch import apply_erasure
+from .host.patch import about_pooled, apply_erasure
 from .host.progress import Progress
 from .host.text_encoder import doubt_about
 from .sockets import CATEGORY, Erasure, found_as, shows_results
@@ -71,7 +71,7 @@ class ApplyErasedModel(io.ComfyNode):
         gated = mode == GATED and erasure.gate is not None
         erased = apply_erasure(model, erasure, strength, gated)
         base = base_fingerprint(model) if erasure.is_fused and erasure.base else ""
-        said = transferred(erasure, base, doubt)
+        said = " ".join(filter(None, (transferred(erasure, base, doubt), about_pooled(model, erasure))))
         if gated:
             said = f"Gated: prompts about other things do not change. {said}"
         elif mode == GATED:

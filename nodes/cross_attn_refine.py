@@ -13,7 +13,7 @@ from .host.progress import Progress, check_interrupted, labelled
 from .host.text_encoder import HostTextEncoder
 from .inputs import balance_inputs, clip_input
 from .sockets import CATEGORY, Concepts, Erasure, Prior, found_as
-from .work.gates import GateMaker
+from .work.gates import GateMaker, projections_moment
 
 
 class CrossAttnRefine(io.ComfyNode):
@@ -43,6 +43,15 @@ class CrossAttnRefine(io.ComfyNode):
                     "Pulls the edit towards no edit. Higher values preserve more, erase less. The "
                     "paper uses 10 to 1000 for objects.",
                 ),
+                io.Int.Input(
+                    "harden",
+                    default=0,
+                    min=0,
+                    max=20,
+                    optional=True,
+                    tooltip="Rounds against learned embeddings, such as 5, in prompts about the concepts, "
+                    "in mode gated.",
+                ),
             ],
             outputs=[
                 io.Model.Output(
@@ -58,12 +67,13 @@ class CrossAttnRefine(io.ComfyNode):
 
     @classmethod
     @checked()
-    def execute(cls, model, clip, concepts, prior=None, preset=OWN, **balance) -> io.NodeOutput:
-        cross_attention_layers(model)
+    def execute(cls, model, clip, concepts, prior=None, preset=OWN, harden=0, **balance) -> io.NodeOutput:
+        layers = cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
         sums = {concept.kind: MomentSum(encoder, concepts) for concept in concepts}
-        gates = GateMaker(encoder, concepts, prior, progress)
+        M = projections_moment(model, layers) if harden else None
+        gates = GateMaker(encoder, concepts, prior, progress, harden, M)
         for concept, label in labelled(concepts):
             progress.say(label)
             sums[concept.kind].add(concept, lambda done, total: check_interrupted())

@@ -3,18 +3,15 @@
 import torch
 from comfy_api.latest import io
 
-from ..mace_core.concepts.prompts import plain_prompt
 from .arrived import checked
-from .host.heat_maps import concept_heat
-from .host.images import as_bytes, shown_images
+from .host.images import shown_images
 from .host.patch import cross_attention_layers, refuse_erased
-from .host.progress import TimedProgress, labelled
-from .host.sampling import check_vae, decode, draw_latents
+from .host.progress import Progress
+from .host.sampling import check_vae
 from .host.text_encoder import HostTextEncoder
 from .inputs import cfg_input, clip_input, seed_input, steps_input, vae_input
-from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as, shows_results
-from .work.drawing import drawing_key, drawn_once
-from .work.training_set import ConceptImages
+from .sockets import CATEGORY, Concepts, TrainingSet, at_least, found_as, prompt_of, shows_results
+from .work.drawing import drawn
 
 
 class DrawConcepts(io.ComfyNode):
@@ -53,6 +50,7 @@ class DrawConcepts(io.ComfyNode):
                 ),
                 io.Int.Input("height", default=512, min=64, max=2048, step=8, tooltip="See width."),
             ],
+            hidden=[io.Hidden.prompt],
             outputs=[
                 TrainingSet.Output(
                     display_name="training_set", tooltip="The images as latents, for Mask Concepts."
@@ -71,51 +69,9 @@ class DrawConcepts(io.ComfyNode):
         cross_attention_layers(model)
         check_vae(vae)
         refuse_erased(model, concepts, "connect the original MODEL, from before that erasure")
-        encoder = HostTextEncoder(clip)
         settings = {"images": images, "steps": steps, "cfg": cfg, "seed": seed, "size": [width, height]}
-        key = drawing_key(model, vae, encoder, **settings)
-        progress = TimedProgress("Draw concepts", len(concepts) * images * steps)
-        drawn, found = [], 0
-        for concept, label in labelled(concepts):
-            prompt = plain_prompt(concept)
-            progress.say(label)
-            concept_images, was_cached = drawn_once(
-                key,
-                concept,
-                prompt,
-                lambda: _draw(
-                    model,
-                    vae,
-                    encoder,
-                    concept,
-                    prompt,
-                    settings,
-                    lambda count: progress.step(label, count),
-                ),
-                progress.warn,
-            )
-            drawn.append(concept_images)
-            if was_cached:
-                progress.skip(images * steps)
-                found += 1
-        progress.cached(found, len(concepts))
-        pictures = torch.cat([each.pictures for each in drawn]).float() / 255
-        return io.NodeOutput(tuple(drawn), pictures, ui=shown_images(pictures, cls, progress.warn))
-
-
-def _draw(model, vae, encoder, concept, prompt, settings, on_step) -> ConceptImages:
-    positive, negative = encoder.conditioning(prompt.target), encoder.conditioning("")
-    latents = draw_latents(
-        model,
-        positive,
-        negative,
-        settings["images"],
-        settings["size"],
-        settings["steps"],
-        settings["cfg"],
-        settings["seed"],
-        on_step,
-    )
-    heat = concept_heat(model, encoder, positive, prompt, latents)
-    pictures = as_bytes(decode(vae, latents))
-    return ConceptImages(concept.target, latents, heat=heat, pictures=pictures, kind=concept.kind)
+        training_set = drawn(model, HostTextEncoder(clip), vae, concepts, settings, prompt_of(cls))
+        pictures = torch.cat([each.pictures for each in training_set]).float() / 255
+        return io.NodeOutput(
+            training_set, pictures, ui=shown_images(pictures, cls, Progress("Draw concepts", 1).warn)
+        )

@@ -7,6 +7,7 @@ from ..mace_core.erasure.export import FORMATS, PEFT, ExportSettings, export_era
 from .arrived import checked
 from .host.diffusers_names import effective_weights, projections
 from .host.folders import check_export_name, write_export
+from .host.patch import about_pooled
 from .host.progress import Progress
 from .sockets import CATEGORY, Erasure, found_as
 
@@ -97,6 +98,6 @@ class ExportErasure(io.ComfyNode):
                 erasure, effective_weights(model, layers), settings, path, progress.step
             ),
         )
-        report = f"{exported}\n{report}"
+        report = "\n".join(filter(None, (str(exported), report, about_pooled(model, erasure))))
         progress.say(report)
         return io.NodeOutput(report, ui=ui.PreviewText(report))

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io, ui
 
+from ..mace_core.evaluation.never_named import DRAWN
 from ..mace_core.evaluation.scores import summary
 from .arrived import checked
 from .host.folders import write_result
@@ -11,9 +12,9 @@ from .host.progress import TimedProgress
 from .inputs import cfg_input, evidence_inputs, judge_input, seed_input, steps_input
 from .reports.score_chart import draw_chart
 from .reports.score_grid import draw_grid
-from .reports.score_text import notes_of, report, title_of
-from .sockets import CATEGORY, found_as
-from .work.scoring import as_json, choose_prompts, draw_and_judge, evidence_of
+from .reports.score_text import never_named_note, notes_of, report, title_of
+from .sockets import CATEGORY, Prior, found_as
+from .work.scoring import Lists, as_json, choose_prompts, draw_and_judge, evidence_of, work_of
 
 
 class ScoreErasure(io.ComfyNode):
@@ -54,6 +55,18 @@ class ScoreErasure(io.ComfyNode):
                 seed_input("Seed of each prompt's first image; the next image uses the next seed."),
                 steps_input(),
                 cfg_input(),
+                io.String.Input(
+                    "never_named",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Concepts neither erased nor in the prior, one per line. "
+                    f"Not connected: {DRAWN} of the judge's names.",
+                ),
+                Prior.Input(
+                    "prior",
+                    optional=True,
+                    tooltip="From Preserve Prior: what its captions name is not drawn as never named.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="table", tooltip="All scores as Markdown."),
@@ -73,16 +86,19 @@ class ScoreErasure(io.ComfyNode):
     @classmethod
     @checked("judge")
     def execute(
-        cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5
-    ) -> io.NodeOutput:
+        cls, before, after, clip, vae, concepts, latent, keep, synonyms, judge, images, seed, steps, cfg=7.5,
+        never_named=None, prior=None,
+    ) -> io.NodeOutput:  # fmt: skip
         evidence = evidence_of(before, after, clip, vae, latent, judge, images, seed, steps, cfg)
-        sets = choose_prompts(evidence, concepts, keep, synonyms)
-        progress = TimedProgress("Score", 2 * len(sets) * images * steps)
+        lists = Lists(keep, synonyms, never_named, prior)
+        sets = choose_prompts(evidence, concepts, lists)
+        progress = TimedProgress("Score", work_of(sets, evidence.drawing))
         scored = draw_and_judge(evidence, sets, progress)
         figures, title, facts = summary(scored.scores), title_of(concepts), evidence.facts
         scores = as_json(concepts, scored.scores, figures, evidence.drawing, facts)
         saved = write_result("scores", ".json", scores, "All settings", progress.warn)
-        table = report(title, scored.scores, figures, notes_of(evidence.drawing, facts, saved))
+        notes = [*notes_of(evidence.drawing, facts, saved), never_named_note(scored.scores, prior)]
+        table = report(title, scored.scores, figures, notes)
         grid = to_image(draw_grid(title, scored.scores, scored.images))
         chart = to_image(draw_chart(title, scored.scores, figures))
         shown = shown_images(grid, cls, progress.warn) | ui.PreviewText(table).as_dict()

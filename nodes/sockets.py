@@ -33,6 +33,11 @@ def _supported(**fields: object) -> dict:
     return {name: value for name, value in fields.items() if name in io.Schema.__dataclass_fields__}
 
 
+def prompt_of(node: type[io.ComfyNode]) -> dict | None:
+    """The graph in which a node with `hidden=[io.Hidden.prompt]` runs; None if it is called without one."""
+    return node.hidden.prompt if node.hidden else None
+
+
 def at_least(value, least, what: str) -> bool | str:
     """For `validate_inputs`: True, or the error.
 

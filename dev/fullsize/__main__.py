@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import platform
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
+from dev.bench.own_process import in_own_process, machine
 from dev.fullsize.families import FAMILIES
 from dev.fullsize.report import tables
 from dev.fullsize.summary import write as write_summary
+from dev.host.fetch import REPOSITORY
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "fullsize.json"
+RESULTS = REPOSITORY / "docs" / "results" / "fullsize.json"
 KINDS = ("stages", "memory", "fast_memory", "closed_form", "once")
-RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # freed memory leaves the process: peaks are correct
 
 
 def main(*names: str) -> None:
@@ -35,45 +31,15 @@ def main(*names: str) -> None:
     for name in [name for name in FAMILIES if name in names] or FAMILIES:
         for kind in [kind for kind in KINDS if kind in names] or KINDS:
             print(f"{FAMILIES[name].name}, {kind.replace('_', ' ')}", flush=True)
-            results[kind][name] = _in_own_process(kind, name) | {"machine": _machine()}
+            measured = in_own_process("dev.fullsize.__main__:measure", kind, name)
+            results[kind][name] = measured | {"machine": machine()}
             _write(results)
     print(tables(results))
 
 
-def measure(kind: str, name: str, path: str) -> None:
-    """Run one measurement in this process and write its result to `path` as JSON."""
-    result = importlib.import_module(f"dev.fullsize.{kind}").run(FAMILIES[name])
-    Path(path).write_text(json.dumps(result))
-
-
-def _in_own_process(kind: str, name: str) -> dict:
-    with tempfile.TemporaryDirectory(prefix="mace-fullsize-") as folder:
-        path = Path(folder) / "result.json"
-        code = f"from dev.fullsize.__main__ import measure; measure({kind!r}, {name!r}, {str(path)!r})"
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            cwd=RESULTS.parents[2],
-            check=True,
-            env=os.environ | RETURNED | {"PYTHONPATH": str(RESULTS.parents[2])},
-        )
-        return json.loads(path.read_text())
-
-
-def _machine() -> dict:
-    import torch
-
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-    }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+def measure(kind: str, name: str) -> dict:
+    """One measurement of a family, in this process."""
+    return importlib.import_module(f"dev.fullsize.{kind}").run(FAMILIES[name])
 
 
 def _write(results: dict) -> None:

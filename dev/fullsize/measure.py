@@ -14,14 +14,14 @@ def stage(work: Callable):
 
     The kernel's high-water mark is reset first, so that the peak belongs to this call.
     """
-    Path("/proc/self/clear_refs").write_text("5")
-    before, wall, cpu = _status("VmRSS"), time.perf_counter(), time.process_time()
+    reset_peak()
+    before, wall, cpu = resident("VmRSS"), time.perf_counter(), time.process_time()
     result = work()
     took = {
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
         "rss_before": before,
-        "rss_peak": _status("VmHWM"),
+        "rss_peak": resident("VmHWM"),
     }
     return result, {name: round(value, 2) for name, value in took.items()}
 
@@ -53,9 +53,14 @@ def _start(event) -> int:
     return event.start_ns()
 
 
-def _status(name: str) -> float:
-    """A field of /proc/self/status in MiB."""
+def reset_peak() -> None:
+    """Let the kernel's high-water mark start again from the memory in use."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident(field: str) -> float:
+    """Memory of this process in MiB: "VmRSS" now, "VmHWM" its high-water mark."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
-    raise KeyError(name)
+    raise KeyError(field)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dev.bench.own_process import where
 from dev.fullsize.families import FAMILIES
 
 HEAD = """# Full-size models
@@ -46,7 +47,7 @@ def _stages(family, measured: dict) -> str:
             "",
             f"Images of {measured['side']} x {measured['side']} pixels{smaller}; U-Net of "
             f"{measured['model_mib']:,} MiB.",
-            f"{_where(measured)}.",
+            f"{where(measured['machine'])}.",
             "",
             "| stage | seconds | CPU seconds | resident memory before, MiB | peak resident memory, MiB |",
             "|---|---|---|---|---|",
@@ -167,10 +168,3 @@ def _closed_form(measured: dict) -> str:
 
 def _in_order(measured: dict) -> list:
     return [(name, measured[name]) for name in FAMILIES if name in measured]
-
-
-def _where(measured: dict) -> str:
-    machine = measured["machine"]
-    return (
-        f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores, torch {machine['torch']}"
-    )

@@ -90,6 +90,12 @@ class Host:
         self.stop()
         self.start()
 
+    def kill(self) -> None:
+        """End it without warning, with everything that it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def wait_until_ready(self) -> None:
         limit = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < limit:

@@ -7,9 +7,7 @@ With sections named, only they are measured, and the page keeps the others as th
 
 import json
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
@@ -32,25 +30,10 @@ def main(*sections: str) -> None:
     found["notes"] = {
         section: note for section, note in found.get("notes", {}).items() if section not in sections
     }
-    if not sections:
-        found["kill_resume"] = kill_and_resume(folder / "kill_resume.txt")
     found["setting"] = {"images": IMAGES, "steps": STEPS, "cfg": CFG, "sampler": SAMPLER}
     write(found)
     if not sections:
         shutil.rmtree(folder)
-
-
-def kill_and_resume(kept: Path) -> str:
-    if not kept.exists():
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "dev.mass.kill_resume"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        kept.write_text(done.stdout)
-    return kept.read_text()
 
 
 def write(found: dict) -> None:

@@ -7,12 +7,11 @@ relative change of keys and values for prompts to preserve. Lower is better for 
 """
 
 import argparse
-import json
 
 import torch
 
 from dev.host.in_process import InProcess, load_host
-from dev.mass.kill_resume import WORLD
+from mini.vocabulary import load_world
 
 CHECKPOINT = "mace_mini_sd.safetensors"
 KEEP = ("dog", "horse", "bird", "automobile", "house", "tree", "flower", "person", "mountain")
@@ -27,7 +26,7 @@ class Bench:
     def __init__(self, host: InProcess, names: list[str], steps: int, learning_rate: float):
         self.host = host
         self.model, self.clip, vae = host.call("CheckpointLoaderSimple", ckpt_name=CHECKPOINT)
-        world = {each["name"]: each for each in json.loads(WORLD.read_text())["concepts"]}
+        world = {each["name"]: each for each in load_world()["concepts"]}
         lines = "\n".join(f"{world[name]['kind']}: {name} -> {world[name]['surrogate']}" for name in names)
         (self.concepts,) = host.call("MACE_EraseConcepts", concepts=lines, kind="object")
         self.encoder = host.module("nodes.host.text_encoder").HostTextEncoder(self.clip)

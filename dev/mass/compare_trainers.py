@@ -1,147 +1,169 @@
-"""`python -m dev.mass.compare_trainers`: what stage 2 adds to refinement, exact and fast side by side.
+"""`python -m dev.mass.compare_trainers`: ways to train the LoRAs of stage 2, side by side.
 
-Each concept is erased alone from the bundled miniature, as in template 2, in this process. Acc_e, Acc_g and
-Acc_s are defined as in the demo. "attention" is equation 3 on noise that no training used, in percent of the
-refined model's. "CPU s" is the CPU time to train one concept, including text encoding and without the cache;
-it does not depend on the load of the machine.
+The twelve concepts of the tuning split are erased together from the bundled miniature, in a process that
+resumes where it was stopped. Writes docs/results/trainers.md.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import cache
 
 import torch
 
 from dev.bench.bench import Bench, mean
-from dev.bench.concepts import entry, others, without
-from dev.bench.erasures import pictures
+from dev.bench.erasures import Material, fuse
+from dev.bench.tasks import Task, kept_folder, run
+from dev.host.fetch import REPOSITORY
+from dev.mass.figures import error
+from dev.mass.plan import splits
+from dev.mass.ways import NOTHING, WAYS, Tuning
+from mace_core.evaluation.metrics import h_c
 
-CONCEPTS = ("horse", "fox", "lion", "penguin", "owl", "elephant", "Mira Vance", "Rufus Marlow")
-TEMPLATE = Path(__file__).resolve().parents[2] / "workflows" / "02_erase_one_concept.json"
-UNSEEN_SEED, UNSEEN = 999, 16
-COLUMNS = ("Acc_e", "Acc_g", "Acc_s", "attention", "CPU s")
-Row = dict[str, float]
+PAGE = REPOSITORY / "docs" / "results" / "trainers.md"
+IMAGES, MOST = 4, 1  # images per prompt; concepts per kind that are looked at alone
+EFFECTS = (
+    "left",
+    "inside",
+    "t = 950",
+    "outside",
+    "other words",
+    "fused, inside",
+    "fused, other words",
+    "dW / W",
+    "steps",
+    "CPU s",
+)
+DIGITS = {"left": 1, "dW / W": 4, "steps": 0}
+SCORED = (
+    NOTHING,
+    "fast (default)",
+    "fast, from 200 to 400, D without everyday words",
+    "exact (default)",
+    "exact, keys and values",
+    "exact, keys and values, 0.002, 50 steps",
+)
+HEAD = """# Ways to train
+
+`python -m dev.mass.compare_trainers` writes this page. It trains the LoRAs of the tuning split
+(mini/splits.json: 8 objects, 3 people, 1 style; no frozen split erases them, except for all twenty people at
+once) in several ways.
+
+## What a LoRA does alone
+
+Means over the first concept of each kind, on noise that no training used, at timesteps from 50 to 950. Left:
+equation 3, in percent of the refined model's. Inside, outside: how much the logits of the concept's own
+tokens change inside its masks (at t = 950 alone, too) and outside. Other words: the mean size of the change
+inside the masks for words of concepts that nobody names. Fused: the same after equation 7, alone with the
+prior. dW / W: the Frobenius norm of U D, relative to W, over the trained layers. CPU s: to train one concept,
+without the text encoder.
+
+"""
+IMAGED = f"""
+## What the erasure does
+
+All concepts at once, the nodes' other defaults, {IMAGES} images per prompt, top-1 of the judge in percent.
+The prior names half of what stays; nobody names the other half. Never named and Acc_s: as a share of the
+original model's, with one standard error over the concepts; all columns but the two gated ones are of the
+linear form, because gated, prompts about other concepts stay as they are.
+
+| way | never named | Acc_s | Acc_e | synonyms | Acc_e, gated | synonyms, gated | H_c relative |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+@cache
+def tuning_of(bench: Bench, most: int = 100) -> Tuning:
+    """One per process."""
+    return Tuning(bench, most)
+
+
+def effects(bench: Bench, way: str) -> dict[str, float]:
+    """Means of EFFECTS over a few concepts of each kind."""
+    tuning, found = tuning_of(bench, MOST), []
+    began = time.process_time()
+    loras = tuning.loras(WAYS[way])
+    seconds = (time.process_time() - began) / len(loras)
+    for place, lora in enumerate(loras):
+        found.append(tuning.effect(lora, place) | {"CPU s": seconds})
+    return {name: mean(each[name] for each in found) for name in EFFECTS}
+
+
+def shares(bench: Bench, way: str) -> dict[str, dict[str, float]]:
+    """Mode -> concept -> the share of images (0..1) that show it; "synonyms of NAME" with a synonym in the
+    prompt. Gated, only of the erased concepts: the others stay as before."""
+    tuning = tuning_of(bench)
+    split, prior = tuning.split, tuning.prior
+    refined, stage_1 = bench.run(
+        "MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=tuning.concepts, prior=prior
+    )
+    if way == NOTHING:
+        untrained = bench.host.module("mace_core.training.lora").untrained_lora
+        with torch.inference_mode():
+            loras = tuple(untrained(bench.encoder, concept) for concept in tuning.concepts)
+    else:
+        loras = tuning.plain(tuning.loras(WAYS[way]))
+    fused, found = fuse(bench, Material(prior, refined, stage_1, loras)), {}
+    retold = [name for name in split["erase"] if bench.concepts[name]["synonyms"]]
+    for mode, sides in (("linear", ("erase", "keep", "never")), ("gated", ("erase",))):
+        (model,) = bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=fused, mode=mode)
+        found[mode] = bench.names(model, [name for side in sides for name in split[side]])
+        found[mode] |= {f"synonyms of {name}": bench.synonyms(model, name) for name in retold}
+    return found
+
+
+def before(bench: Bench) -> dict[str, float]:
+    """Concept -> the share of images (0..1) of the original model that show it."""
+    split = tuning_of(bench).split
+    return bench.names(bench.model, [*split["keep"], *split["never"]])
+
+
+def scored(found: Mapping, original: Mapping[str, float], split: Mapping) -> list[str]:
+    """The cells of a row of the second table."""
+    linear, cells, shares = found["linear"], [], {}
+    for side in ("never", "keep"):
+        shares[side] = mean(linear[name] for name in split[side]) / mean(
+            original[name] for name in split[side]
+        )
+        spread = error([linear[name] - original[name] for name in split[side]])
+        cells.append(f"{100 * shares[side]:.1f} \u00b1 {100 * spread:.1f}")
+    for each in (linear, found["gated"]):
+        cells.append(f"{100 * mean(each[name] for name in split['erase']):.1f}")
+        retold = [share for name, share in each.items() if name.startswith("synonyms of ")]
+        cells.append(f"{100 * mean(retold):.1f}")
+    relative = h_c(mean(linear[name] for name in split["erase"]), min(1.0, shares["keep"]))
+    return [*cells, f"{100 * relative:.1f}"]
 
 
 def main() -> None:
-    arguments = parse_arguments()
-    comparison = Comparison(
-        Bench(images=arguments.images), {"steps": arguments.steps, "learning_rate": arguments.learning_rate}
-    )
-    rows: dict[str, list[Row]] = {}
-    print(f"{'percent':<34}" + "".join(f"{name:>11}" for name in COLUMNS))
-    for name in map(str.strip, arguments.concepts.split(",")):
-        for method, row in comparison.rows(entry(comparison.bench.world, name)):
-            rows.setdefault(method, []).append(row)
-            print(line(f"{name}, {method}", row), flush=True)
-    for method, each in rows.items():
-        print(line(f"mean, {method}", {name: sum(row[name] for row in each) / len(each) for name in COLUMNS}))
-
-
-def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
-    parser.add_argument(
-        "--concepts", default=",".join(CONCEPTS), help="concepts of mini/world.json, separated by commas"
-    )
-    parser.add_argument("--images", type=int, default=8, help="images per prompt")
-    parser.add_argument("--steps", type=int, default=50, help="steps of the exact trainer")
-    parser.add_argument(
-        "--learning-rate", type=float, default=2e-3, help="learning rate of the exact trainer"
-    )
-    return parser.parse_args()
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--alone", action="store_true", help="the first table only, without images")
+    given, work = parser.parse_args(), "dev.mass.compare_trainers"
+    tasks = [Task(f"effects, {way}", f"{work}:effects", {"way": way}) for way in WAYS]
+    if not given.alone:
+        tasks += [Task("before", f"{work}:before", {})]
+        tasks += [Task(way, f"{work}:shares", {"way": way}) for way in SCORED]
+    results = run(tasks, kept_folder("trainers"), IMAGES, given.processes)
+    PAGE.write_text(page(results))
+    print(PAGE.read_text())
 
 
-def line(title: str, row: Row) -> str:
-    return f"{title:<34}" + "".join(f"{row[name]:>11.2f}" for name in COLUMNS)
-
-
-class Comparison:
-    """Ways to train a concept of the miniature, side by side."""
-
-    def __init__(self, bench: Bench, training: Mapping):
-        self.bench, self.host, self.training = bench, bench.host, training
-        self.run, self.model, self.clip = bench.run, bench.model, bench.clip
-
-    def rows(self, concept: Mapping):
-        """Yield (method, Row) for the original model, refinement only, exact and fast.
-
-        concept: an entry of mini/world.json.
-        """
-        (concepts,) = self.run("MACE_EraseConcepts", concepts=self.bench.lines([concept["name"]]))
-        (prior,) = self.run(
-            "MACE_PreservePrior", clip=self.clip, captions=without(concept, template_captions())
-        )
-        refined, stage_1 = self.run(
-            "MACE_CrossAttnRefine", model=self.model, clip=self.clip, concepts=concepts, prior=prior
-        )
-        masked = pictures(self.bench, concepts)
-        reference = self.attention_loss(refined, concepts[0], masked[0])
-
-        def row(model, seconds: float) -> Row:
-            attention = self.attention_loss(model, concepts[0], masked[0]) / reference
-            percent = [100 * each for each in (*self.accuracies(model, concept), attention)]
-            return dict(zip(COLUMNS, (*percent, seconds), strict=True))
-
-        yield "original model", row(self.model, 0.0)
-        yield "refinement only", row(refined, 0.0)
-        for method in ("exact", "fast"):
-            began = time.process_time()
-            lora = self.train(concepts, masked, method)
-            seconds = time.process_time() - began
-            (fused,) = self.run(
-                "MACE_FuseLoRAs", clip=self.clip, refined=stage_1, concept_loras=(lora,), prior=prior
-            )
-            (erased,) = self.run("MACE_ApplyErasedModel", model=self.model, erasure=fused, mode="linear")
-            yield method, row(erased, seconds)
-
-    @torch.inference_mode()
-    def train(self, concepts, training_set, method: str):
-        """The LoRA that Train Concept LoRA makes for a concept, without the cache."""
-        training = self.host.module("nodes.work.training")
-        settings = self.host.module("mace_core.training.settings").TrainSettings(**self.training)
-        progress = self.host.module("nodes.host.progress").TimedProgress("Compare", 1)
-        items = training.checked_items(concepts, training_set)
-        [(_, [(lora, _)])] = training.train_all(
-            self.model, self.bench.encoder, items, settings, method, progress
-        )
-        return lora
-
-    def accuracies(self, model, concept: Mapping) -> tuple[float, float, float]:
-        """Acc_e, Acc_g and Acc_s (0..1); Acc_s is the mean over the first concepts of the same kind."""
-        erased = self.bench.names(model, [concept["name"]])[concept["name"]]
-        preserved = self.bench.names(model, others(self.bench.world, concept))
-        return erased, self.bench.synonyms(model, concept["name"]), mean(preserved.values())
-
-    @torch.inference_mode()
-    def attention_loss(self, model, concept, images) -> float:
-        """Equation 3 with images, prompts, timesteps and noise sampled with a seed that no training uses."""
-        samples = self.host.module("mace_core.training.samples")
-        training_set = self.host.module("mace_core.training.training_set")
-        prompts = training_set.training_prompts(self.bench.encoder, concept)
-        conditioning = self.bench.encoder.conditioning("")
-        attention_model = self.host.module("nodes.host.attention").attention_model
-        with attention_model(model, conditioning, images.latents, training=False) as unet:
-            training = training_set.TrainingImages(unet.scaled(images.latents), images.masks)
-            settings = self.host.module("mace_core.training.settings").TrainSettings()
-            sample = samples.draw(
-                samples.examples_of(prompts, training, settings),
-                samples.timesteps_of(settings),
-                UNSEEN,
-                torch.Generator().manual_seed(UNSEEN_SEED),
-            )
-            x_t = unet.noise(sample.x_0, sample.t, sample.eps)
-            maps = unet.attention(x_t, sample.t, sample.context, {})
-            losses = self.host.module("mace_core.training.attention_loss").attention_losses
-            return losses(maps, sample.suppressed, sample.masks, tuple(x_t.shape[-2:])).mean().item()
-
-
-def template_captions() -> str:
-    """The captions of template 2's prior."""
-    nodes = json.loads(TEMPLATE.read_text())["nodes"]
-    prior = next(node for node in nodes if node["type"] == "MACE_PreservePrior")
-    return prior["widgets_values"][0]
+def page(results: Mapping[str, Mapping]) -> str:
+    """The page, from the results of the tasks by name; without images, only its first table."""
+    lines = ["| way | " + " | ".join(EFFECTS) + " |", "|---" * (len(EFFECTS) + 1) + "|"]
+    for way in WAYS:
+        found = results[f"effects, {way}"]
+        cells = [f"{found[name]:.{DIGITS.get(name, 2)}f}" for name in EFFECTS]
+        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    alone = HEAD + "\n".join(lines) + "\n"
+    if "before" not in results:
+        return alone
+    split = splits()["tuning"]["all"]
+    imaged = [
+        f"| {way} | " + " | ".join(scored(results[way], results["before"], split)) + " |" for way in SCORED
+    ]
+    return alone + IMAGED + "\n".join(imaged) + "\n"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each object of the tuning split (mini/splits.json) is erased alone from the mini
 one constant changed at a time. Writes docs/results/constants.md.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,12 +14,12 @@ from dev.bench.bench import Bench, mean
 from dev.bench.concepts import entry, others, without
 from dev.bench.erasures import pictures
 from dev.host.fetch import REPOSITORY
-from dev.mass.compare_trainers import template_captions
 from dev.mass.plan import of_kind, splits
 
+TEMPLATE = REPOSITORY / "workflows" / "02_erase_one_concept.json"
 PAGE = REPOSITORY / "docs" / "results" / "constants.md"
 IMAGES = 8
-DROPS, RIDGES, SAMPLES = (4.0, 8.0, 16.0, 32.0), (1e-4, 1e-3, 1e-2), (2, 8, 32)
+DROPS, RIDGES = (4.0, 8.0, 16.0, 32.0), (1e-4, 1e-3, 1e-2)
 TIMESTEPS = ((300, 500, 700), (100, 300, 500), (500, 700, 900), (500,))
 HEAD = f"""# Constants of masks and of the fast trainer
 
@@ -47,7 +48,6 @@ def rows(default) -> list[tuple[str, str, Setting]]:
     return [
         *(("drop", f"{value:g}", Setting(replace(default, drop=value))) for value in DROPS),
         *(("ridge", f"{value:g}", Setting(replace(default, ridge=value))) for value in RIDGES),
-        *(("samples", f"{value}", Setting(replace(default, samples=value))) for value in SAMPLES),
         *(("timesteps", ", ".join(map(str, value)), replace(pack, timesteps=value)) for value in TIMESTEPS),
     ]
 
@@ -110,6 +110,13 @@ class Trial:
                 unet, text.prompts, images, concept, settings, constants=setting.closed_form
             )
         return alone.on_plain_text(lora, text)
+
+
+def template_captions() -> str:
+    """The captions of template 2's prior."""
+    nodes = json.loads(TEMPLATE.read_text())["nodes"]
+    prior = next(node for node in nodes if node["type"] == "MACE_PreservePrior")
+    return prior["widgets_values"][0]
 
 
 def line(constant: str, value: str, figures: Sequence[float], is_default: bool) -> str:

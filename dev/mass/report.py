@@ -41,7 +41,6 @@ def tables(found: Mapping, setting: Mapping) -> str:
         _ablation(found),
         _mixed(found, setting["images"]),
         _costs(found),
-        _resumed(found),
     )
     return "\n".join(parts)
 
@@ -228,21 +227,6 @@ def _costs(found: Mapping) -> str:
             "",
             f"Peak resident memory of the whole process. The peaks of fusion differ by at most "
             f"{100 * (max(peaks) / min(peaks) - 1):.1f} %.",
-            "",
-        ]
-    )
-
-
-def _resumed(found: Mapping) -> str:
-    return "\n".join(
-        [
-            "## Killed and resumed",
-            "",
-            "`python -m dev.mass.kill_resume`:",
-            "",
-            "```",
-            found["kill_resume"].strip(),
-            "```",
             "",
         ]
     )

@@ -17,7 +17,7 @@ from dev.results.plan import by_kind
 
 RESULTS = REPOSITORY / "docs" / "results"
 PICTURES, LEARNING_STEPS = 8, 100  # per attack
-SCORED = 6  # images per prompt in figure 5
+SCORED, SHOWN = 6, 10  # images per prompt in figure 5, and how many concepts that nobody names
 STEPS = 20  # of the nodes, which sample with euler
 PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler", "learning": LEARNING_STEPS}
 PROMPT = "a photo of the {}"
@@ -103,6 +103,7 @@ def before_and_after(bench: Bench, erase: Sequence[str], keep: Sequence[str], ne
         concepts=concepts,
         latent=latent,
         keep="\n".join(keep),
+        never_named="\n".join(never[:SHOWN]),
         images=SCORED,
         steps=STEPS,
         cfg=CFG,

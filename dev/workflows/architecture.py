@@ -116,28 +116,31 @@ GIVES = (  # top and bottom of the box, words, chips
 )
 
 ROOMS = {  # left and right edge, what is in it
-    "nodes.reports": (40, 270, "images and tables"),
-    "nodes": (330, 560, "one file per node"),
-    "nodes.work": (620, 850, "steps nodes share"),
-    "nodes.host": (910, 1140, "only it imports comfy"),
+    "nodes.reports": (40, 215, "images and tables"),
+    "nodes": (265, 440, "one file per node"),
+    "nodes.work": (490, 665, "steps nodes share"),
+    "nodes.cluster": (715, 890, "workers on Ray"),
+    "nodes.host": (940, 1140, "only it imports comfy"),
     "demo": (1170, 1275, "make demo"),
     "dev": (1315, 1420, "measures"),
     "mace_erase": (1460, 1580, "commands"),
 }
 TOP, BOTTOM = 868, 932  # of these rooms
 ROOM_ARROWS = {
-    ("nodes", "nodes.reports"): ((330, 900), (270, 900)),
-    ("nodes", "nodes.work"): ((560, 900), (620, 900)),
-    ("nodes.work", "nodes.host"): ((850, 900), (910, 900)),
-    ("nodes", "nodes.host"): ((445, BOTTOM), (445, 952), (1025, 952), (1025, BOTTOM)),
-    ("nodes.reports", "nodes.work"): ((190, TOP), (190, 846), (735, 846), (735, TOP)),
-    ("nodes.reports", "nodes.host"): ((120, TOP), (120, 824), (1025, 824), (1025, TOP)),
+    ("nodes", "nodes.reports"): ((265, 900), (215, 900)),
+    ("nodes", "nodes.work"): ((440, 900), (490, 900)),
+    ("nodes.work", "nodes.cluster"): ((665, 900), (715, 900)),
+    ("nodes.cluster", "nodes.host"): ((890, 900), (940, 900)),
+    ("nodes.work", "nodes.host"): ((577, BOTTOM), (577, 944), (1010, 944), (1010, BOTTOM)),
+    ("nodes", "nodes.host"): ((352, BOTTOM), (352, 956), (1070, 956), (1070, BOTTOM)),
+    ("nodes.reports", "nodes.work"): ((160, TOP), (160, 846), (577, 846), (577, TOP)),
+    ("nodes.reports", "nodes.host"): ((95, TOP), (95, 824), (1040, 824), (1040, TOP)),
     ("demo", "dev"): ((1275, 900), (1315, 900)),
     ("dev", "mace_erase"): ((1420, 900), (1460, 900)),
     ("demo", "mace_erase"): ((1222, TOP), (1222, 846), (1520, 846), (1520, TOP)),
 }
 BARS = {  # left, right, top, bottom, colour, what is in it
-    "mini": (310, 1580, 968, 1008, ROSE, "the bundled miniature"),
+    "mini": (245, 1580, 968, 1008, ROSE, "the bundled miniature"),
     "mace_core": (
         20,
         1580,

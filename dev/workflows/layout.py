@@ -32,6 +32,7 @@ LANES = {
     "clip": (-130, 0),
     "vae": (-108, 18),
     "concepts": (-174, -34),
+    "prior": (-196, 34),
 }  # y above the groups, x in a gutter
 BETWEEN = 276  # y of the lanes between the rows
 ERASED = Out("apply", "erased")
@@ -189,7 +190,7 @@ def before_and_after(after: Out, first: int, before: Out = MODEL, **sampling: ob
 def evidence(
     node: str, at: int, title: str, height: int, after: Out = ERASED, width: int = 560, **values: object
 ) -> Part:
-    """Score Erasure or Probe Erasure in a column."""
+    """Score Erasure or Probe Erasure in a column. `values` with a prior connect that of the second column."""
     inputs = {"before": MODEL, "after": after, "clip": CLIP, "vae": VAE}
     inputs |= {"concepts": Out("concepts"), "latent": Out("latent"), "seed": 7, "cfg": 4.0, **values}
     return Part(
@@ -200,6 +201,7 @@ def evidence(
             ("evidence", "clip"): lane("clip", at),
             ("evidence", "vae"): lane("vae", at),
             ("evidence", "concepts"): lane("concepts", at, start=2) if at > 3 else (),
+            **({("evidence", "prior"): lane("prior", at, start=2)} if "prior" in values else {}),
         },
     )
 

@@ -21,7 +21,7 @@ def find_phrase(tokens: Sequence[int] | Tensor, phrase: Sequence[int], start: in
 
     Raises ValueError if they do not occur.
     """
-    ids, wanted = [int(i) for i in tokens], [int(i) for i in phrase]
+    ids, wanted = _ids(tokens), _ids(phrase)
     for i in range(start, len(ids) - len(wanted) + 1):
         if wanted and ids[i : i + len(wanted)] == wanted:
             return slice(i, i + len(wanted))
@@ -52,13 +52,18 @@ def end_token(tokens: Sequence[int] | Tensor, phrase: slice) -> int:
 
     The rest is padding: more end tokens (SD1) or zeros (SD2, SDXL). Raises ValueError if there is none.
     """
-    for i in range(phrase.stop, len(tokens)):
-        if int(tokens[i]) == END_OF_TEXT:
-            return i
+    ids = _ids(tokens)
+    if END_OF_TEXT in ids[phrase.stop :]:
+        return ids.index(END_OF_TEXT, phrase.stop)
     raise ValueError(
         "A prompt has no end-of-text token after the concept, as CLIP prompts have: "
         "use the CLIP text encoder of an SD1, SD2 or SDXL checkpoint."
     )
+
+
+def _ids(tokens: Sequence[int] | Tensor) -> list[int]:
+    """Token ids as numbers: reading a tensor element by element takes longer than a small matrix product."""
+    return tokens.tolist() if isinstance(tokens, Tensor) else list(tokens)
 
 
 def end_and_padding(tokens: Tensor, e: Tensor, phrase: slice = slice(0, 1)) -> Tensor:

@@ -22,10 +22,15 @@ REMEMBERED = 4 * BATCH  # the prompts of a surrogate and of one or two targets
 
 @dataclass(frozen=True, eq=False)
 class EncodedPrompts:
-    """tokens ``[B, L]`` int64 with start, end and padding; embeddings ``[B, L, d]`` float32 on the CPU."""
+    """tokens ``[B, L]`` int64 with start, end and padding; embeddings ``[B, L, d]`` and pooled ``[B, p]``,
+    float32 on the CPU.
+
+    pooled: one vector per prompt, if the U-Nets of this text encoder read one (SDXL).
+    """
 
     tokens: Tensor
     embeddings: Tensor
+    pooled: Tensor | None = None
 
 
 class TextEncoder(Protocol):
@@ -55,7 +60,7 @@ class RememberingEncoder:
 
     def __init__(self, encoder: TextEncoder):
         self._encoder = encoder
-        self._known: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Tensor, ...]] = OrderedDict()
         self.fingerprint = encoder.fingerprint
         self.context_length = encoder.context_length
         self.word_tokens = encoder.word_tokens
@@ -64,8 +69,9 @@ class RememberingEncoder:
         """Encode prompts; only those that are not remembered reach the text encoder."""
         if missing := [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._known]:
             new = self._encoder.encode(missing)
-            for prompt, tokens, embeddings in zip(missing, new.tokens, new.embeddings, strict=True):
-                self._known[prompt] = tokens.clone(), embeddings.clone()  # a view would hold its whole batch
+            parts = [new.tokens, new.embeddings, *([] if new.pooled is None else [new.pooled])]
+            for prompt, *row in zip(missing, *parts, strict=True):
+                self._known[prompt] = tuple(each.clone() for each in row)  # a view would hold its whole batch
         rows = [self._known[prompt] for prompt in prompts]
         for prompt in prompts:
             self._known.move_to_end(prompt)
@@ -132,8 +138,12 @@ def encode_once(
         batch = distinct[start : start + BATCH]
         result = encoder.encode(batch)
         check_finite(result.embeddings, f"{shown(batch[0])} and the prompts after it")
+        if result.pooled is not None:
+            check_finite(result.pooled, f"{shown(batch[0])} and the prompts after it")
         for row, prompt in enumerate(batch):
-            encoded[prompt] = EncodedPrompts(result.tokens[row : row + 1], result.embeddings[row : row + 1])
+            own = slice(row, row + 1)
+            pooled = None if result.pooled is None else result.pooled[own]
+            encoded[prompt] = EncodedPrompts(result.tokens[own], result.embeddings[own], pooled)
         if progress is not None:
             progress(len(encoded), len(distinct))
     return encoded

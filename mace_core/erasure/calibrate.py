@@ -21,7 +21,9 @@ from ..encoder.alignment import end_and_padding, locate
 from ..encoder.text_encoder import EncodedPrompts, TextEncoder, encode_once
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
+from .calibrate_pooled import PooledReference, calibrated_pooled, pooled_reference
 from .gate import END, PADDING, WORD, Gate, gate_values
+from .pooled import pooled_gate_values
 
 EVERY = 4  # one template in so many makes prototypes; the others show how many prompts are missed
 REFERENCE = {"object": 16, "person": 4}  # everyday names per kind
@@ -37,13 +39,22 @@ CLOSE = 0.1  # least distance between the two, so that a ramp has a slope
 class Reference:
     """Tokens of everyday names. centres ``[3, d]``, whitening ``[d, d]``: as in Gate; rows ``[n, 3, d]``:
     WORD, END and PADDING of each prompt, all float32; texts: the n prompts; fingerprint: of the text
-    encoder."""
+    encoder; pooled: of the same prompts, if the text encoder has pooled vectors."""
 
     centres: Tensor
     whitening: Tensor
     rows: Tensor
     texts: tuple[str, ...]
     fingerprint: str
+    pooled: PooledReference | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Of n prompts: tokens ``[n, 3, d]``, their WORD, END and PADDING; pooled ``[n, p]`` or None; float32."""
+
+    tokens: Tensor
+    pooled: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -65,12 +76,15 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     ``progress(done, total)`` counts prompts. Raises ValueError for NaN embeddings.
     """
     texts: list[str] = []
-    groups = []
+    groups: list[Tensor] = []
+    pooled: list[Tensor] = []
     for kind, count in REFERENCE.items():
         names = list(KINDS[kind].everyday)
         for name in names[:: max(1, len(names) // count)][:count]:
             pairs = prompt_pairs(Concept(name, "something", kind))[::EVERY]
-            groups.append(token_rows(encoder, pairs, progress))  # [templates, 3, d]
+            rows = prompt_rows(encoder, pairs, progress)
+            groups.append(rows.tokens)  # [templates, 3, d]
+            pooled += [] if rows.pooled is None else [rows.pooled]
             texts += [pair.target for pair in pairs]
     spread = torch.cat([rows - rows.mean(0) for rows in groups]).flatten(0, 1).double()
     covariance = spread.T @ spread / len(spread)
@@ -78,19 +92,22 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(d, dtype=torch.float64)
     whitening = torch.linalg.cholesky(torch.linalg.inv(covariance))
     rows = torch.cat(groups)
-    return Reference(rows.mean(0), whitening.float(), rows, tuple(texts), encoder.fingerprint)
+    own = pooled_reference(pooled, encode_once(encoder, [""])[""].pooled) if pooled else None
+    whitening = whitening.float().contiguous()  # as a cache gives it: products round the same
+    return Reference(rows.mean(0), whitening, rows, tuple(texts), encoder.fingerprint, own)
 
 
-def token_rows(
+def prompt_rows(
     encoder: TextEncoder, pairs: Sequence[PromptPair], progress: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """WORD, END and PADDING of each target prompt, ``[n, 3, d]`` float32; a prompt without padding repeats
-    END.
+) -> Rows:
+    """The rows of each target prompt; a prompt without padding repeats END.
 
     Raises ValueError if a phrase is not found in its prompt.
     """
     encoded = encode_once(encoder, [pair.target for pair in pairs], progress)
-    return torch.stack([_tokens_of(encoder, pair, encoded[pair.target]) for pair in pairs])
+    tokens = torch.stack([_tokens_of(encoder, pair, encoded[pair.target]) for pair in pairs])
+    pooled = [encoded[pair.target].pooled for pair in pairs]
+    return Rows(tokens, None if pooled[0] is None else torch.cat(pooled).float())
 
 
 def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) -> Tensor:
@@ -110,39 +127,60 @@ def calibrated_gate(
     """The gate of one concept, prototypes ``[3, phrases, d]``, and what it promises.
 
     naming: as in ``prompt_pairs``, for the promise only: the gate depends on no other concept; ramps: shares
-    as in ``RAMPS``. Raises ValueError: different text encoders, and the errors of ``token_rows``.
+    as in ``RAMPS``. Raises ValueError: different text encoders, and the errors of ``prompt_rows``.
     """
     check_same_encoder(
         "the concepts and the prior",
         [encoder.fingerprint, reference.fingerprint, *([prior.fingerprint] if prior else [])],
         [reference.whitening.shape[0], *([prior.P.shape[0]] if prior else [])],
     )
-    pairs = prompt_pairs(concept)
-    templates = len(pairs) // len(concept.phrases)
-    made_from = [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
-    rows = token_rows(encoder, made_from).unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
+    made_from = prompts_of_phrases(concept)
+    own_rows = prompt_rows(encoder, made_from)
+    rows = own_rows.tokens.unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
     white = (rows - reference.centres) @ reference.whitening
     prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
     cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
     own = cosine.median(-1).values  # [3, phrases]
-    surrogates = [_of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
+    surrogates = [of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
+    surrogate = prompt_rows(encoder, surrogates)
     preserved, texts = _preserved(concept, prior, reference)
-    others = _cosines_of_others(reference, prototypes, token_rows(encoder, surrogates), preserved)
+    others = _cosines_of_others(reference, prototypes, surrogate.tokens, preserved)
     closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
     span = (own - closest).clamp(min=CLOSE)
     kinds = [WORD, WORD, END, PADDING]  # of the ramps
     cosines = closest[kinds][:, None] + torch.tensor(ramps)[..., None] * span[kinds][:, None]
-    gate = Gate(reference.centres, reference.whitening, prototypes, cosines)
-    unseen = token_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
-    caught = (gate_values(gate, unseen)[:, : END + 1] > 0.5).all(-1).float().mean()
+    pooled = None
+    if reference.pooled is not None:
+        whole = own_rows.pooled.unflatten(0, (len(concept.phrases), -1))
+        pooled = calibrated_pooled(
+            whole, _pooled_others(concept, prior, reference, surrogate), reference.pooled
+        )
+    gate = Gate(reference.centres, reference.whitening, prototypes, cosines, pooled=pooled)
+    unseen = prompt_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
     nearness = others[END] / own[END]  # [n, phrases]
     text, phrase = divmod(int(nearness.argmax()), nearness.shape[1])
     texts = [*(pair.target for pair in surrogates), *texts]
     near = float(nearness.max()), concept.phrases[phrase], texts[text]
-    return gate, Calibrated(concept.target, float(caught), *near)
+    return gate, Calibrated(concept.target, _caught(gate, unseen), *near)
 
 
-def _of_surrogate(pair: PromptPair) -> PromptPair:
+def _caught(gate: Gate, unseen: Rows) -> float:
+    """The share of prompts whose word, end and pooled vector open the gate."""
+    opened = (gate_values(gate, unseen.tokens)[:, : END + 1] > 0.5).all(-1)
+    if gate.pooled is not None:
+        opened &= pooled_gate_values(gate.pooled, unseen.pooled) > 0.5
+    return float(opened.float().mean())
+
+
+def prompts_of_phrases(concept: Concept) -> list[PromptPair]:
+    """The m prompts per phrase that prototypes are made from, phrase by phrase."""
+    pairs = prompt_pairs(concept)
+    templates = len(pairs) // len(concept.phrases)
+    return [pair for n, pair in enumerate(pairs) if n % templates % EVERY == 0]
+
+
+def of_surrogate(pair: PromptPair) -> PromptPair:
+    """The surrogate's prompt of a pair, as a pair whose target it is."""
     return replace(pair, target=pair.surrogate, phrase=pair.surrogate_phrase)
 
 
@@ -151,18 +189,26 @@ def _preserved(
 ) -> tuple[tuple[Tensor, Tensor], list[str]]:
     """Rows ``[n, 3, d]`` of everyday names and ``[m, 2, d]`` (END, PADDING) of the prior's captions, without
     those that name the concept, and their n + m texts."""
-
-    def other(texts: Sequence[str]) -> list[int]:
-        return [
-            n for n, text in enumerate(texts) if not any(contains(text, each) for each in concept.phrases)
-        ]
-
-    names = other(reference.texts)
+    names = _others(concept, reference.texts)
     rows, texts = reference.rows[names], [reference.texts[n] for n in names]
     if prior is None or prior.ends is None:
         return (rows, rows[:0, END:]), texts
-    captions = other(prior.texts)
+    captions = _others(concept, prior.texts)
     return (rows, prior.ends[captions]), texts + [prior.texts[n] for n in captions]
+
+
+def _pooled_others(concept: Concept, prior: Prior | None, reference: Reference, surrogate: Rows) -> Tensor:
+    """Pooled vectors ``[n, p]`` of everyday names, the empty prompt, the surrogate and the prior's
+    captions."""
+    known = [reference.pooled.rows[_others(concept, (*reference.texts, ""))], surrogate.pooled]
+    if prior is not None and prior.pooled is not None and prior.pooled.ends is not None:
+        known.append(prior.pooled.ends[_others(concept, prior.pooled.texts), 0])
+    return torch.cat(known)
+
+
+def _others(concept: Concept, texts: Sequence[str]) -> list[int]:
+    """The texts that do not name the concept."""
+    return [n for n, text in enumerate(texts) if not any(contains(text, each) for each in concept.phrases)]
 
 
 def _cosines_of_others(

@@ -22,6 +22,7 @@ from ..training.lora import ConceptLoRA, Provenance, untrained_lora, without_pro
 from ..version import VERSION
 from .fuse import FuseSettings, fuse
 from .gate import Gate
+from .pooled import LAYER, PooledEdit, edited_pooled, pooled_edit
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Erasure:
     1.
     concepts: what is erased; text_encoder: its fingerprint, which must match wherever the erasure is applied;
     base: fingerprint of the model that the LoRAs were trained on; version: of the pack; gate: where in a
-    prompt to act (gate.py), None in files from before there was one.
+    prompt to act (gate.py), None in files from before there was one; pooled: T_p of the pooled vector
+    (pooled.py), for text encoders that have one.
     Raises ValueError if the shapes do not fit together or a number is not finite.
     """
 
@@ -58,6 +60,7 @@ class Erasure:
     base: str = ""
     version: str = VERSION
     gate: Gate | None = None
+    pooled: PooledEdit | None = None
 
     def __post_init__(self) -> None:
         d = self.T.shape[-1] if self.T.ndim else 0
@@ -68,6 +71,9 @@ class Erasure:
             raise ValueError("The tensors of the erasure do not fit together: make the erasure again.")
         if self.gate is not None and self.gate.width != d:
             raise ValueError("The gate does not fit the erasure: make the erasure again.")
+        gated = None if self.gate is None else self.gate.pooled
+        if (self.pooled and self.pooled.width) != (gated and gated.width):
+            raise ValueError("The pooled part does not fit its gate: make the erasure again.")
         if not all(tensor.isfinite().all() for tensor in (self.T, *self.low_rank.tensors)):
             raise ValueError("The erasure contains NaN or infinity: make it again with a larger ridge.")
 
@@ -87,12 +93,15 @@ def closed_form_erasure(
 ) -> Erasure:
     """Stage 1 as an erasure; ``moments`` are those of ``concepts``, or their sum.
 
-    Raises ValueError as ``refine`` does.
+    With the gate of pooled vectors, their closed form is made too. Raises ValueError as ``refine`` does.
     """
     T1 = refine(moments, prior, settings)
     fingerprint = moments[0].fingerprint if moments else prior.fingerprint
     used = ErasureSettings(settings)
-    return Erasure(T1.float(), LowRank(), tuple(concepts), used, fingerprint, base, gate=gate)
+    pooled = None
+    if gate is not None and gate.pooled is not None:
+        pooled = pooled_edit([each.pooled for each in moments], prior and prior.pooled, settings)
+    return Erasure(T1.float(), LowRank(), tuple(concepts), used, fingerprint, base, gate=gate, pooled=pooled)
 
 
 def fused_erasure(
@@ -137,10 +146,12 @@ def fused_erasure(
 
 
 def edited_weight(W: Tensor, layer: str, erasure: Erasure, strength: float = 1.0) -> Tensor:
-    """The weight W ``[o, d]`` of ``layer`` with the erasure applied, by ``edited``.
+    """The weight W ``[o, d]`` of ``layer`` with the erasure applied, by ``edited`` or ``edited_pooled``.
 
     Raises ValueError if W has another shape than the erasure was made for.
     """
+    if layer == LAYER and erasure.pooled is not None:
+        return edited_pooled(W, erasure.pooled, strength)
     check_fits(W, layer, erasure)
     return edited(W, erasure.T, erasure.low_rank.get(layer), strength)
 

@@ -29,11 +29,12 @@ from ..files.tensor_file import (
 )
 from ..training.factors import LowRank
 from .erasure import Erasure, ErasureSettings
-from .gate import Gate, gate_shapes
+from .gate import HARDENED, Gate, gate_shapes
+from .pooled import PooledEdit, PooledGate, pooled_gate_shapes
 
 FORMAT_VERSION = 2
 WITHOUT_GATE = 1  # the version of a file without a gate, which earlier packs can read
-GATE = "gate."
+GATE, POOLED = "gate.", "pooled."
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 _DESCRIPTION, _CHECKSUM = "mace_erasure", "mace_erasure_sha256"  # the two metadata entries
 WIDEST = 16_384  # of the width of a text encoder or a layer; SDXL has 2048
@@ -41,9 +42,13 @@ RANKS = 64  # of the LoRA of one concept, as in the node
 _FACTOR = ((torch.float32, torch.float16), 2)
 _LAYOUT = Layout({"T": ((torch.float32,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 _GATE = {"centres": 2, "whitening": 2, "prototypes": 3, "ramps": 3}  # dimensions
-_GATED = Layout(
-    {**_LAYOUT.tensors, **{f"{GATE}{name}": ((torch.float32,), count) for name, count in _GATE.items()}}
-)
+_HARDENED = dict.fromkeys(HARDENED, 3)
+_EDIT = {"up": 2, "down": 2}
+_POOLED = {**_EDIT, "centre": 1, "spread": 2, "prototypes": 2, "ramps": 2}
+_PARTS = {
+    part: {f"{start}{name}": ((torch.float32,), count) for name, count in counts.items()}
+    for part, start, counts in ((GATE, GATE, _GATE), (HARDENED, GATE, _HARDENED), (POOLED, POOLED, _POOLED))
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,9 @@ def save_erasure(erasure: Erasure, path: str | Path, precision: str = "float32")
     tensors = {"T": erasure.T, **_stored_factors(erasure.low_rank, PRECISIONS[precision])}
     if erasure.gate is not None:
         tensors |= {f"{GATE}{name}": tensor for name, tensor in erasure.gate.state().items()}
+    if erasure.pooled is not None:
+        pooled = {"up": erasure.pooled.up, "down": erasure.pooled.down, **erasure.gate.pooled.state()}
+        tensors |= {f"{POOLED}{name}": tensor for name, tensor in pooled.items()}
     description = Description(
         WITHOUT_GATE if erasure.gate is None else FORMAT_VERSION,
         erasure.version,
@@ -120,13 +128,21 @@ def load_erasure(path: str | Path) -> Erasure:
         description.text_encoder,
         description.base,
         description.pack_version,
-        _gate(tensors),
+        *_gate_and_pooled(tensors),
     )
 
 
-def _gate(tensors: Mapping[str, Tensor]) -> Gate | None:
-    found = {key.removeprefix(GATE): tensor for key, tensor in tensors.items() if key.startswith(GATE)}
-    return Gate(**found) if found else None
+def _gate_and_pooled(tensors: Mapping[str, Tensor]) -> tuple[Gate | None, PooledEdit | None]:
+    gate, pooled = (
+        {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
+        for start in (GATE, POOLED)
+    )
+    if not gate:
+        return None, None
+    if not pooled:
+        return Gate(**gate), None
+    edit = PooledEdit(*(pooled.pop(name) for name in _EDIT))
+    return Gate(**gate, pooled=PooledGate(**pooled)), edit
 
 
 def _stored_factors(low_rank: LowRank, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -180,21 +196,36 @@ def _check_form(header: Header, description: Description, what: str) -> None:
     tensors = header.tensors
     if tensors.keys() != description.sha256.keys():
         raise DamagedFile("other tensors")
-    gated = any(name.startswith(GATE) for name in tensors)
-    (_GATED if gated else _LAYOUT).check(tensors, what)
+    there = {part for part, names in _PARTS.items() if any(name in tensors for name in names)}
+    if there:
+        there.add(GATE)  # a pooled or hardened part without a gate lacks its tensors
+    Layout(_LAYOUT.tensors | {name: form for part in there for name, form in _PARTS[part].items()}).check(
+        tensors, what
+    )
     d, most = tensors["T"].shape[0], RANKS * max(1, len(description.concepts))
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     fits = shapes.pop("T") == (d, d) and 1 <= d <= WIDEST
-    if gated:
+    if GATE in there:
         phrases = shapes[f"{GATE}ramps"][2]
-        wanted = gate_shapes(d, phrases)
-        fits = fits and phrases >= 1 and wanted == [shapes.pop(f"{GATE}{name}") for name in _GATE]
+        hardened = HARDENED if HARDENED in there else ()
+        k = shapes[f"{GATE}{hardened[0]}"][0] if hardened else None
+        wanted, gate = gate_shapes(d, phrases, k), (*_GATE, *hardened)
+        fits = fits and phrases >= 1 and k != 0 and wanted == [shapes.pop(f"{GATE}{name}") for name in gate]
+    if POOLED in there:
+        fits = _pooled_fits([shapes.pop(f"{POOLED}{name}") for name in _POOLED], phrases) and fits
     for layer in {name[2:] for name in shapes}:
         (o, q), (rank, width) = shapes.get(f"U.{layer}", (0, 0)), shapes.get(f"D.{layer}", (0, 0))
         fits = fits and 1 <= o <= WIDEST and 1 <= q <= most and (rank, width) == (q, d)
         fits = fits and tensors[f"U.{layer}"].dtype == tensors[f"D.{layer}"].dtype
     if not fits:
         raise ValueError(f"The tensors of {what} do not fit together: make it again.")
+
+
+def _pooled_fits(shapes: list[tuple[int, ...]], phrases: int) -> bool:
+    """Whether the tensors of a pooled part, in the order of ``_POOLED``, fit together and to the gate."""
+    (p, k), (_, m) = shapes[0], shapes[3]
+    wanted = [(p, k), (k, p), *pooled_gate_shapes(p, m, phrases)]
+    return 1 <= p <= WIDEST and 1 <= k <= p and m <= p and shapes == wanted
 
 
 def _told(error: DamagedFile, name: str) -> ValueError:

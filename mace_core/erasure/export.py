@@ -22,6 +22,8 @@ from .deltas import DOWN, UP, LayerDelta, full_delta, low_rank_delta, of_one_ran
 from .erasure import Erasure
 from .erasure_file import PRECISIONS
 
+# kohya's name for what diffusers calls add_embedding; diffusers reads both
+KOHYA = {"add_embedding.linear_1": "label_emb_0_0"}
 LORA, FULL, PEFT = FORMATS = ("LoRA", "full difference", "PEFT adapter")
 
 
@@ -53,9 +55,9 @@ def export_erasure(
 ) -> str:
     """Write ``path``, a folder for PEFT and otherwise a file. Returns a few lines that say how exact it is.
 
-    weights: (layer, module, W ``[o, d]``) of every projection of the model. ``on_layer(module)`` is called
-    after each and can raise to cancel; then nothing is written. Raises ValueError if there is nothing to
-    write (rank 0 after stage 1 alone), and as ``edited_weight`` does.
+    weights: (layer, module, W ``[o, d]``) of every layer that the erasure edits. ``on_layer(module)`` is
+    called after each and can raise to cancel; then nothing is written. Raises ValueError if there is nothing
+    to write (rank 0 after stage 1 alone), and as ``edited_weight`` does.
     """
     if settings.format != FULL and settings.rank == 0 and not erasure.is_fused:
         raise ValueError(
@@ -75,7 +77,7 @@ def export_erasure(
             (unfinished / "README.md").write_text(_card(erasure, report), encoding="utf-8")
         else:
             tensors = {
-                f"lora_unet_{module.replace('.', '_')}.{end}": tensor
+                f"lora_unet_{KOHYA.get(module, module.replace('.', '_'))}.{end}": tensor
                 for module, delta in deltas.items()
                 for end, tensor in delta.tensors.items()
             }
@@ -100,7 +102,7 @@ def _save_peft(deltas: dict[str, LayerDelta], folder: Path) -> None:
         _place(network, module, torch.nn.Linear(down.shape[1], len(up), bias=False, device="meta"))
     rank = len(down)
     # peft shortens a list of names to unique endings, which would match attn1 in a real U-Net
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=r".*\.attn2\.to_[kv]")
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=r".*\.attn2\.to_[kv]|add_embedding\.linear_1")
     with torch.inference_mode(False):
         adapted = get_peft_model(network, config)
         for module, (up, down) in factors.items():

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
-from ..refinement.refine import RefineSettings, prior_term, ridge_term, right_divide
+from ..refinement.refine import RefineSettings, divided, factored, prior_term, ridge_term
 from ..training.factors import LowRank, cat
 from ..training.lora import ConceptLoRA
+
+TOGETHER = 16  # concepts whose rows are divided at once: one pass over N for all of them
 
 
 class FuseSettings(RefineSettings):
@@ -47,22 +49,30 @@ def fuse(
     check_same_encoder("the LoRAs, the refined model and the prior", fingerprints, widths)
     T1 = T1.double()
     weights = [(kind_weights or {}).get(lora.concept.kind, 1.0) for lora in loras]
-    C = sum(weight * lora.C for weight, lora in zip(weights, loras, strict=True))
+    C = torch.zeros_like(T1)
+    for weight, lora in zip(weights, loras, strict=True):
+        C.add_(lora.C, alpha=weight)
     ridge, kept = ridge_term(settings, C), prior_term(prior, settings)
-    N = C + kept + ridge
-    T = right_divide(T1 @ (C + ridge) + kept, N)
-    return T, cat([_share(lora, weight, N) for lora, weight in zip(loras, weights, strict=True)])
+    L = factored(C + kept + ridge)  # of N
+    T = divided(T1 @ (C + ridge) + kept, L)
+    shares = []
+    for start in range(0, len(loras), TOGETHER):
+        part = loras[start : start + TOGETHER]
+        products = list(map(_product, part, weights[start : start + TOGETHER]))
+        rows = divided(torch.cat(products), L).split(list(map(len, products)))
+        shares += map(_share, part, rows)
+    return T, cat(shares)
 
 
-def _share(lora: ConceptLoRA, weight: float, N: Tensor) -> LowRank:
-    """U_i and D_i C_i N^-1 of every layer: C_i N^-1 is the share of each direction that concept i answers
-    for."""
-    layers = sorted(lora.low_rank)
-    if not layers:
-        return LowRank()
-    factors = [lora.low_rank[layer] for layer in layers]
-    rows = torch.cat([D.double() for _, D in factors])  # [layers * r, d]
-    shares = right_divide(weight * rows @ lora.C, N).split([len(D) for _, D in factors])
-    return LowRank(
-        {layer: (U.double(), share) for layer, (U, _), share in zip(layers, factors, shares, strict=True)}
-    )
+def _product(lora: ConceptLoRA, weight: float) -> Tensor:
+    """D_i C_i of all layers, one below the other, ``[layers * r, d]``."""
+    rows = [D.double() for _, (_, D) in sorted(lora.low_rank.items())]
+    return weight * torch.cat(rows) @ lora.C if rows else lora.C[:0]
+
+
+def _share(lora: ConceptLoRA, rows: Tensor) -> LowRank:
+    """U_i, and D_i C_i N^-1 from the rows of all layers ``[layers * r, d]``: C_i N^-1 is the share of each
+    direction that concept i answers for."""
+    factors = sorted(lora.low_rank.items())
+    parts = rows.split([len(D) for _, (_, D) in factors])
+    return LowRank({layer: (U.double(), part) for (layer, (U, _)), part in zip(factors, parts, strict=True)})

@@ -6,23 +6,27 @@ concepts and exactly 0 for tokens far from all of them:
 
     k' = W (e + g (T - I) e) + g U D e
 
-It depends on the text encoder and the prompts, never on the U-Net.
+It depends on the text encoder and the prompts, never on the U-Net. A hardened gate (harden.py) also replaces
+tokens of prompts about a concept, so that the layers read the surrogate's word instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, one_hot
+
+from .pooled import PooledGate, joined_pooled
 
 # Prototypes: of a phrase's last token, of the end-of-text token, of the padding.
 WORD, END, PADDING = range(3)
 # Ramps: for a word by itself, for a word of a prompt that is about the phrase, for END, for PADDING.
 SURE, LIKELY, ENDED, PADDED = range(4)
 _TENSORS = ("centres", "whitening", "prototypes", "ramps")
+HARDENED = ("directions", "levels", "landings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,9 @@ class Gate:
 
     centres: ``[3, d]``, what WORD, END and PADDING tokens have in common; whitening: ``[d, d]``, shrinks what
     differs between templates; prototypes: ``[3, n, d]``, unit length; ramps: ``[4, 2, n]``, the cosines below
-    which g is 0 and above which it is 1.
+    which g is 0 and above which it is 1. Hardened along k directions (harden.py): directions: ``[k, n, d]``,
+    levels: ``[2, k, n]``, landings: ``[3, n, d]``, the surrogate's tokens. pooled: the gate of the prompt's
+    pooled vector, for text encoders that have one.
     Raises ValueError if the shapes do not fit together or a number is not finite.
     """
 
@@ -39,11 +45,16 @@ class Gate:
     whitening: Tensor
     prototypes: Tensor
     ramps: Tensor
+    directions: Tensor | None = None
+    levels: Tensor | None = None
+    landings: Tensor | None = None
+    pooled: PooledGate | None = None
 
     def __post_init__(self) -> None:
         d, n = self.whitening.shape[-1], self.prototypes.shape[1] if self.prototypes.ndim == 3 else -1
         tensors = tuple(self.state().values())
-        if [tuple(tensor.shape) for tensor in tensors] != gate_shapes(d, n):
+        k = None if self.directions is None else self.directions.shape[0]
+        if [tuple(tensor.shape) for tensor in tensors] != gate_shapes(d, n, k):
             raise ValueError("The tensors of the gate do not fit together: make the erasure again.")
         if not all(tensor.is_floating_point() and tensor.isfinite().all() for tensor in tensors):
             raise ValueError("The gate contains NaN or infinity: make the erasure again.")
@@ -54,30 +65,42 @@ class Gate:
         return self.whitening.shape[0]
 
     def state(self) -> dict[str, Tensor]:
-        """Name -> tensor, as a file holds them: ``centres`` and the others, shapes as above."""
-        return {name: getattr(self, name) for name in _TENSORS}
+        """Name -> tensor, as a file holds them: ``centres`` and the others, without ``pooled``; shapes as
+        above."""
+        hardened = {name: getattr(self, name) for name in HARDENED}
+        found = {name: tensor for name, tensor in hardened.items() if tensor is not None}
+        return {name: getattr(self, name) for name in _TENSORS} | found
 
     def to(self, device: torch.device | str, copy: bool = False) -> Gate:
         """The gate on another device; tensors of any shape."""
-        return Gate(*(tensor.to(device, copy=copy) for tensor in self.state().values()))
+        pooled = self.pooled and self.pooled.to(device, copy)
+        moved = {name: tensor.to(device, copy=copy) for name, tensor in self.state().items()}
+        return Gate(**moved, pooled=pooled)
 
 
-def gate_shapes(d: int, n: int) -> list[tuple[int, ...]]:
-    """The shapes of a gate of n phrases: ``[3, d]``, ``[d, d]``, ``[3, n, d]``, ``[4, 2, n]``."""
-    return [(3, d), (d, d), (3, n, d), (4, 2, n)]
+def gate_shapes(d: int, n: int, k: int | None = None) -> list[tuple[int, ...]]:
+    """The shapes of a gate of n phrases: ``[3, d]``, ``[d, d]``, ``[3, n, d]``, ``[4, 2, n]``; hardened along
+    k directions also ``[k, n, d]``, ``[2, k, n]``, ``[3, n, d]``."""
+    return [(3, d), (d, d), (3, n, d), (4, 2, n), *([] if k is None else [(k, n, d), (2, k, n), (3, n, d)])]
 
 
 def joined(gates: Sequence[Gate]) -> Gate:
-    """The gate of all phrases of some gates with the same centres ``[3, d]`` and whitening ``[d, d]``.
+    """The gate of all phrases of some gates with the same centres ``[3, d]`` and whitening ``[d, d]``, all
+    hardened along equally many directions or none.
 
     No phrase changes what another one does, and their order does not matter.
     """
-    first = gates[0]
-    return Gate(
-        first.centres,
-        first.whitening,
-        torch.cat([gate.prototypes for gate in gates], 1),
-        torch.cat([gate.ramps for gate in gates], 2),
+    first, pooled = gates[0], [gate.pooled for gate in gates if gate.pooled is not None]
+    over_phrases = {"prototypes": 1, "ramps": 2, "directions": 1, "levels": 2, "landings": 1}
+    states = [gate.state() for gate in gates]
+    return replace(
+        first,
+        **{
+            name: torch.cat([state[name] for state in states], over_phrases[name])
+            for name in states[0]
+            if name in over_phrases
+        },
+        pooled=joined_pooled(pooled) if len(pooled) == len(gates) else None,
     )
 
 
@@ -87,12 +110,34 @@ def gate_values(gate: Gate, e: Tensor) -> Tensor:
     A token counts as a phrase's word if it is surely that word, or if it is likely and the prompt is about
     the phrase: synonyms are farther from the prototype than the word itself, but not so their end tokens.
     """
-    word, end, padding = cosines(gate, e)
+    return _opened(gate, cosines(gate, e))[0].amax(-1)
+
+
+def replacements(gate: Gate, e: Tensor) -> tuple[Tensor, Tensor]:
+    """h ``[..., L]`` in 0..1 and r ``[..., L, d]`` for e as in ``gate_values``, of a hardened gate: a token
+    becomes (1 - h) times what it was plus h r.
+
+    r is the surrogate's word, end or padding, whichever kind of prototype the token is closest to. h is 0 in
+    every prompt that is about none of the phrases, so hardening opens no other prompt.
+    """
+    cosine = cosines(gate, e)
+    along = torch.einsum("...d,knd->k...n", e.float() - gate.centres[WORD], gate.directions)
+    low, high = gate.levels.view(2, -1, *[1] * (e.ndim - 1), gate.levels.shape[-1])
+    each = ((along - low) / (high - low)).clamp(0, 1).amax(0) * _opened(gate, cosine)[1]  # [..., L, n]
+    shares = each / each.sum(-1, keepdim=True).clamp(min=torch.finfo(each.dtype).tiny)
+    kinds = one_hot(cosine.argmax(0), len(cosine)).to(shares)  # [..., L, n, 3]
+    return each.amax(-1), torch.einsum("...n,...nk,knd->...d", shares, kinds, gate.landings)
+
+
+def _opened(gate: Gate, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    """From the cosines ``[3, ..., L, n]``: how much each phrase opens for each token ``[..., L, n]``, and for
+    the whole prompt ``[..., 1, n]``."""
+    word, end, padding = cosine
     ended = torch.maximum(_ramp(gate, ENDED, end), _ramp(gate, PADDED, padding))
     sure = _ramp(gate, SURE, word)
-    about = torch.maximum(ended, sure).amax(-2, keepdim=True)  # [..., 1, n]: is the prompt about the phrase?
+    about = torch.maximum(ended, sure).amax(-2, keepdim=True)
     likely = _ramp(gate, LIKELY, word) * about
-    return torch.maximum(ended, torch.maximum(sure, likely)).amax(-1)
+    return torch.maximum(ended, torch.maximum(sure, likely)), about
 
 
 def cosines(gate: Gate, e: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Which images are generated to score an erasure, and what the judge can answer about them (section 5).
 
-Four groups of prompt sets: erased concepts (efficacy), their synonyms (generality), and preserved concepts
-(specificity), of which the neighbours are the closest to an erased concept for the text encoder. Preserved
-prompts that name no concept are measured by drift and CLIP score only.
+Five groups of prompt sets: erased concepts (efficacy), their synonyms (generality), preserved concepts
+(specificity), of which the neighbours are the closest to an erased concept for the text encoder, and concepts
+that nobody names. Preserved prompts that name no concept are measured by drift and CLIP score only.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ..concepts.lines import items, literal, prefixed
 from ..concepts.prompts import filled
 from ..files.shown import shown
 
-GROUPS = ERASED, SYNONYM, NEIGHBOUR, KEPT = ("erased", "synonym", "neighbour", "kept")
+GROUPS = ERASED, SYNONYM, NEIGHBOUR, KEPT, NEVER = ("erased", "synonym", "neighbour", "kept", "never named")
 PRESERVED = (NEIGHBOUR, KEPT)
 NEIGHBOURS = 3
 AUTOMATIC = 9  # with the erased concept, as many as the ten classes of the paper's table 1
+SAMPLED = 4  # of so many images, a concept that is one of many drawn ones needs one
 LITERAL = "prompt"  # 'prompt: two children on a beach' among the concepts to preserve
 
 
@@ -57,6 +58,7 @@ class PromptSet:
     """The images of one prompt. The judge chooses from ``answers`` (answer -> text); ``expected`` counts.
 
     given: the phrase is a synonym that the erasure knew, so it does not test generality.
+    sampled: it is one of many drawn concepts, so a few images are enough.
     """
 
     group: str
@@ -66,6 +68,11 @@ class PromptSet:
     expected: str = ""
     answers: Mapping[str, str] = field(default_factory=dict)
     given: bool = False
+    sampled: bool = False
+
+    def images_of(self, images: int) -> int:
+        """How many images to generate where every other prompt has ``images``."""
+        return -(-images // SAMPLED) if self.sampled else images
 
 
 @dataclass(frozen=True)
@@ -94,25 +101,32 @@ def everyday_vocabulary() -> Vocabulary:
     return Vocabulary({name: kind.everyday for name, kind in KINDS.items()}, (shown, looks))
 
 
-def parse_keep(text: str, concepts: Sequence[Concept], vocabulary: Vocabulary) -> tuple[Keep, ...]:
+def parse_keep(
+    text: str,
+    concepts: Sequence[Concept],
+    vocabulary: Vocabulary,
+    called: str = "preserved",
+    kinds: Sequence[str] = (*KINDS, LITERAL),
+) -> tuple[Keep, ...]:
     """Read what to preserve, one per line: ``cat``, ``style: Monet``, or ``prompt: ...`` to use as it is.
 
     Without a prefix, the kind is the one the vocabulary knows the name as, or the first concept's.
+    called: what errors say of the concepts; kinds: the prefixes the list can have.
     Raises ValueError for a concept that is also erased, an unknown kind, an empty name.
     """
     erased = {canonical(phrase) for concept in concepts for phrase in concept.phrases}
     found: dict[tuple[str, str], Keep] = {}
     for line in items(text):
         usual = vocabulary.kind_of(literal(line)) or concepts[0].kind
-        kind, phrase = prefixed(line, (*KINDS, LITERAL), usual, "Among the concepts to preserve, ")
+        kind, phrase = prefixed(line, kinds, usual, f"Among the {called} concepts, ")
         phrase = phrase if kind == LITERAL else literal(phrase)
         if not phrase:
             raise ValueError(
-                f"Among the concepts to preserve, {shown(line)} has no name: write 'cat' or 'style: Monet'."
+                f"Among the {called} concepts, {shown(line)} has no name: write 'cat' or 'style: Monet'."
             )
         if canonical(phrase) in erased:
             raise ValueError(
-                f"{shown(phrase)} is to be preserved and erased at once: remove it from one of the lists."
+                f"{shown(phrase)} is to be {called} and erased at once: remove it from one of the lists."
             )
         found.setdefault((kind, canonical(phrase)), Keep(phrase, kind))
     return tuple(found.values())
@@ -153,18 +167,24 @@ def prompt_sets(
     keep: Sequence[Keep],
     nearness: Sequence[float],
     vocabulary: Vocabulary,
+    never: Sequence[Keep] = (),
+    sampled: bool = False,
 ) -> tuple[PromptSet, ...]:
     """All prompt sets, group by group.
 
     concepts: as they were erased; synonyms: the same concepts with all synonyms to test;
-    nearness: for each of ``keep``, its greatest similarity to an erased concept.
+    nearness: for each of ``keep``, its greatest similarity to an erased concept; never: what nobody names;
+    sampled: whether those were drawn.
     """
-    questions = _questions(synonyms, keep, vocabulary)
+    questions = _questions(synonyms, (*keep, *never), vocabulary)
 
     def asked(group: str, phrase: str, kind: str, name: str, given: bool = False) -> PromptSet:
         expected = _answer(name, questions[kind])
         answers = next(each for each in questions[kind] if expected in each)
-        return PromptSet(group, phrase, filled(KINDS[kind].plain, phrase), kind, expected, answers, given)
+        few = sampled and group == NEVER
+        return PromptSet(
+            group, phrase, filled(KINDS[kind].plain, phrase), kind, expected, answers, given, few
+        )
 
     erased = [asked(ERASED, each.target, each.kind, each.target) for each in concepts]
     tested = [
@@ -181,7 +201,8 @@ def prompt_sets(
             if each.kind == LITERAL
             else asked(group, each.phrase, each.kind, each.phrase)
         )
-    return (*erased, *tested, *groups[NEIGHBOUR], *groups[KEPT])
+    nobodys = [asked(NEVER, each.phrase, each.kind, each.phrase) for each in never]
+    return (*erased, *tested, *groups[NEIGHBOUR], *groups[KEPT], *nobodys)
 
 
 def _questions(

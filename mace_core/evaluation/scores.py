@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import stdev
 
 import torch
 from torch import Tensor
 
 from ..files.records import Record
 from .metrics import clip_score, h_a, h_c, h_o, mean_probability, top1_accuracy
-from .prompt_sets import PRESERVED, PromptSet
+from .prompt_sets import NEVER, PRESERVED, PromptSet
 
 ACCURACIES = ("top1", "mean_probability")  # the paper's; the published code's
 SIDES = ("before", "after")
@@ -55,23 +56,37 @@ class Harmonic(Record):
 
 @dataclass(frozen=True)
 class Accuracies(Record):
-    """Acc_e, Acc_g, Acc_s, H_o and H_c of one model, as fractions; None where nothing was measured."""
+    """Acc_e, Acc_g, Acc_s, H_o and H_c of one model, as fractions; None where nothing was measured. never:
+    the accuracy on concepts that nobody names."""
 
     acc_e: float | None
     acc_g: float | None
     acc_s: float | None
     h_o: float | None
     h_c: float | None
+    never: float | None = None
+
+
+@dataclass(frozen=True)
+class NeverNamed(Record):
+    """What is left of concepts that nobody names: ``share`` of the accuracy before, at most 1, and one
+    standard error over the ``concepts``, None for a single one."""
+
+    share: float
+    error: float | None
+    concepts: int
 
 
 @dataclass(frozen=True)
 class BothSides(Record):
     """One kind of accuracy before and after. ``relative``: after, with Acc_s divided by its value before, so
-    that concepts the original model cannot generate do not count against the erasure."""
+    that concepts the original model cannot generate do not count against the erasure. never_named: None if
+    there were none, or if the original model showed none."""
 
     before: Accuracies
     after: Accuracies
     relative: Harmonic
+    never_named: NeverNamed | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,23 @@ def summary(scores: Sequence[SetScore]) -> Summary:
 def _both_sides(scores: Sequence[SetScore], accuracy: str) -> BothSides:
     before, after = (_accuracies(scores, side, accuracy) for side in SIDES)
     relative = min(1.0, after.acc_s / before.acc_s) if before.acc_s else None
-    return BothSides(before, after, _harmonic(after.acc_e, after.acc_g, relative))
+    harmonic = _harmonic(after.acc_e, after.acc_g, relative)
+    return BothSides(before, after, harmonic, _never_named(scores, accuracy))
+
+
+def _never_named(scores: Sequence[SetScore], accuracy: str) -> NeverNamed | None:
+    """The concepts are the sample: images of one concept resemble each other."""
+    sides = [
+        [getattr(side, accuracy) for side in (score.before, score.after)]
+        for score in scores
+        if score.prompt_set.group == NEVER
+    ]
+    before, after = (sum(values) for values in zip(*sides, strict=True)) if sides else (0.0, 0.0)
+    if not before:
+        return None
+    changes = [now - was for was, now in sides]
+    spread = stdev(changes) / len(changes) ** 0.5 if len(changes) > 1 else None
+    return NeverNamed(min(1.0, after / before), spread, len(sides))
 
 
 def _accuracies(scores: Sequence[SetScore], side: str, accuracy: str) -> Accuracies:
@@ -151,7 +182,7 @@ def _accuracies(scores: Sequence[SetScore], side: str, accuracy: str) -> Accurac
 
     acc_e, acc_g, acc_s = mean("erased"), mean("synonym"), mean(*PRESERVED)
     harmonic = _harmonic(acc_e, acc_g, acc_s)
-    return Accuracies(acc_e, acc_g, acc_s, harmonic.h_o, harmonic.h_c)
+    return Accuracies(acc_e, acc_g, acc_s, harmonic.h_o, harmonic.h_c, mean(NEVER))
 
 
 def _harmonic(acc_e: float | None, acc_g: float | None, acc_s: float | None) -> Harmonic:

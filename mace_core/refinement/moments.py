@@ -28,16 +28,19 @@ class ConceptMoments:
 
     G = sum e_g e_f^T and F = sum e_f e_f^T over the aligned tokens, without the phrase (equation 2);
     C = sum e e^T over all tokens of the target prompts (equation 7). fingerprint: of the text encoder.
+    pooled: the same of the pooled vectors, ``[p, p]``, if the text encoder has any.
     """
 
     G: Tensor
     F: Tensor
     C: Tensor
     fingerprint: str
+    pooled: ConceptMoments | None = None
 
     def times(self, weight: float) -> ConceptMoments:
         """``weight`` times the moments."""
-        return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C)
+        pooled = self.pooled and self.pooled.times(weight)
+        return replace(self, G=weight * self.G, F=weight * self.F, C=weight * self.C, pooled=pooled)
 
 
 def matching_positions(
@@ -76,6 +79,7 @@ class MomentSum:
         self._encoder, self._naming = encoder, templates_naming(together)
         self._G = self._F = self._rest = None  # [d, d] float64; F and rest above the diagonal only
         self._waiting: dict[str, tuple[Tensor, Tensor]] = {}  # surrogate prompt -> its tokens; sums of e_f
+        self._pooled: list[Tensor] = []  # G and F of the pooled vectors
 
     def add(self, concept: Concept, progress: Callable[[int, int], None] | None = None) -> None:
         """Add a concept's prompt pairs. ``progress(done, total)`` counts prompts.
@@ -106,12 +110,26 @@ class MomentSum:
         for start in range(0, len(matched), PAIRS):
             _add_gram(self._F, torch.cat(matched[start : start + PAIRS]).double())
         _add_gram(self._rest, torch.cat(unmatched).double())
+        self._add_pooled([(encoded[pair.target].pooled, encoded[pair.surrogate].pooled) for pair in pairs])
 
     def moments(self) -> ConceptMoments:
         """The sum so far. C has the tokens of F, once per prompt, and those without a match."""
         self._multiply()
         F = whole(self._F)
-        return ConceptMoments(self._G.clone(), F, F + whole(self._rest), self._encoder.fingerprint)
+        pooled = None
+        if self._pooled:
+            pooled_G, pooled_F = self._pooled
+            pooled = ConceptMoments(pooled_G, pooled_F, pooled_F, self._encoder.fingerprint)
+        return ConceptMoments(self._G.clone(), F, F + whole(self._rest), self._encoder.fingerprint, pooled)
+
+    def _add_pooled(self, pairs: Sequence[tuple[Tensor | None, Tensor | None]]) -> None:
+        """A pooled vector counts as often as a prompt has tokens, so that the weights of equation 2 mean the
+        same for both."""
+        if pairs[0][0] is None:
+            return
+        f, g = (torch.cat(side).double() for side in zip(*pairs, strict=True))  # [n, p]
+        sums = [self._encoder.context_length * each.T @ f for each in (g, f)]
+        self._pooled = [a + b for a, b in zip(self._pooled, sums)] if self._pooled else sums
 
     def _wait(self, prompt: str, surrogate: Tensor, g: Tensor, e_f: Tensor) -> None:
         if prompt not in self._waiting:

@@ -35,6 +35,7 @@ class Prior:
 
     captions: how many there were; fingerprint: of the text encoder; texts: m of the captions, and ends
     ``[m, 2, d]`` float32: their end-of-text token and the mean of their padding, which a gate leaves alone.
+    pooled: the prior of the captions' pooled vectors, with ends ``[m, 1, p]``, if the text encoder has any.
     Raises ValueError if P is not square or contains NaN or infinity.
     """
 
@@ -43,6 +44,7 @@ class Prior:
     fingerprint: str
     texts: tuple[str, ...] = ()
     ends: Tensor | None = None
+    pooled: Prior | None = None
 
     def __post_init__(self) -> None:
         if self.P.ndim != 2 or self.P.shape[0] != self.P.shape[1]:
@@ -82,33 +84,58 @@ def prior_from_captions(
     if not weight > 0:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
     texts, given = list(counts), counts.total()
-    examples, kept = set(texts[:: max(1, -(-len(texts) // EXAMPLES))]), {}
-    P: Tensor | None = None
+    examples = set(texts[:: max(1, -(-len(texts) // EXAMPLES))])
+    tokens, pooled = _Sum(device), _Sum(device)
     for start in range(0, len(texts), BATCH):
         batch, encoded = _usable(encoder, texts[start : start + BATCH], counts, skip)
         if encoded is not None:
             e = encoded.embeddings  # [B, L, d]
             check_finite(e, f"the caption {shown(batch[0])} and those after it")
-            if P is None:
-                P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=device)
-            root = torch.tensor([counts[text] for text in batch], dtype=torch.float64).sqrt()
-            rows = (e.double() * root[:, None, None]).flatten(0, 1)
-            P += block_moment(rows.to(device, torch.float64 if P.device.type == "cpu" else torch.float32))
-            kept |= {
-                text: end_and_padding(*row)
-                for text, *row in zip(batch, encoded.tokens, e)
-                if text in examples
-            }
+            given_times = torch.tensor([counts[text] for text in batch], dtype=torch.float64)
+            chosen = [(text, row) for row, text in enumerate(batch) if text in examples]
+            tokens.add(
+                e,
+                given_times,
+                {text: end_and_padding(encoded.tokens[row], e[row]) for text, row in chosen},
+            )
+            if encoded.pooled is not None:
+                check_finite(encoded.pooled, f"the caption {shown(batch[0])} and those after it")
+                pooled.add(
+                    encoded.pooled[:, None],
+                    given_times * encoder.context_length,  # as often as a prompt has tokens
+                    {text: encoded.pooled[row, None] for text, row in chosen},
+                )
         if progress is not None:
             progress(min(start + BATCH, len(texts)), len(texts))
-    if P is None:
+    if tokens.P is None:
         raise ValueError(
             f"None of the {given} captions can be used, and the first {unusable(encoder, texts[0])}: "
             "shorten them, and write them in plain words."
         )
-    P, total = whole(P.cpu()), counts.total()
-    P = P * (weight * PAPER_CAPTIONS / total)
-    return Prior(P, total, encoder.fingerprint, tuple(kept), torch.stack([*kept.values()]) if kept else None)
+    scale, total = weight * PAPER_CAPTIONS / counts.total(), counts.total()
+    own = None if pooled.P is None else pooled.prior(scale, total, encoder.fingerprint)
+    return replace(tokens.prior(scale, total, encoder.fingerprint), pooled=own)
+
+
+class _Sum:
+    """The sum of e e^T over rows that arrive in batches, and the ends of some captions."""
+
+    def __init__(self, device: torch.device | str):
+        self.P: Tensor | None = None
+        self._device, self._ends = device, {}
+
+    def add(self, e: Tensor, times: Tensor, ends: dict[str, Tensor]) -> None:
+        """Add rows ``[B, n, d]`` that count ``times`` ``[B]`` each."""
+        if self.P is None:
+            self.P = torch.zeros(e.shape[-1], e.shape[-1], dtype=torch.float64, device=self._device)
+        rows = (e.double() * times.sqrt()[:, None, None]).flatten(0, 1)
+        dtype = torch.float64 if self.P.device.type == "cpu" else torch.float32
+        self.P += block_moment(rows.to(self._device, dtype))
+        self._ends |= ends
+
+    def prior(self, scale: float, captions: int, fingerprint: str) -> Prior:
+        ends = torch.stack([*self._ends.values()]) if self._ends else None
+        return Prior(whole(self.P.cpu()) * scale, captions, fingerprint, tuple(self._ends), ends)
 
 
 def _usable(
@@ -138,7 +165,8 @@ def weighted(prior: Prior, weight: float) -> Prior:
     """``weight`` times the prior. Raises ValueError if the weight is not positive and finite."""
     if not 0 < weight <= sys.float_info.max:
         raise ValueError(f"The weight of the prior is {weight}: give a number above 0.")
-    return replace(prior, P=prior.P * float(weight))
+    pooled = prior.pooled and weighted(prior.pooled, weight)
+    return replace(prior, P=prior.P * float(weight), pooled=pooled)
 
 
 def add_priors(a: Prior, b: Prior) -> Prior:
@@ -151,4 +179,5 @@ def add_priors(a: Prior, b: Prior) -> Prior:
         a.fingerprint,
         a.texts + b.texts,
         torch.cat(ends) if ends else None,
+        add_priors(a.pooled, b.pooled) if a.pooled and b.pooled else None,
     )

@@ -80,6 +80,15 @@ def right_divide(A: Tensor, B: Tensor) -> Tensor:
     """A B^-1 ``[n, d]`` for A ``[n, d]`` and a symmetric positive definite B ``[d, d]``, by Cholesky in
     float64.
 
+    Raises ValueError as ``factored`` does.
+    """
+    return divided(A, factored(B))
+
+
+def factored(B: Tensor) -> Tensor:
+    """The Cholesky factor L ``[d, d]`` of a symmetric positive definite B ``[d, d]``, to divide by more than
+    once.
+
     Raises ValueError if B is not positive definite, or singular to working precision.
     """
     L, info = torch.linalg.cholesky_ex(B)
@@ -89,4 +98,9 @@ def right_divide(A: Tensor, B: Tensor) -> Tensor:
             "The matrix is singular, because prompts and prior do not span the embedding space: "
             "increase ridge, for example to 10."
         )
+    return L
+
+
+def divided(A: Tensor, L: Tensor) -> Tensor:
+    """A B^-1 ``[n, d]`` for A ``[n, d]`` and the factor L ``[d, d]`` of B (``factored``)."""
     return torch.cholesky_solve(A.T, L).T

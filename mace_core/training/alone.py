@@ -42,10 +42,12 @@ def refined_text(encoder: TextEncoder, concept: Concept) -> RefinedText:
     moments = concept_moments(encoder, concept)
     T = refine([moments], None, ALONE)
     prompts = training_prompts(encoder, concept)
-    embeddings = (prompts.encoded.embeddings.double() @ T.mT).float()
-    return RefinedText(
-        replace(prompts, encoded=EncodedPrompts(prompts.encoded.tokens, embeddings)), T, moments.C
-    )
+
+    def refined(e: Tensor) -> Tensor:
+        return (e.double() @ T.mT).float()
+
+    encoded = EncodedPrompts(prompts.encoded.tokens, refined(prompts.encoded.embeddings))
+    return RefinedText(replace(prompts, encoded=encoded, others=refined(prompts.others)), T, moments.C)
 
 
 def on_plain_text(lora: ConceptLoRA, text: RefinedText) -> ConceptLoRA:

@@ -3,8 +3,9 @@
 The attention of a head at a place with query q to token i grows with the logit q.k_i / sqrt(dh). Two small
 least-squares problems lower the logits of the concept's tokens inside the mask M, and change nothing else:
 
-- D ``[1, d]`` separates the concept's tokens S from all other tokens of its prompts. With b = sum_S e and C
-  of equation 7, the minimum of sum_S (D e - 1)^2 + sum_others (D e)^2 + a |D|^2 is D = b^T (C + a I)^-1.
+- D ``[1, d]`` separates the concept's tokens S from all other tokens of its prompts, and from words of a few
+  everyday names, which together count as much as S. With b = sum_S e, C of equation 7 and P of those words,
+  the minimum of sum_S (D e - 1)^2 + sum_others (D e)^2 + a |D|^2 is D = b^T (C + P + a I)^-1.
 - u ``[dh]``, added to the keys of S in one head, must change q.u / sqrt(dh) by -s inside the mask and by
   nothing outside. With Q = sum q q^T over all places and m = sum M q over the mask, the minimum of
   sum M (q.u / sqrt(dh) + s)^2 + sum (1 - M) (q.u / sqrt(dh))^2 + a |u|^2 / dh is
@@ -27,26 +28,34 @@ from ..files.shown import shown
 from ..refinement.moments import second_moment
 from .attention_loss import attention_losses
 from .attention_maps import layer_size, resize_masks
+from .effect import effects_of
 from .exact import OnStep
 from .factors import LowRank
 from .lora import ConceptLoRA, Provenance
 from .network import AttentionModel, check_width
-from .samples import Sample, draw, examples_of, timesteps_of
+from .samples import Sample, between, drawn_evenly, examples_of
 from .settings import TrainSettings
 from .training_set import TrainingImages, TrainingPrompts
+
+FEW = 2  # samples held out, three passes each: the training itself is only a few more
 
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """The constants of this method, measured by `python -m dev.mass.constants` (docs/results/constants.md).
+    """The constants of this method, measured on the tuning split: drop and ridge by `python -m
+    dev.mass.constants`, the others by `python -m dev.mass.compare_trainers` (docs/results).
 
-    samples: images, each with a prompt, a timestep and noise; drop: s, by how much the logits fall inside the
-    mask; ridge: a, relative to the mean eigenvalue.
+    samples: images, each with a prompt, a timestep and noise; first, last: the timesteps between which they
+    are spread evenly; drop: s, by how much the logits fall inside the mask; ridge: a, relative to the mean
+    eigenvalue; words: how much the everyday words count, relative to the concept's own.
     """
 
     samples: int = 8
     drop: float = 16.0
     ridge: float = 1e-3
+    first: int = 50
+    last: int = 950
+    words: float = 1.0
 
 
 DEFAULT = ClosedForm()
@@ -61,10 +70,10 @@ def fast_concept_lora(
     on_step: OnStep | None = None,
     constants: ClosedForm = DEFAULT,
 ) -> tuple[ConceptLoRA, list[float]]:
-    """The LoRA of a concept (float32, CPU), and equation 3 of one sample without and with it.
+    """The LoRA of a concept (float32, CPU), and equation 3 without and with it, on samples held out.
 
     One pass through the refined model per sample; the moments are sums over samples, so memory is that of one
-    sample. ``settings``: steps, learning_rate, rank and batch are not used. ``on_step(sample, samples, [])``
+    sample. ``settings``: only seed, loss and suppress_end_of_text are used. ``on_step(sample, samples, [])``
     is called after each pass and can raise to cancel. Only layers named to_k get factors. The same seed gives
     the same result. Works under inference mode. Raises ValueError if the prompts have another width than the
     model, or if a query is not finite.
@@ -74,11 +83,13 @@ def fast_concept_lora(
     with torch.inference_mode(False), torch.no_grad():
         examples = examples_of(prompts, images, settings)
         size = tuple(examples.latents.shape[-2:])
-        sample = draw(examples, timesteps_of(settings), constants.samples, generator)
+        xi = between(constants.first, constants.last)
+        sample = drawn_evenly(examples, xi, constants.samples, generator)
         x_t = model.noise(sample.x_0, sample.t, sample.eps)
         moments = sample_moments(model, sample, x_t, size, on_step)
         C = second_moment([examples.contexts])
-        D = token_direction(examples.contexts, examples.suppressed, C, constants.ridge)[None].float()
+        P = constants.words * words_moment(prompts.others, int(examples.suppressed.sum()))
+        D = token_direction(examples.contexts, examples.suppressed, C + P, constants.ridge)[None].float()
         low_rank = LowRank(
             {
                 layer: (key_edit(Q, m, constants)[:, None].float(), D.clone())
@@ -89,13 +100,22 @@ def fast_concept_lora(
             raise ValueError(
                 f"The queries of {shown(concept.target)} contain NaN or infinity: run the model in float32."
             )
-        first = sample[:1]
-        losses = []
-        for lora in (LowRank(), low_rank):
-            A = model.attention(x_t[:1], first.t, first.context, lora)
-            losses.append(attention_losses(A, first.suppressed, first.masks, size, settings.loss).item())
-    provenance = Provenance(settings, len(images.latents), losses[-1], "fast")
+        held_out = drawn_evenly(examples, xi, FEW, generator)
+        losses = [held_out_loss(model, held_out, lora, settings.loss) for lora in (LowRank(), low_rank)]
+        left = losses[1] / max(losses[0], 1e-30)
+        [effect] = effects_of(model, [held_out], [low_rank], [prompts.others], [left], [constants.samples])
+    provenance = Provenance(settings, len(images.latents), losses[-1], "fast", effect=effect)
     return ConceptLoRA(concept, low_rank, C, prompts.fingerprint, provenance), losses
+
+
+def held_out_loss(model: AttentionModel, held_out: Sample, lora: LowRank, loss: str) -> float:
+    """Equation 3, the mean over samples that go through the model one by one."""
+    total = 0.0
+    for i in range(len(held_out.t)):
+        one = held_out[i : i + 1]
+        A = model.attention(model.noise(one.x_0, one.t, one.eps), one.t, one.context, lora)
+        total += attention_losses(A, one.suppressed, one.masks, tuple(one.x_0.shape[-2:]), loss).item()
+    return total / len(held_out.t)
 
 
 def sample_moments(
@@ -134,9 +154,14 @@ def key_edit(Q: Tensor, m: Tensor, constants: ClosedForm = DEFAULT) -> Tensor:
     return u.flatten()
 
 
+def words_moment(others: Tensor, count: int) -> Tensor:
+    """P ``[d, d]`` float64 of words ``[n, d]``, scaled as if there were ``count`` of them."""
+    return second_moment([others]) * (count / max(len(others), 1))
+
+
 def token_direction(contexts: Tensor, suppressed: Tensor, C: Tensor, ridge: float = DEFAULT.ridge) -> Tensor:
-    """D ``[d]`` float64: about 1 on the ``suppressed`` ``[n, L]`` of ``contexts`` ``[n, L, d]``, 0
-    elsewhere."""
+    """D ``[d]`` float64: about 1 on the ``suppressed`` ``[n, L]`` of ``contexts`` ``[n, L, d]``, 0 on the
+    other tokens of C ``[d, d]``."""
     b = contexts[suppressed].double().sum(0)
     return torch.linalg.solve(_ridged(C, ridge), b)
 

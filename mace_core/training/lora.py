@@ -16,8 +16,9 @@ from ..files.layout import Layout
 from ..files.records import Record
 from ..refinement.moments import concept_moments, second_moment
 from ..version import VERSION
+from .effect import Effect
 from .factors import LowRank
-from .settings import TrainSettings
+from .settings import NORMAL, UNIFORM, TrainSettings
 
 _FACTOR = ((torch.float32,), 2)
 _LAYOUT = Layout({"C": ((torch.float64,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
@@ -26,7 +27,7 @@ _LAYOUT = Layout({"C": ((torch.float64,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 @dataclass(frozen=True)
 class Provenance(Record):
     """How a LoRA was trained. method: ``"exact"`` or ``"fast"``; images: how many; final_loss: equation 3 at
-    the end; pack, torch: versions."""
+    the end; effect: on samples held out, None in older files; pack, torch: versions."""
 
     settings: TrainSettings
     images: int
@@ -34,6 +35,7 @@ class Provenance(Record):
     method: str = "exact"
     pack: str = VERSION
     torch: str = str(torch.__version__)
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +54,21 @@ class ConceptLoRA:
     provenance: Provenance | None = None
 
 
-def initial_factors(layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator) -> LowRank:
-    """U ``[o, rank]`` zero and D ``[rank, d]`` uniform in +-1/sqrt(d), for layers name -> (o, d), float32.
+def initial_factors(
+    layers: Mapping[str, tuple[int, int]], rank: int, generator: torch.Generator, initial: str = UNIFORM
+) -> LowRank:
+    """U ``[o, rank]`` zero and D ``[rank, d]`` random, for layers name -> (o, d), float32.
 
-    U = 0 makes Delta W = 0 at the start, as in LoRA.
+    U = 0 makes Delta W = 0 at the start, as in LoRA. initial: ``"uniform"`` in +-1/sqrt(d), as in peft;
+    ``"normal"`` N(0, 1 / rank^2), as in the LoRA layer of diffusers' attention processors.
     """
-    return LowRank(
-        {
-            name: (torch.zeros(o, rank), (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d))
-            for name, (o, d) in layers.items()
-        }
-    )
+
+    def D(d: int) -> Tensor:
+        if initial == NORMAL:
+            return torch.randn(rank, d, generator=generator) / rank
+        return (torch.rand(rank, d, generator=generator) * 2 - 1) / math.sqrt(d)
+
+    return LowRank({name: (torch.zeros(o, rank), D(d)) for name, (o, d) in layers.items()})
 
 
 def untrained_lora(encoder: TextEncoder, concept: Concept) -> ConceptLoRA:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from .attention_loss import suppressed_positions
 from .importance import timestep_probabilities, uniform_probabilities
+from .network import TIMESTEPS
 from .settings import TrainSettings
 from .training_set import TrainingImages, TrainingPrompts
 
@@ -66,6 +67,23 @@ def examples_of(prompts: TrainingPrompts, images: TrainingImages, settings: Trai
 def timesteps_of(settings: TrainSettings) -> Tensor:
     """The probability of each timestep, ``[1000]``."""
     return timestep_probabilities() if settings.cfis else uniform_probabilities()
+
+
+def between(first: int, last: int) -> Tensor:
+    """The same probability for each timestep from first to last, ``[1000]`` float64."""
+    xi = torch.zeros(TIMESTEPS, dtype=torch.float64)
+    xi[first : last + 1] = 1 / (last + 1 - first)
+    return xi
+
+
+def drawn_evenly(examples: Examples, xi: Tensor, count: int, generator: torch.Generator) -> Sample:
+    """As ``draw``, but all images come equally often, and the timesteps are the middles of ``count`` equal
+    shares of xi ``[1000]``: few draws then cover all of them."""
+    sample = draw(examples, xi, count, generator)
+    image = torch.arange(count) % len(examples.latents)
+    middles = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    t = torch.searchsorted(xi.cumsum(0), middles).clamp(max=len(xi) - 1)
+    return replace(sample, x_0=examples.latents[image], masks=examples.masks[image], t=t)
 
 
 def draw(examples: Examples, xi: Tensor, batch: int, generator: torch.Generator) -> Sample:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..concepts.concepts import Concept
-from ..concepts.prompts import prompt_pairs
+from ..concepts.concepts import Concept, contains
+from ..concepts.kinds import KINDS
+from ..concepts.prompts import plain_prompt, prompt_pairs
 from ..encoder.alignment import locate
 from ..encoder.text_encoder import EncodedPrompts, TextEncoder, check_fits, encode_once
+
+EVERY = 4  # one everyday name in so many tells how far words of other concepts are changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +59,14 @@ class TrainingImages:
 
 @dataclass(frozen=True, eq=False)
 class TrainingPrompts:
-    """The target prompts of a concept: ``encoded``, and the positions of the phrase in each of them."""
+    """The target prompts of a concept: ``encoded``, and the positions of the phrase in each of them.
+
+    others: words of a few everyday names that are not the concept's, ``[n, d]``.
+    """
 
     encoded: EncodedPrompts
     phrases: tuple[slice, ...]
+    others: Tensor
     fingerprint: str
 
 
@@ -77,4 +84,26 @@ def training_prompts(encoder: TextEncoder, concept: Concept) -> TrainingPrompts:
     )
     tokens = torch.cat([e.tokens for e in encoded.values()])
     embeddings = torch.cat([e.embeddings for e in encoded.values()])
-    return TrainingPrompts(EncodedPrompts(tokens, embeddings), phrases, encoder.fingerprint)
+    words = other_words(encoder, concept)
+    others = torch.stack(words) if words else embeddings[0, :0]
+    return TrainingPrompts(EncodedPrompts(tokens, embeddings), phrases, others, encoder.fingerprint)
+
+
+def other_words(encoder: TextEncoder, concept: Concept) -> list[Tensor]:
+    """The last words of everyday names in their plainest prompt, each ``[d]``, without the concept's own
+    names.
+
+    They are the same for every concept, so a LoRA depends on no other concept.
+    """
+    pairs = [
+        plain_prompt(Concept(name, "something"))
+        for name in list(KINDS["object"].everyday)[::EVERY]
+        if not any(contains(name, phrase) or contains(phrase, name) for phrase in concept.phrases)
+    ]
+    encoded = encode_once(encoder, [pair.target for pair in pairs]) if pairs else {}
+    rows = []
+    for pair in pairs:
+        each = encoded[pair.target]
+        place = locate(encoder, each.tokens[0], pair.target, pair.phrase, pair.before)
+        rows.append(each.embeddings[0, place.stop - 1])
+    return rows

@@ -5,22 +5,26 @@ from collections.abc import Iterator
 import comfy.utils
 import torch
 
+from ...mace_core.erasure.pooled import LAYER
 from .checks import require_finite
-from .patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers
+from .patch import FAMILIES, PREFIX, apply_erasure, cross_attention_layers, edits_pooled
 from .weights import weight_in_force
 
 
 def projections(model, erasure) -> dict[str, str]:
-    """The text projections of a MODEL: name in diffusers -> layer name.
+    """The layers of a MODEL that the erasure edits: name in diffusers -> layer name.
 
     Raises ValueError if the erasure does not fit the MODEL or is already applied to it.
     """
     apply_erasure(model, erasure)
-    return named_for_diffusers(cross_attention_layers(model), model.model.model_config.unet_config)
+    layers = [*cross_attention_layers(model), *([LAYER] if edits_pooled(model, erasure) else [])]
+    return named_for_diffusers(layers, model.model.model_config.unet_config)
 
 
 def named_for_diffusers(layers, unet_config: dict) -> dict[str, str]:
-    names = {key: name for name, key in comfy.utils.unet_to_diffusers(unet_config).items()}
+    # The host's table is a set, and names label_emb twice: SDXL's add_embedding comes before class_embedding.
+    table = sorted(comfy.utils.unet_to_diffusers(unet_config).items(), reverse=True)
+    names = {key: name for name, key in table}
     named = {}
     for layer in layers:
         key = f"{layer.removeprefix(PREFIX)}.weight"

@@ -20,6 +20,7 @@ from .patch import PREFIX, cross_attention_layers
 from .weights import is_weight, plain_weight, stored, weight_in_force
 
 NOT_IN_EMBEDDINGS = ("logit_scale", "text_projection", "position_ids")  # often missing, then random
+IN_POOLED = "clip_g.transformer.text_projection"  # never missing
 UNTOLD = "untold-"
 COMPUTE_DTYPE = "manual_cast_dtype"  # an object patch that the host puts on every CLIP
 REMEMBERED = 8  # sets of patches per object
@@ -45,6 +46,8 @@ def fingerprint_in_force(model) -> str:
     weights = _remembered(model, "in force", lambda: _projections_hash(model, weight_in_force))
     for erasure, strength in gated_erasures(model):
         tensors = {"T": erasure.T, **erasure.gate.state(), **erasure.low_rank.state()}
+        if erasure.pooled is not None:
+            tensors |= {"up": erasure.pooled.up, "down": erasure.pooled.down, **erasure.gate.pooled.state()}
         weights = values_hash(weights=weights, strength=strength, **tensors)[: len(weights)]
     return weights
 
@@ -143,7 +146,8 @@ def _encoder_hash(clip) -> str:
     digest = hashlib.sha256(f"layer {clip.layer_idx}".encode())
     patcher = clip.patcher
     for key in sorted(patcher.model_state_dict()):
-        if any(name in key for name in NOT_IN_EMBEDDINGS) or not is_weight(patcher.model, key):
+        read = key.startswith(IN_POOLED) or not any(name in key for name in NOT_IN_EMBEDDINGS)
+        if not read or not is_weight(patcher.model, key):
             continue
         digest.update(key.encode())
         digest.update(raw(weight_in_force(patcher, key).to("cpu", torch.float16)))

@@ -11,7 +11,8 @@ from weakref import ref
 import torch
 
 from ...mace_core.erasure.erasure import Erasure
-from ...mace_core.erasure.gate import gate_values
+from ...mace_core.erasure.gate import gate_values, replacements
+from ...mace_core.erasure.pooled import LAYER, pooled_gate_values
 
 SAVING = "state_dict_for_saving"
 FORWARD = ".forward"
@@ -22,7 +23,8 @@ REMEMBERED = 4  # contexts: a prompt, a negative prompt, and two more where the 
 class _Opened:
     """What a gate makes of one context e `[B, L, d]`: moved = e + s g (T - I) e and g = s g(e) `[B, L, 1]`.
 
-    is_open: g > 0; read: what each projection's D reads, g D e `[B L, q]`, filled as they ask.
+    A hardened gate has g = s (1 - h) g(e), and adds s h (r - e) to moved. is_open: g or h > 0; read: what
+    each projection's D reads, g D e `[B L, q]`, filled as they ask.
     """
 
     moved: torch.Tensor
@@ -67,7 +69,13 @@ class _Prompt:
         is_open = g > 0
         if not is_open.any():
             return None
-        moved = e.float() + g * (e.float() @ change.T)
+        moved = e.float()
+        if gate.directions is not None:
+            h, replacement = replacements(gate, e)
+            replaced = self.strength * h[..., None]
+            g, is_open = g * (1 - h[..., None]), is_open | (replaced > 0)
+            moved = moved + replaced * (replacement - moved)
+        moved = moved + g * (e.float() @ change.T)
         return _Opened(torch.where(is_open, moved.to(e.dtype), e), g, is_open)
 
     @torch.inference_mode(False)  # autograd cannot save tensors that were created in inference mode
@@ -81,9 +89,8 @@ class _Prompt:
 
 
 def _are_equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    kinds = [
-        (each.dtype, each.device, each.is_inference()) for each in (a, b)
-    ]  # autograd saves no inference tensor
+    # autograd cannot save what was made of an inference tensor, so the two kinds are kept apart
+    kinds = [(each.dtype, each.device, each.is_inference()) for each in (a, b)]
     return kinds[0] == kinds[1] and torch.equal(a, b)
 
 
@@ -121,6 +128,44 @@ class GatedProjection:
         if device not in self._tensors:
             self._tensors[device] = tuple(each.to(device, copy=True) for each in self._factors)
         return self._tensors[device]
+
+
+class GatedPooled:
+    """The forward function of the layer that reads the pooled vector p: W (p + s g (T_p - I) p), on the first
+    columns of its input."""
+
+    def __init__(self, forward, erasure: Erasure, strength: float):
+        self._forward, self._erasure, self._strength = forward, erasure, strength
+        self._tensors: dict[torch.device, tuple] = {}
+
+    def __call__(self, y: torch.Tensor, *args, **named) -> torch.Tensor:
+        gate, up, down = self._on(y.device)
+        p, others = y[..., : gate.width], y[..., gate.width :]
+        g = self._strength * pooled_gate_values(gate, p)[..., None]
+        is_open = g > 0
+        if not is_open.any():
+            return self._forward(y, *args, **named)
+        moved = p.float() + g * (p.float() @ down.T @ up.T)
+        edited = torch.cat([torch.where(is_open, moved.to(y.dtype), p), others], -1)
+        return self._forward(edited, *args, **named)
+
+    @torch.inference_mode(False)
+    def _on(self, device: torch.device) -> tuple:
+        """The gate and the factors of T_p - I on a device."""
+        if device not in self._tensors:
+            edit = self._erasure.pooled
+            self._tensors[device] = (
+                self._erasure.gate.pooled.to(device, copy=True),
+                edit.up.to(device, copy=True),
+                edit.down.to(device, copy=True),
+            )
+        return self._tensors[device]
+
+
+def add_gated_pooled(clone, erasure: Erasure, strength: float) -> None:
+    """Put the gated edit of the pooled vector on a clone of a MODEL that reads it."""
+    forward = clone.get_model_object(f"{LAYER}{FORWARD}")
+    clone.add_object_patch(f"{LAYER}{FORWARD}", GatedPooled(forward, erasure, strength))
 
 
 def add_gated(clone, erasure: Erasure, layers, strength: float) -> None:

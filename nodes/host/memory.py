@@ -23,7 +23,7 @@ HELD, HELD_LOW = 38, 12
 IN_USE = 0.1  # the share of a device's memory that is never counted on
 MOST_AT_ONCE = 16  # concepts per batch: larger batches gain little, and a killed run loses its batch
 # in the messages of out-of-memory errors without a type of their own
-SIGNS = ("out of memory", "not enough memory", "can't allocate memory")
+SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "could not create a primitive")
 TOKENS = 77
 
 
@@ -83,7 +83,7 @@ def told_in_a_sentence(what: str) -> Iterator[None]:
         comfy.model_management.soft_empty_cache()
         raise ValueError(
             f"There is not enough memory {what}, even at the lowest memory use: choose a "
-            "smaller image size, close other programs that use the GPU, or start ComfyUI with "
+            "smaller image size, close other programs that use the GPU, or restart ComfyUI with "
             "--lowvram or --cpu."
         ) from error
 
@@ -101,6 +101,21 @@ def in_parts(count: int, most: int, work: Callable[[int, int], Sequence], what: 
     with told_in_a_sentence(what):
         parts = in_groups(range(count), most, lambda _: None, part, may_be_tried_with_less)
         return [result for _, results in parts for result in results]
+
+
+def joined(batch: torch.Tensor, work: Callable[[torch.Tensor], torch.Tensor], what: str) -> torch.Tensor:
+    """`work(batch)`, or the joined results of smaller parts of the batch if memory runs out.
+
+    Raises ValueError if a single item does not fit; for `what`, see `told_in_a_sentence`.
+    """
+
+    def part(group: Sequence[int]) -> torch.Tensor:
+        return work(batch[group[0] : group[-1] + 1])
+
+    with told_in_a_sentence(what):
+        groups = in_groups(range(len(batch)), len(batch), lambda _: None, part, may_be_tried_with_less)
+        parts = [results for _, results in groups]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def concepts_at_once(patcher, latents) -> int:

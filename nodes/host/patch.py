@@ -8,27 +8,29 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from comfy.model_base import Stable_Zero123, SVD_img2vid
+from comfy.model_base import SDXL, SDXLRefiner, Stable_Zero123, SVD_img2vid
 from comfy.model_patcher import get_key_weight
 from comfy.weight_adapter import WeightAdapterBase
 
 from ...mace_core.concepts.concepts import canonical
 from ...mace_core.erasure.erasure import Erasure, check_fits, edited
+from ...mace_core.erasure.pooled import LAYER, check_pooled_fits, edited_pooled
 from ...mace_core.files.shown import shown_each
-from .gated import add_gated, gated_erasures
+from .gated import add_gated, add_gated_pooled, gated_erasures
 
 PREFIX = "diffusion_model."
 # U-Nets only: some video transformers also have an attn2, but use text encoders that MACE does not support
 PROJECTION = r"diffusion_model\.(input|middle|output)_blocks?\..*\.attn2\.to_[kv]\.weight"
 FAMILIES = "an SD1.x, SD2.x or SDXL checkpoint"
 READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads an image instead of text
+READ_POOLED = (SDXL, SDXLRefiner)  # U-Nets that read the pooled text vector
 
 
 _T: WeakKeyDictionary[Erasure, dict[torch.device, torch.Tensor]] = WeakKeyDictionary()
 
 
 class ErasurePatch(WeightAdapterBase):
-    """The part of an erasure that edits one projection, on top of the patches before it, such as LoRAs.
+    """The part of an erasure that edits one layer, on top of the patches before it, such as LoRAs.
 
     weights: the erasure, the layer name, and the layer's U and D (or None). A host with dynamic VRAM builds a
     second adapter from `loaded_keys` and `weights`, with the tensors on the device. T is not in `weights`
@@ -61,6 +63,8 @@ class ErasurePatch(WeightAdapterBase):
         original_weight=None,
     ) -> torch.Tensor:
         erasure, layer, U, D = self.weights
+        if layer == LAYER:
+            return edited_pooled(weight, erasure.pooled, strength).to(weight.dtype)
         check_fits(weight, layer, erasure)
         factors = None if U is None else (U, D)
         return edited(weight, T_on(erasure, weight.device), factors, strength).to(weight.dtype)
@@ -108,10 +112,14 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0, gated: bool = 
     clone = model.clone()
     if strength == 0.0:
         return clone
+    pooled = edits_pooled(model, erasure)
     if gated:
         add_gated(clone, erasure, layers, strength)
+        if pooled:
+            add_gated_pooled(clone, erasure, strength)
         return clone
-    patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in layers}
+    edits = [*layers, *([LAYER] if pooled else [])]
+    patches = {f"{layer}.weight": ErasurePatch.of(erasure, layer) for layer in edits}
     refused = set(patches) - set(clone.add_patches(patches, strength))
     if refused:
         raise ValueError(
@@ -120,6 +128,26 @@ def apply_erasure(model, erasure: Erasure, strength: float = 1.0, gated: bool = 
             f"load {FAMILIES} with a stock loader."
         )
     return clone
+
+
+def edits_pooled(model, erasure: Erasure) -> bool:
+    """Whether the erasure has a part for the pooled text that the MODEL reads. Raises ValueError if it does
+    not fit."""
+    if erasure.pooled is None or not isinstance(model.model, READ_POOLED):
+        return False
+    check_pooled_fits(get_key_weight(model.model, f"{LAYER}.weight")[0], erasure.pooled)
+    return True
+
+
+def about_pooled(model, erasure: Erasure) -> str:
+    """A sentence for the user if the MODEL reads a vector beside the tokens that the erasure leaves alone."""
+    if isinstance(model.model, READ_POOLED):
+        missing = (
+            "The pooled text that this MODEL reads too is left alone: make the erasure again to edit it."
+        )
+        return "" if edits_pooled(model, erasure) else missing
+    reads = model.model.adm_channels > 0
+    return "The pooled vectors of images that this MODEL reads too are left alone." if reads else ""
 
 
 def erased_targets(model, beneath: bool = True) -> set[str]:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0  # at least, between two updates of the text
 _listener: Callable[[str], None] | None = None
+_listener_to_warnings: Callable[[str], None] | None = None
 
 
 def check_interrupted() -> None:
@@ -62,7 +63,7 @@ class Progress:
             return
         self._warned.add(what)
         log.warning("%s: %s", self.stage, what)
-        send_text(f"{self.stage}: {what}")
+        (_listener_to_warnings or send_text)(f"{self.stage}: {what}")
 
     def _stop_if_cancelled(self) -> None:
         """Raises if the run was cancelled: the text stays on the node, and must not promise an end."""
@@ -110,10 +111,11 @@ class TimedProgress(Progress):
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 
-def listen(listener: Callable[[str], None]) -> None:
-    """Send all texts to `listener` from now on: for runs without a server."""
-    global _listener
-    _listener = listener
+def listen(listener: Callable[[str], None], to_warnings: Callable[[str], None] | None = None) -> None:
+    """Send all texts to `listener` from now on, for runs without a server; warnings to `to_warnings`, if it
+    is given."""
+    global _listener, _listener_to_warnings
+    _listener, _listener_to_warnings = listener, to_warnings
 
 
 def send_text(text: str) -> None:

@@ -4,7 +4,7 @@ import comfy.sample
 import torch
 
 from .checks import require_finite
-from .memory import in_parts
+from .memory import in_parts, joined
 
 SAMPLER, SCHEDULER = "euler", "normal"
 BATCH = 8
@@ -86,11 +86,12 @@ def check_vae(vae) -> None:
 def decode(vae, latents: torch.Tensor) -> torch.Tensor:
     """Images `[n, 8 h, 8 w, 3]` in 0..1 of latents `[n, 4, h, w]`.
 
-    Raises ValueError for a VAE of another family, NaN or infinity.
+    Raises ValueError for a VAE of another family, NaN or infinity, or if memory runs out.
     """
     check_vae(vae)
-    images = vae.decode(latents)
-    size = [len(latents), *(side * PIXELS for side in latents.shape[-2:]), 3]
+    height, width = (side * PIXELS for side in latents.shape[-2:])
+    images = joined(latents, vae.decode, f"to decode an image of {width} x {height}")
+    size = [len(latents), height, width, 3]
     if list(images.shape) != size:
         raise _other_vae(f"images of shape {list(images.shape)} instead of {size}")
     require_finite(images, NAN_DECODED.format("latents"))
@@ -100,12 +101,13 @@ def decode(vae, latents: torch.Tensor) -> torch.Tensor:
 def encode(vae, images: torch.Tensor) -> torch.Tensor:
     """Latents `[n, 4, H / 8, W / 8]` of images `[n, H, W, 3 or more]` in 0..1.
 
-    Raises ValueError for a VAE of another family, NaN or infinity.
+    Raises ValueError for a VAE of another family, NaN or infinity, or if memory runs out.
     """
     check_vae(vae)
     require_finite(images, "The images contain NaN or infinity: check the node they come from.")
-    latents = vae.encode(images[..., :3])
-    size = [len(images), CHANNELS, *(side // PIXELS for side in images.shape[1:3])]
+    height, width = images.shape[1:3]
+    latents = joined(images[..., :3], vae.encode, f"to encode an image of {width} x {height}")
+    size = [len(images), CHANNELS, height // PIXELS, width // PIXELS]
     if list(latents.shape) != size:
         raise _other_vae(f"latents of shape {list(latents.shape)} instead of {size}")
     require_finite(latents, NAN_DECODED.format("images"))

@@ -1,5 +1,9 @@
 """The host's CLIP as a `TextEncoder` of mace_core."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
@@ -11,6 +15,7 @@ from .memory import in_parts
 from .weights import is_weight, stored
 
 KNOWN_ENCODERS = {"l", "g", "h"}
+POOLED = "clip_g"  # the text encoder whose pooled vector U-Nets read
 FINE = (torch.float16, torch.float32, torch.float64)
 BATCH = 32
 
@@ -33,6 +38,11 @@ class HostTextEncoder:
         return self._fingerprint
 
     @property
+    def clip(self) -> Any:
+        """The CLIP on the wire."""
+        return self._clip
+
+    @property
     def device(self) -> torch.device:
         """Where the text encoder runs, and where products of its embeddings are fastest."""
         return self._clip.patcher.load_device
@@ -47,13 +57,13 @@ class HostTextEncoder:
         return self._words[phrase]
 
     def encode(self, prompts) -> EncodedPrompts:
-        def encode(start, number) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        def encode(start, number) -> list[tuple[torch.Tensor, ...]]:
             part = prompts[start : start + number]
             batch = self._tokenize_batch(part)
             tokens = torch.tensor(
                 [_ids(*each) for each in zip(next(iter(batch.values())), part, strict=True)]
             )
-            return list(zip(tokens, self._encode_batch(batch), strict=True))
+            return list(zip(tokens, *self._encode_batch(batch), strict=True))
 
         rows = in_parts(len(prompts), BATCH, encode, "to encode a prompt")
         return EncodedPrompts(*map(torch.stack, zip(*rows, strict=True)))
@@ -94,10 +104,27 @@ class HostTextEncoder:
                 batch.setdefault(name, []).extend(tokens[name])
         return batch
 
-    def _encode_batch(self, batch: dict) -> torch.Tensor:
-        joined = self._clip.encode_from_tokens(batch)
+    def _encode_batch(self, batch: dict) -> list[torch.Tensor]:
+        """Embeddings `[B, L, d]` and, of SDXL's second text encoder, pooled vectors `[B, p]`."""
+        with _pooled_of(self._clip) as pooled:
+            joined = self._clip.encode_from_tokens(batch)
         count = len(next(iter(batch.values())))
-        return joined.reshape(count, -1, joined.shape[-1]).float().cpu()
+        return [joined.reshape(count, -1, joined.shape[-1]).float().cpu(), *pooled]
+
+
+@contextmanager
+def _pooled_of(clip) -> Iterator[list[torch.Tensor]]:
+    """A list that gets the pooled vectors of the next pass. The host returns only that of the first chunk."""
+    found: list[torch.Tensor] = []
+    reads = getattr(clip.cond_stage_model, POOLED, None)
+    if reads is None:
+        yield found
+        return
+    hook = reads.register_forward_hook(lambda module, given, answer: found.append(answer[1].float().cpu()))
+    try:
+        yield found
+    finally:
+        hook.remove()
 
 
 def doubt_about(clip, erasure) -> str:

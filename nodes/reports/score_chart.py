@@ -15,6 +15,7 @@ GROUPS = (
     ("synonym", "Synonyms of erased concepts: low is good", GONE),
     ("neighbour", "Preserved neighbours: high is good", STAYS),
     ("kept", "Other preserved concepts: high is good", STAYS),
+    ("never named", "Never named: high is good", STAYS),
 )
 
 
@@ -69,7 +70,15 @@ def _rows(scores, group) -> tuple[list[SetScore], int]:
 def _figures(pen, figures: Summary) -> None:
     before, after, relative = figures.top1.before, figures.top1.after, figures.top1.relative
     name = "h_c" if after.h_o is None else "h_o"
+    never = figures.top1.never_named
     shown = [
+        (
+            "Never named",
+            before.never,
+            None if never is None else never.share,
+            "-" if never is None else f"\u00b1 {_percent(never.error)}: share of before",
+            STAYS,
+        ),
         ("Acc_e", before.acc_e, after.acc_e, "erased: low is good", GONE),
         ("Acc_g", before.acc_g, after.acc_g, "synonyms: low is good", GONE),
         ("Acc_s", before.acc_s, after.acc_s, "preserved: high is good", STAYS),

@@ -8,12 +8,13 @@ from .canvas import GONE, INK, SOFT, STAYS, font, shortened
 
 LABEL = 230
 LAYOUT = Layout(("before", "after, same seeds"), LABEL, 96)
-ROWS = {"erased": 4, "synonym": 3, "neighbour": 3, "kept": 3}
+ROWS = {"erased": 4, "synonym": 3, "neighbour": 3, "kept": 3, "never named": 3}
 NOTES = {
     "erased": ("erased", GONE),
     "synonym": ("synonym", GONE),
     "neighbour": ("preserved, a neighbour", STAYS),
     "kept": ("preserved", STAYS),
+    "never named": ("never named", STAYS),
 }
 
 

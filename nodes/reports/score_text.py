@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from ...mace_core.concepts.concepts import Concept
-from ...mace_core.evaluation.prompt_sets import KEPT
-from ...mace_core.evaluation.scores import SIDES, SetScore, Summary
+from ...mace_core.evaluation.prompt_sets import KEPT, NEVER
+from ...mace_core.evaluation.scores import SIDES, NeverNamed, SetScore, Summary
+from ...mace_core.refinement.prior import Prior
 from ..host.facts import Facts
 from ..work.scoring import Drawing
 
 ROWS = (
+    ("never", "Never named: concepts recognised", "high"),
     ("acc_e", "Acc_e: erased concepts recognised", "low"),
     ("acc_g", "Acc_g: erased concepts recognised, by synonyms", "low"),
     ("acc_s", "Acc_s: preserved concepts recognised", "high"),
@@ -54,6 +56,7 @@ def report(title: str, scores: Sequence[SetScore], figures: Summary, notes: Sequ
     rows = [
         [name, *(percent(getattr(column, key)) for column in columns), better] for key, name, better in ROWS
     ]
+    rows.insert(1, _never_named(figures))
     rows += [
         [
             f"{key.capitalize()} with Acc_s relative to before",
@@ -98,6 +101,37 @@ def report(title: str, scores: Sequence[SetScore], figures: Summary, notes: Sequ
             ),
         )
     )
+
+
+def _never_named(figures: Summary) -> list[str]:
+    found = [accuracy.never_named for accuracy in (figures.top1, figures.mean_probability)]
+    top1, probability = ("-" if each is None else share_of_before(each) for each in found)
+    return ["Never named, share of before", "", top1, "", probability, "high"]
+
+
+def share_of_before(never: NeverNamed) -> str:
+    """A share in percent, with one standard error if there is one."""
+    error = "" if never.error is None else f" \u00b1 {100 * never.error:.1f}"
+    return f"{100 * never.share:.1f}{error}"
+
+
+def never_named_note(scores: Sequence[SetScore], prior: Prior | None) -> str:
+    """Where the concepts that nobody names come from, and what is not known about them."""
+    sets = [score.prompt_set for score in scores if score.prompt_set.group == NEVER]
+    if not sets:
+        return "No concept was scored that nobody names: connect a list to 'never_named'."
+    if not sets[0].sampled:
+        many = f"{len(sets)} concepts" if len(sets) > 1 else "one concept"
+        return f"Never named: the {many} of your list."
+    said = (
+        f"Never named: {len(sets)} of the judge's names, the same in each run, a quarter of the images each."
+    )
+    if prior is None:
+        return f"{said} Connect 'prior', so that none of them is in it."
+    if prior.captions > len(prior.texts):
+        known = f"{len(prior.texts)} of the prior's {prior.captions} captions"
+        return f"{said} Only {known} are known here: the others can name more of them."
+    return f"{said} None is in the prior."
 
 
 def _row(score: SetScore) -> list[str]:

@@ -1,16 +1,23 @@
-"""Cached training images: a longer list or a resumed run generates only the missing ones."""
+"""Training images with a cache: a longer list or a resumed run generates only the missing ones."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import torch
 
+from ...mace_core.concepts.concepts import Concept
+from ...mace_core.concepts.prompts import plain_prompt
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
 from ...mace_core.files.store import find, keep
 from ..host.fingerprints import is_told, model_fingerprint, vae_fingerprint
+from ..host.progress import TimedProgress, labelled
 from ..host.stores import store_of
-from .training_set import ConceptImages
+from ..host.text_encoder import HostTextEncoder
+from .generation import generated
+from .remote import Workers, sent_out, workers_for
+from .training_set import ConceptImages, TrainingSet
 
 LAYOUT = Layout(
     {
@@ -20,6 +27,54 @@ LAYOUT = Layout(
     }
 )
 DRAWING = 2  # raise it when the same settings give other images or other heat
+
+
+def drawn(
+    model, encoder: HostTextEncoder, vae, concepts: Sequence[Concept], settings: Mapping, prompt=None
+) -> TrainingSet:
+    """The images of every concept, from the cache or generated and then cached.
+
+    settings: as in `generated`; prompt: the graph, if the node runs in one.
+    """
+    amount = settings["images"] * settings["steps"]
+    progress = TimedProgress("Draw concepts", len(concepts) * amount)
+    key, store = drawing_key(model, vae, encoder, **settings), store_of("drawn")
+    keys = {} if key is None else {each.target: _own_key(key, each) for each in concepts}
+    found: dict[str, ConceptImages] = {}
+    for concept in concepts:
+        target, own = concept.target, keys.get(concept.target)
+        if own and (kept := find(store, target, own, progress.warn, _kept_images)):
+            found[target] = ConceptImages(target, kind=concept.kind, **kept)
+    progress.cached(len(found), len(concepts))
+    progress.skip(amount * len(found))
+    missing = [(concept, label) for concept, label in labelled(concepts) if concept.target not in found]
+    with workers_for(prompt, bool(missing), progress.warn, model, encoder, vae) as workers:
+        if workers:
+            made = _on_workers(workers, missing, settings, progress)
+        else:
+            made = _here(model, vae, encoder, missing, settings, progress)
+        for concept, images in made:
+            found[concept.target] = images
+            if own := keys.get(concept.target):
+                tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
+                said = {"prompt": plain_prompt(concept).target}
+                keep(store, concept.target, own, tensors, said, progress.warn)
+    return tuple(found[concept.target] for concept in concepts)
+
+
+def _here(model, vae, encoder, missing, settings, progress) -> Iterator[tuple[Concept, ConceptImages]]:
+    for concept, label in missing:
+        progress.say(label)
+        advance = partial(progress.step, label)
+        yield concept, generated(model, vae, encoder, concept, settings, advance)
+
+
+def _on_workers(workers: Workers, missing, settings, progress) -> Iterator[tuple[Concept, ConceptImages]]:
+    progress.say(sent_out(len(missing)))
+    for place, images in workers.generated([concept for concept, _ in missing], settings):
+        concept, label = missing[place]
+        progress.step(label, settings["images"] * settings["steps"])
+        yield concept, images
 
 
 def drawing_key(model, vae, encoder, **settings) -> dict | None:
@@ -39,23 +94,8 @@ def drawing_key(model, vae, encoder, **settings) -> dict | None:
     }
 
 
-def drawn_once(
-    key: dict | None, concept, prompt, draw: Callable[[], ConceptImages], report: Callable[[str], None]
-) -> tuple[ConceptImages, bool]:
-    """The images of one concept, from the cache or from `draw`, whose result is then cached.
-
-    The second result says whether they came from the cache. report: gets a sentence if the cache cannot be
-    used.
-    """
-    if key is None:
-        return draw(), False
-    store, own = store_of("drawn"), values_hash(**key, prompt=asdict(prompt))
-    if kept := find(store, concept.target, own, report, _kept_images):
-        return ConceptImages(concept.target, kind=concept.kind, **kept), True
-    images = draw()
-    tensors = {"latents": images.latents, "heat": images.heat, "pictures": images.pictures}
-    keep(store, concept.target, own, tensors, {"prompt": prompt.target}, report)
-    return images, False
+def _own_key(key: Mapping, concept: Concept) -> str:
+    return values_hash(**key, prompt=asdict(plain_prompt(concept)))
 
 
 def _kept_images(tensors: dict[str, torch.Tensor], _: dict) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """The gate of an erasure, concept by concept, and what it promises."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -10,40 +10,64 @@ from ...mace_core.concepts.concepts import Concept
 from ...mace_core.concepts.prompts import templates_naming
 from ...mace_core.encoder.text_encoder import TextEncoder
 from ...mace_core.erasure.calibrate import Calibrated, Reference, calibrated_gate, reference_of
+from ...mace_core.erasure.calibrate_pooled import PooledReference
 from ...mace_core.erasure.gate import Gate, joined
+from ...mace_core.erasure.harden import hardened, moment_of_weights, words_of
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.layout import Layout
-from ...mace_core.files.shown import one_line
+from ...mace_core.files.shown import one_line, shown
 from ...mace_core.files.store import find, keep
 from ...mace_core.refinement.prior import Prior
 from ..host.fingerprints import is_told
 from ..host.progress import Progress, check_interrupted
 from ..host.stores import store_of
+from ..host.weights import weight_in_force
 
 REFERENCE = 1  # raise it when the same text encoder gives another reference
 _FLOATS = (torch.float32,)
-LAYOUT = Layout({"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)})
+_TOKENS = {"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)}
+_POOLED = {"pooled centre": (_FLOATS, 1), "pooled spread": (_FLOATS, 2), "pooled rows": (_FLOATS, 2)}
+LAYOUT, LAYOUT_POOLED = Layout(_TOKENS), Layout(_TOKENS | _POOLED)
 NAMED = 3  # concepts that the text under the node names
 EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
 
 
 class GateMaker:
-    """Collects the gates of concepts. The reference of a text encoder is cached."""
+    """Collects the gates of concepts. The reference of a text encoder is cached.
+
+    harden: rounds of hardening, 0 for none; M: as for `hardened`, needed if there are any.
+    """
 
     def __init__(
-        self, encoder: TextEncoder, concepts: Sequence[Concept], prior: Prior | None, progress: Progress
+        self,
+        encoder: TextEncoder,
+        concepts: Sequence[Concept],
+        prior: Prior | None,
+        progress: Progress,
+        harden: int = 0,
+        M: Tensor | None = None,
     ):
         self._naming = templates_naming(concepts)
         self._encoder, self._prior, self._progress = encoder, prior, progress
         self._reference: Reference | None = None
+        self._rounds, self._M, self._words = harden, M, None
         self._made: list[tuple[Gate, Calibrated]] = []
 
     def add(self, concept: Concept) -> None:
         """Calibrate the gate of one more concept. Raises ValueError as `calibrated_gate` does."""
         if self._reference is None:
             self._reference = _reference_once(self._encoder, self._progress)
-        made = calibrated_gate(self._encoder, concept, self._prior, self._reference, self._naming)
-        self._made.append(made)
+        gate, promise = calibrated_gate(self._encoder, concept, self._prior, self._reference, self._naming)
+        if self._rounds:
+            gate = hardened(gate, self._encoder, concept, self._M, self._others(), self._rounds)
+        self._made.append((gate, promise))
+
+    def _others(self) -> Mapping[str, Tensor]:
+        """The words of everyday names and of the prior's captions, encoded once."""
+        if self._words is None:
+            texts = (*self._reference.texts, *(self._prior.texts if self._prior else ()))
+            self._words = words_of(self._encoder, texts)
+        return self._words
 
     def gate(self) -> Gate | None:
         """The gate of all concepts so far; None without any."""
@@ -56,16 +80,25 @@ class GateMaker:
         if not told:
             return ""
         caught = sum(each.caught for each in told) / len(told)
-        shown = {each.target: one_line(each.target) for each in told}
         lines = [f"The gate catches {caught:.0%} of new prompts."]
         if missed := [each for each in told if each.caught < EVERY_PROMPT]:
             lines.append(
-                f"Less for {_named([f'{shown[each.target]} ({each.caught:.0%})' for each in missed])}."
+                f"Less for {_named([f'{one_line(each.target)} ({each.caught:.0%})' for each in missed])}."
             )
         if near := [each for each in told if each.nearest > APART]:
-            names = _named([f"{one_line(each.phrase)} from '{one_line(each.text)}'" for each in near])
+            names = _named([f"{one_line(each.phrase)} from {shown(each.text)}" for each in near])
             lines.append(f"Hard to tell apart: {names}.")
         return " ".join(lines)
+
+
+def projections_moment(model, layers: Iterable[str]) -> Tensor:
+    """M `[d, d]` float64 as for `hardened`: of the text projections of a MODEL, with its LoRAs."""
+
+    def weight(layer: str) -> Tensor:
+        check_interrupted()
+        return weight_in_force(model, f"{layer}.weight")
+
+    return moment_of_weights(map(weight, layers))
 
 
 def _named(names: list[str]) -> str:
@@ -84,16 +117,24 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
         return kept
     made = reference_of(encoder, on_batch)
     tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
+    if made.pooled is not None:
+        values = (made.pooled.centre, made.pooled.spread, made.pooled.rows)
+        tensors |= dict(zip(_POOLED, values, strict=True))
     keep(store, "reference", key, tensors, {"texts": list(made.texts)}, progress.warn)
     return made
 
 
 def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Reference:
     """The reference in a file of the cache."""
-    LAYOUT.check(tensors, "The file of a reference")
+    has_pooled = len(tensors) > len(_TOKENS)
+    (LAYOUT_POOLED if has_pooled else LAYOUT).check(tensors, "The file of a reference")
     texts, d = description.get("texts"), tensors["whitening"].shape[-1]
     shapes = [tuple(tensors[name].shape) for name in LAYOUT.tensors]
     fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    pooled = PooledReference(*map(tensors.pop, _POOLED)) if has_pooled else None
+    if has_pooled:
+        (p,), (rows, width) = pooled.centre.shape, pooled.rows.shape
+        fits = fits and (rows, width, pooled.spread.shape[0]) == (len(texts) + 1, p, p)
     if not fits or shapes != [(3, d), (d, d), (len(texts), 3, d)]:
         raise ValueError("The reference of a gate has another form: make it again.")
-    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint)
+    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint, pooled=pooled)

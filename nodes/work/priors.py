@@ -21,7 +21,9 @@ from ..host.progress import Progress
 from ..host.stores import store_of
 
 PRIOR = 1  # raise it when the same captions give another prior
-LAYOUT = Layout({"P": ((torch.float64,), 2), "ends*": ((torch.float32,), 3)})  # early files have no ends
+_P, _ENDS = ((torch.float64,), 2), ((torch.float32,), 3)
+# early files have no ends, and only SDXL's text encoders have pooled vectors
+LAYOUT = Layout({"P": _P, "ends*": _ENDS, "pooled P*": _P, "pooled ends*": _ENDS})
 NAMED = 3  # captions that were left out and that a warning names
 
 
@@ -120,6 +122,8 @@ def prior_once(encoder, captions: list[str], progress: Progress, left_out: LeftO
     left_out.add(*told)
     if prior is not None:
         tensors = {"P": prior.P} | ({} if prior.ends is None else {"ends": prior.ends})
+        if prior.pooled is not None:
+            tensors |= {"pooled P": prior.pooled.P, "pooled ends": prior.pooled.ends}
         facts = {"captions": prior.captions, "texts": list(prior.texts), "left_out": told}
         keep(store, "prior", key, tensors, facts, progress.warn)
     return prior
@@ -133,6 +137,10 @@ def _kept_prior(
     P, ends, texts = tensors["P"], tensors.get("ends"), description.get("texts", [])
     rows = [] if ends is None else [len(ends), 2, len(P)]
     fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    pooled = [tensors.get("pooled P"), tensors.get("pooled ends")]
+    if any(each is not None for each in pooled):
+        fits = fits and all(each is not None for each in pooled)
+        fits = fits and list(pooled[1].shape) == [len(texts), 1, len(pooled[0])]
     if not fits or (texts and rows != [len(texts), 2, len(P)]) or (rows and not texts):
         raise ValueError("The texts of a prior do not fit its tensors: make it again.")
     captions, told = description.get("captions"), description.get("left_out", [0, []])
@@ -144,7 +152,8 @@ def _kept_prior(
         plain = False
     if not plain:
         raise ValueError("The description of a prior has another form: make it again.")
-    return Prior(P, captions, fingerprint, tuple(texts), ends), (count, first, bool(more))
+    own = None if pooled[0] is None else Prior(pooled[0], captions, fingerprint, tuple(texts), pooled[1])
+    return Prior(P, captions, fingerprint, tuple(texts), ends, own), (count, first, bool(more))
 
 
 def _measured(encoder, captions: list[str], progress: Progress, left_out: LeftOut) -> Prior | None:

@@ -9,6 +9,7 @@ import torch
 
 from ...mace_core.concepts.concepts import Concept, with_synonyms
 from ...mace_core.encoder.similarity import similarities
+from ...mace_core.evaluation.never_named import DRAWN, Named, drawn, listed
 from ...mace_core.evaluation.prompt_sets import (
     LITERAL,
     Keep,
@@ -21,6 +22,7 @@ from ...mace_core.evaluation.prompt_sets import (
 from ...mace_core.evaluation.scores import SIDES, SetScore, Summary, drift
 from ...mace_core.files.records import Record
 from ...mace_core.files.shown import one_line
+from ...mace_core.refinement.prior import Prior
 from ..host.facts import Facts, facts_of
 from ..host.images import as_bytes
 from ..host.judge import HostJudge
@@ -92,19 +94,28 @@ class Scored:
     images: dict[tuple[str, PromptSet], torch.Tensor]
 
 
-def choose_prompts(
-    evidence: Evidence, concepts: tuple[Concept, ...], keep: str, synonyms: str
-) -> tuple[PromptSet, ...]:
+@dataclass(frozen=True)
+class Lists:
+    """What the user lists: concepts to preserve, synonyms, concepts that nobody names (None: draw them), and
+    the prior that the erasure was made with, if it is connected."""
+
+    keep: str
+    synonyms: str
+    never: str | None = None
+    prior: Prior | None = None
+
+
+def choose_prompts(evidence: Evidence, concepts: tuple[Concept, ...], lists: Lists) -> tuple[PromptSet, ...]:
     """The prompt sets from the user's lists, or from the judge's vocabulary where a list is empty."""
     encoder, vocabulary = evidence.encoder, evidence.judge.vocabulary
-    if synonyms.strip():
-        tested = with_synonyms(concepts, synonyms)
+    if lists.synonyms.strip():
+        tested = with_synonyms(concepts, lists.synonyms)
     else:
         tested = tuple(
             replace(each, synonyms=tuple(dict.fromkeys((*each.synonyms, *vocabulary.synonyms_of(each)))))
             for each in concepts
         )
-    chosen: Sequence[Keep] = parse_keep(keep, tested, vocabulary)
+    chosen: Sequence[Keep] = parse_keep(lists.keep, tested, vocabulary)
     if chosen:
         near = _nearness(encoder, concepts, chosen)
     else:
@@ -112,7 +123,17 @@ def choose_prompts(
         nearness = dict(zip(known, _nearness(encoder, concepts, known), strict=True))
         chosen = choose_kept(known, list(nearness.values()), concepts)
         near = [nearness[each] for each in chosen]
-    return prompt_sets(concepts, tested, chosen, near, vocabulary)
+    named = Named(chosen, lists.prior.texts if lists.prior else ())
+    if lists.never is None:
+        never = drawn(DRAWN, tested, named, vocabulary)
+    else:
+        never = listed(lists.never, tested, named, vocabulary)
+    return prompt_sets(concepts, tested, chosen, near, vocabulary, never, sampled=lists.never is None)
+
+
+def work_of(sets: Sequence[PromptSet], drawing: Drawing) -> int:
+    """The number of sampling steps that progress counts."""
+    return len(SIDES) * sum(each.images_of(drawing.images) for each in sets) * drawing.steps
 
 
 def draw_and_judge(evidence: Evidence, sets: Sequence[PromptSet], progress: TimedProgress) -> Scored:
@@ -127,7 +148,7 @@ def draw_and_judge(evidence: Evidence, sets: Sequence[PromptSet], progress: Time
                 model,
                 encoder.conditioning(each.prompt),
                 negative,
-                drawing.images,
+                each.images_of(drawing.images),
                 0,
                 lambda count, label=label: progress.step(label, count),
             )
@@ -156,6 +177,7 @@ def as_json(
     prompts = [
         {
             **_described(score.prompt_set, questions),
+            "images": score.prompt_set.images_of(drawing.images),
             "before": score.before.to_json(),
             "after": score.after.to_json(),
             "drift": score.drift.to_json(),

@@ -20,7 +20,7 @@ from ..host.memory import concepts_at_once, may_be_tried_with_less, told_in_a_se
 from ..host.progress import TimedProgress
 from .training_set import ConceptImages, TrainingSet, images_of
 
-EXACT, FAST = METHODS = "exact", "fast"
+EXACT, FAST = "exact", "fast"
 
 Result = tuple[ConceptLoRA, list[float]]  # a LoRA, and the losses of its training
 TextOf = Callable[[TextEncoder, Concept], RefinedText]
@@ -69,20 +69,35 @@ def train_all(
     total = len(items)
 
     def train(group: Sequence[Item]) -> Sequence[Result]:
-        label = _label(group, total)
+        label = label_of(group, total)
         progress.say(label)
 
+        left = steps_of(method, settings)
+
         def on_step(step, steps, *_) -> None:
+            nonlocal left
+            left = steps - step
             progress.step(label, len(group), f"step {step} of {steps}")
 
-        return _group(model, encoder, group, settings, method, text_of, on_step)
+        results = train_group(model, encoder, group, settings, method, text_of, on_step)
+        progress.skip(left * len(group))  # of a training that reached its target
+        return results
 
+    return in_groups(items, _most(model, items, method), _shape, train, may_be_tried_with_less)
+
+
+def groups_of(model, items: Sequence[Item], method: str) -> list[Sequence[Item]]:
+    """The groups that `train_all` forms here while memory suffices."""
+    groups = in_groups(items, _most(model, items, method), _shape, lambda group: group, lambda _: False)
+    return [group for group, _ in groups]
+
+
+def _most(model, items: Sequence[Item], method: str) -> int:
     largest = max((item.images.latents for item in items), key=lambda latents: latents[0].numel())
-    most = concepts_at_once(model, largest) if method == EXACT else 1
-    return in_groups(items, most, _shape, train, may_be_tried_with_less)
+    return concepts_at_once(model, largest) if method == EXACT else 1
 
 
-def _label(group: Sequence[Item], total: int) -> str:
+def label_of(group: Sequence[Item], total: int) -> str:
     """'ship', 'ship (2 of 5)' or 'ship to cat (2-4 of 5)'."""
     first, last = group[0], group[-1]
     if total == 1:
@@ -93,8 +108,19 @@ def _label(group: Sequence[Item], total: int) -> str:
     return f"{names} ({first.place}-{last.place} of {total})"
 
 
-def _group(model, encoder, group, settings, method, text_of, on_step) -> list[Result]:
-    """The results of a group. A single concept that runs out of memory is trained again with less."""
+def train_group(
+    model,
+    encoder,
+    group: Sequence[Item],
+    settings: TrainSettings,
+    method: str,
+    text_of: TextOf = refined_text,
+    on_step: Callable = lambda *_: None,
+) -> list[Result]:
+    """The results of a group. A single concept that runs out of memory is trained again with less.
+
+    method `fast`: of a group of one.
+    """
     if method == FAST:
         with told_in_a_sentence(f"to train {shown(group[0].concept.target)}"):
             return _fast(model, encoder, group, settings, text_of, on_step)

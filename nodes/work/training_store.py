@@ -1,6 +1,6 @@
 """Stage 2 with a cache: LoRAs that were trained before are read, the others are trained and cached."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ...mace_core.files.hashes import values_hash
 from ...mace_core.files.store import Finished, Store, find, keep_together
@@ -9,15 +9,22 @@ from ...mace_core.training.settings import TrainSettings
 from ..host.fingerprints import is_told, model_fingerprint
 from ..host.progress import Progress, TimedProgress
 from ..host.stores import store_of, without_refinement
-from .training import Item, Result, steps_of, train_all
+from .remote import Workers, sent_out, workers_for
+from .training import Item, Result, groups_of, label_of, steps_of, train_all
 
-TRAINING = 2  # raise it when the same settings give another LoRA
+TRAINING = 3  # raise it when the same settings give another LoRA
 
 
 def trained(
-    refined, encoder, items: Sequence[Item], settings: Sequence[TrainSettings], method: str
+    refined,
+    encoder,
+    items: Sequence[Item],
+    settings: Sequence[TrainSettings],
+    method: str,
+    prompt: Mapping | None = None,
 ) -> list[Result]:
-    """The result of every item, in order; ``settings`` has one entry per item.
+    """The result of every item, in order; ``settings`` has one entry per item, prompt: the graph, if the node
+    runs in one.
 
     Nothing is cached for a MODEL or CLIP without a fingerprint that another run would repeat.
     """
@@ -37,13 +44,28 @@ def trained(
     progress.cached(len(results), len(items))
     steps = sum(steps_of(method, own) * len(group) for own, group in missing.items())
     progress = TimedProgress("Train LoRA", steps)
-    for own, wanted in missing.items():
-        for group, fresh in train_all(model, encoder, wanted, own, method, progress):
-            # Together, because the last bits of a LoRA depend on the others in its batch: after a kill, the
-            # next run must find the whole batch, or train all of it again.
-            _keep(store, keys, group, fresh, warn)
-            results |= {item.concept.target: result for item, result in zip(group, fresh, strict=True)}
+    with workers_for(prompt, bool(missing), warn, model, encoder) as workers:
+        for own, wanted in missing.items():
+            if workers:
+                made = _on_workers(workers, groups_of(model, wanted, method), own, method, progress)
+            else:
+                made = train_all(model, encoder, wanted, own, method, progress)
+            for group, fresh in made:
+                # Together, because the last bits of a LoRA depend on the others in its batch: after a kill,
+                # the next run must find the whole batch, or train all of it again.
+                _keep(store, keys, group, fresh, warn)
+                results |= {item.concept.target: result for item, result in zip(group, fresh, strict=True)}
     return [results[item.concept.target] for item in items]
+
+
+def _on_workers(
+    workers: Workers, groups: Sequence[Sequence[Item]], settings: TrainSettings, method: str, progress
+) -> Iterator[tuple[Sequence[Item], Sequence[Result]]]:
+    total = sum(map(len, groups))
+    progress.say(sent_out(total))
+    for group, fresh in workers.trained(groups, settings, method):
+        progress.step(label_of(group, total), steps_of(method, settings) * len(group))
+        yield group, fresh
 
 
 def _keep(

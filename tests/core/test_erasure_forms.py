@@ -86,6 +86,44 @@ FORMS = {
 }
 
 
+GATE = {
+    "gate.centres": torch.zeros(3, 8),
+    "gate.whitening": torch.eye(8),
+    "gate.prototypes": torch.ones(3, 1, 8),
+    "gate.ramps": torch.ones(4, 2, 1),
+}
+POOLED = {
+    "pooled.up": torch.ones(6, 2),
+    "pooled.down": torch.ones(2, 6),
+    "pooled.centre": torch.ones(6),
+    "pooled.spread": torch.ones(6, 3),
+    "pooled.prototypes": torch.ones(1, 6),
+    "pooled.ramps": torch.ones(2, 1),
+}
+WHOLE = {**TENSORS, **GATE, **POOLED}
+
+
+def test_the_good_one_with_a_gate_and_a_pooled_part(tmp_path):
+    write(tmp_path / "x.safetensors", WHOLE, {**DESCRIPTION, "format_version": 2})
+    assert load_erasure(tmp_path / "x.safetensors").pooled.width == 6
+
+
+FORMS |= {
+    "a pooled part without a gate": {**TENSORS, **POOLED},
+    "another pooled tensor": {**WHOLE, "pooled.more": torch.ones(1)},
+    "pooled factors of another width": {**WHOLE, "pooled.up": torch.ones(5, 2)},
+    "pooled factors of another rank": {**WHOLE, "pooled.down": torch.ones(3, 6)},
+    "no pooled rank": {**WHOLE, "pooled.up": torch.ones(6, 0), "pooled.down": torch.ones(0, 6)},
+    "more pooled rank than width": {**WHOLE, "pooled.up": torch.ones(6, 7), "pooled.down": torch.ones(7, 6)},
+    "a wide spread": {**WHOLE, "pooled.spread": torch.ones(6, 7)},
+    "another number of phrases": {**WHOLE, "pooled.ramps": torch.ones(2, 2)},
+    "a pooled centre that is a matrix": {**WHOLE, "pooled.centre": torch.ones(6, 1)},
+    "pooled numbers in float16": {**WHOLE, "pooled.up": torch.ones(6, 2).half()},
+    "pooled NaN": {**WHOLE, "pooled.up": torch.full((6, 2), float("nan"))},
+    **{f"no {name}": {key: each for key, each in WHOLE.items() if key != name} for name in POOLED},
+}
+
+
 @pytest.mark.parametrize("case", FORMS)
 def test_tensors_of_another_form(tmp_path, case):
     write(tmp_path / "x.safetensors", FORMS[case], DESCRIPTION)

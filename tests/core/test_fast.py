@@ -7,6 +7,7 @@ from mace_core.concepts.concepts import Concept
 from mace_core.refinement.moments import second_moment
 from mace_core.training.closed_form import (
     DEFAULT,
+    FEW,
     fast_concept_lora,
     key_edit,
     query_moments,
@@ -83,6 +84,24 @@ def test_the_direction_is_the_minimum_of_its_sum():
     torch.testing.assert_close(token_direction(contexts, chosen, C), expected, rtol=1e-6, atol=1e-9)
 
 
+def test_everyday_words_join_the_problem_and_count_as_much_as_the_concepts_own():
+    """The LoRA's D, compared with one dense problem that has a row per token and per word."""
+    lora, _ = fast()
+    contexts, words = PROMPTS.encoded.embeddings, PROMPTS.others.double()
+    chosen = torch.zeros(contexts.shape[:2], dtype=torch.bool)
+    for row, phrase in zip(chosen, PROMPTS.phrases, strict=True):
+        row[phrase] = True
+    weight = (chosen.sum() / len(words)).sqrt()
+    ridge = ridge_of(lora.C + weight**2 * words.T @ words).sqrt() * torch.eye(32, dtype=torch.float64)
+    A = torch.cat([contexts.flatten(0, 1).double(), weight * words, ridge])
+    wanted = torch.cat([chosen.flatten().double(), torch.zeros(len(words) + 32, dtype=torch.float64)])
+    expected = torch.linalg.lstsq(A, wanted[:, None]).solution[:, 0]
+    for _, D in lora.low_rank.values():
+        torch.testing.assert_close(D[0].double(), expected, rtol=1e-4, atol=1e-6)
+    without = token_direction(contexts, chosen, lora.C)
+    assert (words @ expected).abs().mean() < 0.8 * (words @ without).abs().mean()
+
+
 def test_attention_leaves_the_mask():
     for seed in range(4):
         _, (before, after) = fast(settings=TrainSettings(seed=seed))
@@ -98,7 +117,7 @@ def test_the_result():
     assert all(factor.dtype == torch.float32 for factor in lora.low_rank.tensors)
     assert torch.allclose(lora.C, second_moment([PROMPTS.encoded.embeddings]))
     assert lora.provenance.method == "fast" and lora.provenance.final_loss == losses[-1]
-    assert len(model.timesteps) == DEFAULT.samples
+    assert len(model.timesteps) == DEFAULT.samples + 3 * FEW
 
 
 def test_the_same_seed_gives_the_same_lora_under_inference_mode_too():

@@ -1,5 +1,7 @@
 """Presets: the authors' table, looked up by kind and number, and the effect of each variant."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -126,6 +128,20 @@ def test_the_published_code_trains_on_the_norm_and_on_the_end_token():
     assert published > paper**0.5  # more tokens, and a sum of roots exceeds the root of the sum
     settings = train_settings(some("object", 1)[0], 1, PUBLISHED_CODE)
     assert (settings.loss, settings.suppress_end_of_text) == ("norm", True)
+
+
+@pytest.mark.parametrize("variant", [PAPER, PUBLISHED_CODE])
+def test_the_authors_presets_start_where_their_learning_rates_were_found(variant):
+    """AdamW moves U equally far whatever D is, so Delta W grows with D: by sqrt(3 d) here."""
+    [concept] = some("object", 1)
+    images = TrainingImages(torch.randn(2, 4, 4, 4), torch.ones(2, 8, 8))
+    authors = train_settings(concept, 1, variant)
+    prompts, size = training_prompts(ENCODER, concept), {}
+    for initial in (authors.initial, "uniform"):
+        settings = replace(authors, initial=initial)
+        lora, _ = train_concept_lora(ToyAttentionModel(), prompts, images, concept, settings)
+        size[initial] = sum((U @ D).square().sum() for U, D in lora.low_rank.values()) ** 0.5
+    assert size["normal"] / size["uniform"] == pytest.approx((3 * 32) ** 0.5, rel=0.3)
 
 
 def test_explicit_concepts_train_longer_and_at_all_timesteps():

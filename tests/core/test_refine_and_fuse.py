@@ -9,7 +9,7 @@ from mace_core.concepts.concepts import Concept
 from mace_core.concepts.prompts import prompt_pairs, templates_naming
 from mace_core.encoder.text_encoder import encode_once
 from mace_core.erasure.erasure import closed_form_erasure, edited_weight, fused_erasure
-from mace_core.erasure.fuse import FuseSettings, fuse
+from mace_core.erasure.fuse import TOGETHER, FuseSettings, fuse
 from mace_core.refinement.moments import concept_moments, second_moment
 from mace_core.refinement.prior import prior_from_captions
 from mace_core.refinement.refine import RefineSettings, refine
@@ -74,6 +74,22 @@ def test_loras_of_different_models():
     [a], [b] = random_loras(ENCODER, [SHIP], LAYERS), random_loras(ENCODER, [DOG], {"k": (20, 32)})
     with pytest.raises(ValueError, match="output widths .*'k'"):
         fuse(torch.eye(32), [a, b], None, FuseSettings())
+
+
+def test_a_long_list_is_fused_in_parts_with_one_factorisation(monkeypatch):
+    """More concepts than are divided at once, two ranks, one without layers: as equation 7 written out."""
+    concepts = [Concept(f"thing {number}", "sea") for number in range(TOGETHER + 3)]
+    loras = random_loras(ENCODER, concepts, LAYERS, rank=2)
+    loras[1], loras[3] = untrained_lora(ENCODER, concepts[1]), *random_loras(ENCODER, concepts[3:4], LAYERS)
+    factorise, asked = torch.linalg.cholesky_ex, []
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", lambda B: asked.append(B) or factorise(B))
+    _, low_rank = fuse(torch.eye(32), loras, None, FuseSettings(0.0, 1.0))
+    assert len(asked) == 1
+    N = sum(lora.C for lora in loras) + torch.eye(32, dtype=torch.float64)
+    for layer in LAYERS:
+        own = [lora for lora in loras if lora.low_rank]
+        wanted = sum(product(lora.low_rank[layer]).double() @ lora.C for lora in own) @ torch.linalg.inv(N)
+        assert relative(product(low_rank[layer]), wanted) < 1e-5  # the LoRAs are float32
 
 
 def test_untrained_loras_leave_the_refinement_as_it_is(moments):

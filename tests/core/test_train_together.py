@@ -26,12 +26,13 @@ JOBS = [job(number, concept) for number, concept in enumerate(CONCEPTS)]
 
 
 class RecordingModel(ToyAttentionModel):
-    """Records the factors of its last call, whose gradients the backward pass fills in."""
+    """Records the factors of its last call with gradients, which the backward pass fills in."""
 
     def attention(self, x_t, t, context, lora):
-        self.factors = lora.tensors
-        for factor in self.factors:
-            factor.retain_grad()
+        if torch.is_grad_enabled():
+            self.factors = lora.tensors
+            for factor in self.factors:
+                factor.retain_grad()
         return super().attention(x_t, t, context, lora)
 
 

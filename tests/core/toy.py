@@ -19,10 +19,11 @@ class ToyTextEncoder:
     """Random embeddings per token id and position, mixed causally: later tokens depend on earlier ones.
 
     Words longer than six letters become several tokens. ``padding`` is END_OF_TEXT (SD1) or 0 (SD2, SDXL).
+    pooled: the width of the pooled vector, a projection of the end token (SDXL); 0: none.
     """
 
-    def __init__(self, d=32, context_length=77, padding=END_OF_TEXT, name="toy"):
-        self.d, self.context_length, self.padding = d, context_length, padding
+    def __init__(self, d=32, context_length=77, padding=END_OF_TEXT, name="toy", pooled=0):
+        self.d, self.context_length, self.padding, self.pooled = d, context_length, padding, pooled
         self.fingerprint = f"{name}-{d}"
         self.encoded = []  # every prompt that was encoded
 
@@ -36,7 +37,12 @@ class ToyTextEncoder:
             raise ValueError("A prompt is too long: shorten it.")
         self.encoded += prompts
         rows = [(*row, *[self.padding] * (self.context_length - len(row))) for row in rows]
-        return EncodedPrompts(torch.tensor(rows), torch.stack([_embed(row, self.d) for row in rows]))
+        e = torch.stack([_embed(row, self.d) for row in rows])
+        pooled = None
+        if self.pooled:
+            ends = torch.stack([own[row.index(END_OF_TEXT)] for own, row in zip(e, rows, strict=True)])
+            pooled = 2 * ends @ _random(7, (self.d, self.pooled)) / self.d**0.5
+        return EncodedPrompts(torch.tensor(rows), e, pooled)
 
 
 @cache

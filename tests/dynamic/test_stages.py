@@ -87,6 +87,7 @@ def test_score_attention_probe_and_export(comfy, loaded):
             synonyms="",
             judge=JUDGE,
             images=1,
+            never_named="lion",
             **DRAWING,
         )
         maps, _ = comfy.call("MACE_ViewAttention", **both, prompt="a photo of a ship", **DRAWING)

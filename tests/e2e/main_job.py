@@ -15,13 +15,15 @@ TEMPLATE = REPOSITORY / "workflows" / "02_erase_one_concept.json"
 JUDGE = "bundled (for the miniature model)"
 
 
-def erase_and_score(host: Host, world: Mapping, concept: Mapping, images: int) -> dict:
-    """The record of Score Erasure. The file that the template saved is loaded again to be scored."""
+def erase_and_score(host: Host, world: Mapping, concept: Mapping, images: int, **scored: str) -> dict:
+    """The record of Score Erasure, with other inputs in `scored`. The file that the template saved is loaded
+    again to be scored."""
     client = host.client()
     template = to_api(json.loads(TEMPLATE.read_text()), client.object_info())
     graph = erasure_graph(template, concept)
     saved = shown(client.run(graph), graph, "MACE_SaveErasure")
     scoring = scoring_graph(template, world, concept, saved, images)
+    scoring["score"]["inputs"] |= scored
     table = shown(client.run(scoring), scoring, "MACE_ScoreErasure")
     return json.loads((host.base / re.search(r"output/\S+\.json", table)[0]).read_text())
 

@@ -84,6 +84,7 @@ def score(comfy, graph, model, vae=None):
         synonyms="",
         judge=JUDGE,
         images=1,
+        never_named="lion",
         **DRAWING,
     )
 

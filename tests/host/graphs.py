@@ -123,6 +123,7 @@ def score(**inputs) -> Prompt:
         "seed": 0,
         "steps": 2,
         "cfg": 4.0,
+        "never_named": "lion",
         **inputs,
     }
     return {

@@ -65,7 +65,7 @@ WIDGETS = {
     "MACE_ExportErasure": ("name", "format"),
     "MACE_SuggestSurrogate": ("targets", "candidates", "keep"),
     "MACE_ViewAttention": ("prompt",),
-    "MACE_ScoreErasure": ("keep", "synonyms", "judge"),
+    "MACE_ScoreErasure": ("keep", "synonyms", "judge", "never_named"),
     "MACE_ProbeErasure": ("prompts",),
 }
 CASES = [(node_id, widget) for node_id, widgets in WIDGETS.items() for widget in widgets]

@@ -152,9 +152,12 @@ def test_the_path_that_erase_prints_is_what_score_reads(shell, tmp_path):
     erased = shell.run("erase", tmp_path / "one.txt", *TINY, "--names", "cat", "--quiet")
     assert (erased.returncode, erased.stderr) == (0, "")
     assert erased.stdout == f"{shell.mace / 'one_00001.safetensors'}\n"
-    answer = shell.run("score", erased.stdout.strip(), *TINY, "--keep", tmp_path / "keep.txt")
+    (tmp_path / "never.txt").write_text("fox")
+    lists = "--keep", tmp_path / "keep.txt", "--never-named", tmp_path / "never.txt"
+    answer = shell.run("score", erased.stdout.strip(), *TINY, *lists)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("## Erased: ship -> sea") and "| a photo of the cat " in answer.stdout
+    assert "Never named: the one concept of your list." in answer.stdout
     scores = shell.base / "output" / "mace"
     assert json.loads((scores / "scores_00001.json").read_text())["settings"]["images"] == 1
     assert (scores / "scores_00001.png").read_bytes().startswith(b"\x89PNG")

@@ -22,6 +22,7 @@ SETTINGS = {
     "seed": 5,
     "steps": 2,
     "cfg": 4.0,
+    "never_named": "fox",
 }
 
 
@@ -91,11 +92,13 @@ def test_everything_that_made_the_figures_is_recorded(comfy, scored):
 
 def test_each_prompt_is_scored_by_what_it_is(scored):
     prompts = {each["phrase"]: each for each in scored.record["prompts"]}
-    assert {name: each["group"] for name, each in prompts.items()} == {
+    groups = {name: each["group"] for name, each in prompts.items()}
+    assert groups == {
         "ship": "erased",
         "boat": "synonym",
         "cat": "neighbour",
         "two dogs": "kept",
+        "fox": "never named",
     }
     assert prompts["boat"]["expected"] == "ship" and not prompts["boat"]["given"]
     assert prompts["two dogs"]["before"]["top1"] is None and prompts["two dogs"]["drift"]["pixels"] > 0

@@ -106,10 +106,13 @@ def projections_of(unet) -> dict[str, torch.nn.Linear]:
     }
 
 
-def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
-    """Small versions of SDXL's blocks, loaded by the SDXL pipeline's LoRA loader."""
-    import safetensors.torch
-    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+POOLED, FIRST = 32, "add_embedding.linear_1"
+
+
+@pytest.fixture
+def sdxl(comfy):
+    """Small versions of SDXL's blocks: as diffusers has them, edited by hand, and what an export gets."""
+    from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
@@ -123,21 +126,54 @@ def test_an_sdxl_lora_in_diffusers_is_the_edit(comfy, tmp_path):
             "projection_class_embeddings_input_dim": 80,
         }
     ).eval()
-    edited, modules = copy.deepcopy(unet), projections_of(unet)
-    T = torch.eye(48) + torch.randn(48, 48) / 4
-    module = comfy.module("mace_core.erasure.erasure")
-    erasure = module.Erasure(T, module.LowRank(), ())
+    edited = copy.deepcopy(unet)
+    T, up, down = torch.eye(48) + torch.randn(48, 48) / 4, torch.randn(POOLED, 5), torch.randn(5, POOLED)
+    core, gates = (comfy.module(f"mace_core.erasure.{name}") for name in ("erasure", "gate"))
+    pooled = comfy.module("mace_core.erasure.pooled")
+    ramps = torch.tensor([0.0, 1.0])[:, None]
+    own = pooled.PooledGate(torch.zeros(POOLED), torch.zeros(POOLED, 1), torch.zeros(1, POOLED), ramps)
+    tokens = torch.zeros(3, 48), torch.eye(48), torch.zeros(3, 1, 48), ramps.repeat(4, 1, 1)
+    gate = gates.Gate(*tokens, pooled=own)
+    erasure = core.Erasure(T, core.LowRank(), (), gate=gate, pooled=pooled.PooledEdit(up, down))
+    for module in projections_of(edited).values():
+        module.weight.data @= T
+    first = edited.get_submodule(FIRST).weight.data
+    first[:, :POOLED] += first[:, :POOLED] @ up @ down
+    weights = [(name, name, module.weight.detach()) for name, module in projections_of(unet).items()]
+    weights.append((pooled.LAYER, FIRST, unet.get_submodule(FIRST).weight.detach()))
     files = comfy.module("mace_core.erasure.export")
-    weights = [(name, name, module.weight.detach()) for name, module in modules.items()]
-    files.export_erasure(erasure, weights, files.ExportSettings("LoRA", 48), tmp_path / "xl.safetensors")
-    for name, module in projections_of(edited).items():
-        module.weight.data @= erasure.T
-    before, after = (predicted(each) for each in (unet, edited))
+
+    def export(form, path):
+        files.export_erasure(erasure, weights, files.ExportSettings(form, 48), path)
+
+    return SimpleNamespace(unet=unet, before=predicted(unet), after=predicted(edited), export=export)
+
+
+def test_an_sdxl_lora_in_diffusers_is_the_edit(sdxl, tmp_path):
+    """Loaded by the SDXL pipeline's LoRA loader; the first layer of label_emb too."""
+    import safetensors.torch
+    from diffusers import StableDiffusionXLPipeline
+
+    sdxl.export("LoRA", tmp_path / "xl.safetensors")
     tensors = safetensors.torch.load_file(tmp_path / "xl.safetensors")
-    state, alphas = StableDiffusionXLPipeline.lora_state_dict(tensors, unet_config=unet.config)
-    StableDiffusionXLPipeline.load_lora_into_unet(state, alphas, unet)
+    assert "lora_unet_label_emb_0_0.lora_up.weight" in tensors
+    state, alphas = StableDiffusionXLPipeline.lora_state_dict(tensors, unet_config=sdxl.unet.config)
+    StableDiffusionXLPipeline.load_lora_into_unet(state, alphas, sdxl.unet)
     # at full rank, only float32 rounding remains, in the factors and in W + U D
-    assert apart(predicted(unet), after) < 1e-4 < apart(before, after) / 10
+    assert apart(predicted(sdxl.unet), sdxl.after) < 1e-4 < apart(sdxl.before, sdxl.after) / 10
+
+
+def test_an_sdxl_adapter_in_peft_is_the_edit(sdxl, tmp_path):
+    from peft import PeftModel
+
+    sdxl.export("PEFT adapter", tmp_path / "xl")
+    adapted = PeftModel.from_pretrained(sdxl.unet, str(tmp_path / "xl"))
+    assert apart(predicted(adapted), sdxl.after) < 1e-4 < apart(sdxl.before, sdxl.after) / 10
+
+
+def test_the_first_layer_of_label_emb_has_diffusers_name(comfy):
+    named = comfy.module("nodes.host.diffusers_names").named_for_diffusers
+    assert named(["diffusion_model.label_emb.0.0"], SDXL) == {FIRST: "diffusion_model.label_emb.0.0"}
 
 
 def predicted(unet) -> torch.Tensor:

@@ -17,7 +17,7 @@ def pack(comfy, monkeypatch, tmp_path):
 
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "mace", ([str(tmp_path)], {".safetensors"}))
     made = []
-    training, drawing = comfy.module("nodes.work.training"), comfy.module("nodes.draw_concepts")
+    training, drawing = comfy.module("nodes.work.training"), comfy.module("nodes.work.generation")
     train, draw = training.train_concept_loras, drawing.draw_latents
     monkeypatch.setattr(
         training,

@@ -57,9 +57,10 @@ def test_all_stages_and_reports(comfy, graph):
         synonyms="Yahoo!: Wow!",
         judge=JUDGE,
         images=1,
+        never_named=r"g \(y\)",
         **DRAWING,
     )
-    assert all(target in table for target in (*TARGETS, "f (x)", "Wow!"))
+    assert all(target in table for target in (*TARGETS, "f (x)", "g (y)", "Wow!"))
     comfy.call("MACE_ProbeErasure", **both, prompts="", judge=JUDGE, images=1, learning_steps=1, **DRAWING)
     prompt = f"Yahoo! , {SHIP} by artist (series)"
     del both["concepts"]

@@ -12,6 +12,7 @@ ERRORS = {
         "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough "
         "memory: you tried to allocate 8589934592 bytes."
     ),
+    "oneDNN": lambda: RuntimeError("could not create a primitive"),
     "Python": MemoryError,
 }
 
@@ -112,6 +113,44 @@ def test_a_picture_that_does_not_fit_is_a_sentence(comfy, graph, small, error):
     small(0, error)
     with pytest.raises(ValueError, match="not enough memory .*64 x 64"):
         draw(comfy, graph)
+
+
+@pytest.fixture
+def small_vae(monkeypatch):
+    """`small_vae(most)`: from now on, a VAE runs out of memory for more than `most` images at once."""
+    import comfy.sd
+
+    def limit(most, error):
+        for name in ("decode", "encode"):
+            work = getattr(comfy.sd.VAE, name)
+
+            def limited(self, batch, work=work):
+                if len(batch) > most:
+                    raise error()
+                return work(self, batch)
+
+            monkeypatch.setattr(comfy.sd.VAE, name, limited)
+
+    return limit
+
+
+@torch.inference_mode()
+def test_a_vae_decodes_and_encodes_fewer_images_at_once(comfy, graph, small_vae, error):
+    sampling = comfy.module("nodes.host.sampling")
+    latents = torch.randn(5, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = sampling.decode(graph[1], latents)
+    expected = sampling.encode(graph[1], images)
+    small_vae(2, error)
+    assert (sampling.decode(graph[1], latents) - images).abs().max() < 1e-4
+    assert (sampling.encode(graph[1], images) - expected).abs().max() < 1e-4
+
+
+def test_a_picture_that_a_vae_has_no_memory_for_is_a_sentence(comfy, graph, small_vae, error):
+    small_vae(0, error)
+    with pytest.raises(ValueError, match="not enough memory .*to decode an image of 64 x 64"):
+        draw(comfy, graph)
+    with pytest.raises(ValueError, match="not enough memory .*to encode an image of 64 x 64"):
+        comfy.module("nodes.host.sampling").encode(graph[1], torch.zeros(2, 64, 64, 3))
 
 
 def test_maps_that_do_not_fit_are_a_sentence(comfy, graph, monkeypatch, error):

@@ -36,7 +36,7 @@ def run(comfy):
         steps=4,
         learning_rate=1e-2,
         seed=0,
-        method="exact",
+        method="exact, keys and values",
     )
     (fused,) = comfy.call("MACE_FuseLoRAs", clip=clip, refined=stage_1, concept_loras=loras, **settings)
     (erased,) = comfy.call(

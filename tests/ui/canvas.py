@@ -45,7 +45,7 @@ CLICKS = 10
 DESELECT = "app.canvas.deselectAll?.()"  # a selected node hides parts of the texts around it
 PLACE = "[...app.canvas.ds.offset.map(each => -each), app.canvas.ds.scale]"
 MARGIN, MENU = (100, 60), 140  # pixels to the left and right; above, where the menu is
-SECONDS_TO_QUEUE = 60
+SECONDS_TO_QUEUE = 180
 
 
 def open_workflow(page, workflow: dict) -> None:

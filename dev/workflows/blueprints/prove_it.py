@@ -19,7 +19,8 @@ BLUEPRINT = Blueprint(
             "MACE_ScoreErasure",
             (0, 0),
             {**SOCKETS, **SAMPLING, "concepts": In("concepts")}
-            | {"keep": In("keep", KEEP), "judge": In("judge"), "images": In("images")},
+            | {"keep": In("keep", KEEP), "judge": In("judge"), "images": In("images")}
+            | {"never_named": In("never_named"), "prior": In("prior")},
             (400, 900),
         ),
         Node(
@@ -31,7 +32,19 @@ BLUEPRINT = Blueprint(
         ),
         Node("chart", "PreviewImage", (960, 0), {"images": Out("score", "chart")}, (400, 300)),
     ),
-    inputs=(*SOCKETS, "concepts", "keep", "judge", "images", "prompt", "seed", "steps", "cfg"),
+    inputs=(
+        *SOCKETS,
+        "concepts",
+        "keep",
+        "judge",
+        "images",
+        "prompt",
+        "seed",
+        "steps",
+        "cfg",
+        "never_named",
+        "prior",
+    ),
     outputs={
         "table": Out("score", "table"),
         "grid": Out("score", "grid"),

@@ -1,6 +1,7 @@
 """Template 3: a dozen concepts of three kinds at once; results are cached, so that the list can grow."""
 
 from dev.workflows.layout import OWN_MODEL, WIDTH, evidence, grid, latent_of, template, three_stages
+from dev.workflows.to_ui import Out
 
 CONCEPTS = """# target (synonyms) -> surrogate
 ship (vessel, boat) -> sea
@@ -24,7 +25,7 @@ TEMPLATE = template(
     "concept are cached: after a change, only new concepts are trained, and a stopped run continues where it "
     "ended." + OWN_MODEL,
     three_stages(CONCEPTS, "a_dozen", images=4, steps=20, captions="", names=KEEP + OTHERS),
-    latent_of(5, 450),
+    latent_of(5, 520),
     evidence(
         "MACE_ScoreErasure",
         6,
@@ -34,6 +35,7 @@ TEMPLATE = template(
         images=2,
         steps=10,
         keep="cat\ndog\nperson: Nadia Quist\nstyle: black and white",
+        prior=Out("prior"),
     ),
     grid(7, "Before and after"),
 )

@@ -1,6 +1,7 @@
 """Template 5: a person is erased, and two people who share a name with her are preserved."""
 
 from dev.workflows.layout import OWN_JUDGE, OWN_MODEL, evidence, latent_of, template, three_stages
+from dev.workflows.to_ui import Out
 
 NAMESAKES = "person: Mira Marlow\nperson: Hugo Vance"
 OTHERS = "person: Nadia Quist\nperson: Oscar Tanaka\nperson: Elsa Lind\nperson: Boris Sorel\nperson"
@@ -13,6 +14,15 @@ TEMPLATE = template(
     three_stages(
         "person: Mira Vance -> a person", "no_mira_vance", captions="", names=f"{NAMESAKES}\n{OTHERS}"
     ),
-    latent_of(5, 450),
-    evidence("MACE_ScoreErasure", 6, "The person and the namesakes", 960, images=4, steps=20, keep=NAMESAKES),
+    latent_of(5, 520),
+    evidence(
+        "MACE_ScoreErasure",
+        6,
+        "The person and the namesakes",
+        960,
+        images=4,
+        steps=20,
+        keep=NAMESAKES,
+        prior=Out("prior"),
+    ),
 )

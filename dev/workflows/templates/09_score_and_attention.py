@@ -91,6 +91,7 @@ TEMPLATE = template(
         images=2,
         steps=15,
         keep="airplane\nautomobile\nhorse\ncat\ntree",
+        prior=Out("prior"),
     ),
     ATTENTION,
 )

@@ -20,7 +20,7 @@ TEMPLATE = template(
     "**Your own prompts:** one per line in *prompts*. For an estimate, set *images* to 20 and "
     "*learning_steps* to 100 or more." + OWN_MODEL + OWN_JUDGE,
     three_stages("ship -> sea", "ship_to_sea", captions="", names=KEEP),
-    latent_of(5, 450),
+    latent_of(5, 520),
     evidence(
         "MACE_ProbeErasure",
         6,

@@ -1,0 +1,1 @@
+"""Ten thousand concepts on many GPUs, on paper: what is measured, and what follows from it."""
