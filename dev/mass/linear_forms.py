@@ -15,7 +15,7 @@ from mace_core.refinement.refine import PRESERVE_WEIGHT, RELATIVE_RIDGE, RIDGE
 
 WORK = "dev.mass.linear_forms"
 HEAVILY, SINGLY = "heavy prior, ", "alone, gated, relative ridge "  # in names of tasks
-SINGLE = (0.0, RELATIVE_RIDGE)
+SINGLE = (0.0, 0.05, 0.2, 0.5)
 SIDES = ("never", "erase", "synonyms", "keep")
 
 
