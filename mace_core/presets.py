@@ -10,7 +10,7 @@ from .concepts.kinds import KINDS
 from .erasure.fuse import FuseSettings
 from .files.shown import shown
 from .refinement.prior import PAPER_CAPTIONS
-from .refinement.refine import RefineSettings
+from .refinement.refine import PRESERVE_WEIGHT, RELATIVE_RIDGE, RIDGE, RefineSettings
 from .training.settings import NORM, NORMAL, SQUARED, TrainSettings
 
 OWN, OWN_END_OF_TEXT = "own values", "own values, end of text too"
@@ -101,23 +101,33 @@ def fuse_settings(concepts: Sequence[Concept]) -> FuseSettings:
 
 
 def refine_balance(
-    concepts: Sequence[Concept], preset: str, preserve_weight: float, ridge: float
+    concepts: Sequence[Concept],
+    preset: str,
+    preserve_weight: float = PRESERVE_WEIGHT,
+    ridge: float = RIDGE,
+    relative_ridge: float = RELATIVE_RIDGE,
 ) -> tuple[RefineSettings, dict[str, float]]:
     """Stage 1 with one of PRESETS: its settings, and how much the concepts of each kind count.
 
-    preserve_weight, ridge: of the pack's own setting, where the prior counts once per concept.
+    preserve_weight, ridge, relative_ridge: of the pack's own setting; the prior then counts once per concept.
     """
     if preset == OWN:
-        return RefineSettings(own_weight(preserve_weight, concepts), ridge), own_kind_weights(concepts)
+        own = RefineSettings(own_weight(preserve_weight, concepts), ridge, relative_ridge)
+        return own, own_kind_weights(concepts)
     return refine_settings(concepts, preset), dict.fromkeys((concept.kind for concept in concepts), 1.0)
 
 
 def fuse_balance(
-    concepts: Sequence[Concept], preset: str, preserve_weight: float, ridge: float
+    concepts: Sequence[Concept],
+    preset: str,
+    preserve_weight: float = PRESERVE_WEIGHT,
+    ridge: float = RIDGE,
+    relative_ridge: float = RELATIVE_RIDGE,
 ) -> tuple[FuseSettings, dict[str, float]]:
     """``refine_balance`` for stage 3."""
     if preset == OWN:
-        return FuseSettings(own_weight(preserve_weight, concepts), ridge), own_kind_weights(concepts)
+        own = FuseSettings(own_weight(preserve_weight, concepts), ridge, relative_ridge)
+        return own, own_kind_weights(concepts)
     return fuse_settings(concepts), {}
 
 

@@ -6,7 +6,6 @@ from ..mace_core.encoder.text_encoder import RememberingEncoder
 from ..mace_core.erasure.erasure import closed_form_erasure
 from ..mace_core.presets import OWN, refine_balance
 from ..mace_core.refinement.moments import MomentSum
-from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
 from .arrived import checked
 from .host.fingerprints import base_fingerprint
 from .host.patch import apply_erasure, cross_attention_layers
@@ -68,17 +67,7 @@ class CrossAttnRefine(io.ComfyNode):
 
     @classmethod
     @checked()
-    def execute(
-        cls,
-        model,
-        clip,
-        concepts,
-        prior=None,
-        preserve_weight=PRESERVE_WEIGHT,
-        ridge=RIDGE,
-        preset=OWN,
-        harden=0,
-    ) -> io.NodeOutput:
+    def execute(cls, model, clip, concepts, prior=None, preset=OWN, harden=0, **balance) -> io.NodeOutput:
         layers = cross_attention_layers(model)
         encoder = RememberingEncoder(HostTextEncoder(clip))
         progress = Progress("Refine cross-attention", len(concepts))
@@ -90,7 +79,7 @@ class CrossAttnRefine(io.ComfyNode):
             sums[concept.kind].add(concept, lambda done, total: check_interrupted())
             gates.add(concept)
             progress.step(label)
-        settings, weights = refine_balance(concepts, preset, preserve_weight, ridge)
+        settings, weights = refine_balance(concepts, preset, **balance)
         moments = [total.moments().times(weights[kind]) for kind, total in sums.items()]
         base = base_fingerprint(model)
         erasure = closed_form_erasure(concepts, moments, prior, settings, base, gates.gate())

@@ -4,7 +4,6 @@ from comfy_api.latest import io
 
 from ..mace_core.erasure.erasure import fused_erasure
 from ..mace_core.presets import OWN, fuse_balance
-from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
 from .arrived import checked
 from .host.progress import Progress
 from .host.text_encoder import HostTextEncoder
@@ -49,19 +48,10 @@ class FuseLoRAs(io.ComfyNode):
 
     @classmethod
     @checked()
-    def execute(
-        cls,
-        clip,
-        refined,
-        concept_loras,
-        prior=None,
-        preserve_weight=PRESERVE_WEIGHT,
-        ridge=RIDGE,
-        preset=OWN,
-    ) -> io.NodeOutput:
+    def execute(cls, clip, refined, concept_loras, prior=None, preset=OWN, **balance) -> io.NodeOutput:
         progress = Progress("Fuse Concept LoRAs", 1)
         progress.say(f"{len(concept_loras)} of {len(refined.concepts)} concepts")
-        settings, weights = fuse_balance(refined.concepts, preset, preserve_weight, ridge)
+        settings, weights = fuse_balance(refined.concepts, preset, **balance)
         erasure = fused_erasure(HostTextEncoder(clip), refined, concept_loras, prior, settings, weights)
         progress.step("done")
         return io.NodeOutput(erasure)

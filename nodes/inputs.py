@@ -5,7 +5,7 @@ import inspect
 from comfy_api.latest import io
 
 from ..mace_core.presets import OWN, PRESETS
-from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
+from ..mace_core.refinement.refine import PRESERVE_WEIGHT, RELATIVE_RIDGE, RIDGE
 from .host.judge import BUNDLED_NAME, judge_names
 from .sockets import Concepts
 
@@ -90,4 +90,14 @@ def balance_inputs(preserve_weight: str, ridge: str) -> list:
         ),
         expert(io.Float, "ridge", default=RIDGE, step=1.0, tooltip=ridge, **most),
         io.Combo.Input("preset", options=list(PRESETS), default=OWN, optional=True, tooltip=PRESET),
+        expert(
+            io.Float,
+            "relative_ridge",
+            default=RELATIVE_RIDGE,
+            step=0.01,
+            optional=True,
+            tooltip="A ridge that grows with the list: a share of the mean eigenvalue of its tokens. "
+            "0 is the paper's equation.",
+            **most,
+        ),
     ]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
-from ..refinement.refine import RefineSettings, divided, factored, kept_term
+from ..refinement.refine import RefineSettings, divided, factored, prior_term, ridge_term
 from ..training.factors import LowRank, cat
 from ..training.lora import ConceptLoRA
 
@@ -17,7 +17,7 @@ TOGETHER = 16  # concepts whose rows are divided at once: one pass over N for al
 
 
 class FuseSettings(RefineSettings):
-    """preserve_weight: l2 >= 0; ridge: r >= 0. The paper uses the values of stage 1."""
+    """preserve_weight: l2 >= 0; ridge, relative_ridge: r >= 0. The paper uses the values of stage 1."""
 
 
 def fuse(
@@ -52,10 +52,9 @@ def fuse(
     C = torch.zeros_like(T1)
     for weight, lora in zip(weights, loras, strict=True):
         C.add_(lora.C, alpha=weight)
-    ridge = settings.ridge * torch.eye(len(T1), dtype=torch.float64)
-    kept = kept_term(prior, settings, len(T1))  # l2 P + r I
-    L = factored(C + kept)  # of N
-    T = divided(T1 @ (C + ridge) + (kept - ridge), L)
+    ridge, kept = ridge_term(settings, C), prior_term(prior, settings)
+    L = factored(C + kept + ridge)  # of N
+    T = divided(T1 @ (C + ridge) + kept, L)
     shares = []
     for start in range(0, len(loras), TOGETHER):
         part = loras[start : start + TOGETHER]

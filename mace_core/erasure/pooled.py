@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 from ..files.shown import shown
 from ..refinement.moments import ConceptMoments
 from ..refinement.prior import Prior
-from ..refinement.refine import RefineSettings, kept_term, refine
+from ..refinement.refine import RefineSettings, prior_term, refine
 
 LAYER = "diffusion_model.label_emb.0.0"  # its first p columns read the pooled vector, the others the size
 DROPPED = 1e-4  # of the norm of T_p - I
@@ -121,7 +121,7 @@ def pooled_edit(
     A prior has one vector per caption, often fewer than p, so a ridge of 0 is raised a little.
     """
     p = len(moments[0].F)
-    total = sum(each.F for each in moments) + kept_term(prior, replace(settings, ridge=0.0), p)
+    total = sum(each.F for each in moments) + prior_term(prior, settings)
     least = LEAST_RIDGE * float(total.diagonal().mean())
     T = refine(moments, prior, replace(settings, ridge=max(settings.ridge, least)))
     change = T - torch.eye(p, dtype=torch.float64)

@@ -17,21 +17,25 @@ from .prior import Prior
 # and measured on the others by `make results` and `make mass`.
 PRESERVE_WEIGHT = 3e-5  # for each concept of a list, see presets.own_weight
 RIDGE = 100.0
+RELATIVE_RIDGE = 0.05  # chosen on the tuning split by `python -m dev.mass.linear`
 
 
 @dataclass(frozen=True)
 class RefineSettings(Record):
-    """preserve_weight: l1 >= 0, how much the prior counts; ridge: r >= 0, the weight of no change at all.
+    """preserve_weight: l1 >= 0, how much the prior counts; ridge: r >= 0, the weight of no change at all;
+    relative_ridge >= 0: what r gets in addition, as a share of the mean eigenvalue of the concepts' tokens.
 
     The paper: l1 = 1e-4 with a prior and r = 0 for many concepts; l1 = 0 and r = 1e1 to 1e3 for one object.
-    Raises ValueError for a negative number, NaN or infinity.
+    A relative ridge is ours: it means the same for any list, prompt length and text encoder. Raises
+    ValueError for a negative number, NaN or infinity.
     """
 
     preserve_weight: float = PRESERVE_WEIGHT
     ridge: float = RIDGE
+    relative_ridge: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("preserve_weight", "ridge"):
+        for name in ("preserve_weight", "ridge", "relative_ridge"):
             value = getattr(self, name)
             if not 0 <= value <= sys.float_info.max:
                 raise ValueError(f"{name} is {value}, but must be at least 0 and finite: raise it.")
@@ -55,14 +59,21 @@ def refine(moments: Sequence[ConceptMoments], prior: Prior | None, settings: Ref
     identity = torch.eye(widths[0], dtype=torch.float64)
     if not moments:
         return identity
-    kept = kept_term(prior, settings, widths[0])
-    return right_divide(sum(m.G for m in moments) + kept, sum(m.F for m in moments) + kept)
+    F = sum(m.F for m in moments)
+    kept = ridge_term(settings, F) + prior_term(prior, settings)
+    return right_divide(sum(m.G for m in moments) + kept, F + kept)
 
 
-def kept_term(prior: Prior | None, settings: RefineSettings, d: int) -> Tensor:
-    """l P + r I ``[d, d]`` float64: what the edit must not change."""
-    kept = settings.ridge * torch.eye(d, dtype=torch.float64)
-    return kept if prior is None else kept + settings.preserve_weight * prior.P.double()
+def ridge_term(settings: RefineSettings, seen: Tensor) -> Tensor:
+    """r I ``[d, d]`` float64, r = ridge + relative_ridge * (the mean eigenvalue of ``seen`` ``[d, d]``, the
+    second moment of the concepts' tokens: F in stage 1, sum_i C_i in stage 3)."""
+    r = settings.ridge + settings.relative_ridge * seen.diagonal().mean().item()
+    return r * torch.eye(len(seen), dtype=torch.float64)
+
+
+def prior_term(prior: Prior | None, settings: RefineSettings) -> Tensor | float:
+    """l P ``[d, d]`` float64: what the edit must not change; 0 without a prior."""
+    return 0.0 if prior is None else settings.preserve_weight * prior.P.double()
 
 
 def right_divide(A: Tensor, B: Tensor) -> Tensor:

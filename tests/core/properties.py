@@ -138,23 +138,25 @@ def check_added_then_removed_is_as_before(encoder):
     assert relative(refine([back], None, settings), refine([ship], None, settings)) < 1e-10
 
 
+def ridge_rows(tokens, ridge, share):
+    """sqrt(r) I as rows: r = ridge + share * the mean eigenvalue of the second moment of ``tokens``."""
+    e = torch.cat(tokens)
+    d = e.shape[1]
+    return math.sqrt(ridge + share * e.square().sum().item() / d) * torch.eye(d, dtype=torch.float64)
+
+
 def check_refinement_is_the_least_squares_solution(encoder):
     """Solves equation 2 per layer over stacked rows, without using the pack's algebra."""
-    l1, ridge = 1e-4, 0.5
+    l1, ridge, share = 1e-4, 0.5, 0.05
     concepts = (SHIP, DOG)
     prior = prior_from_captions(encoder, CAPTIONS)
-    d = len(prior.P)
-    rows = [
-        math.sqrt(l1 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS),
-        math.sqrt(ridge) * torch.eye(d, dtype=torch.float64),
-    ]
-    inputs, outputs = list(rows), list(rows)
-    for pair in (pair for concept in concepts for pair in prompt_pairs(concept)):
-        e_f, e_g = pair_embeddings(encoder, pair)
-        inputs.append(e_f)
-        outputs.append(e_g)
+    pairs = [pair_embeddings(encoder, pair) for concept in concepts for pair in prompt_pairs(concept)]
+    kept = math.sqrt(l1 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS)
+    rows = [kept, ridge_rows([e_f for e_f, _ in pairs], ridge, share)]
+    inputs, outputs = [*rows, *(e_f for e_f, _ in pairs)], [*rows, *(e_g for _, e_g in pairs)]
     moments = [concept_moments(encoder, concept) for concept in concepts]
-    T1 = refine(moments, prior, RefineSettings(l1, ridge))
+    T1 = refine(moments, prior, RefineSettings(l1, ridge, share))
+    d = len(T1)
     for layer in range(2):
         W = weight(d, layer)
         dense = torch.linalg.lstsq(torch.cat(inputs), torch.cat(outputs) @ W.T, driver="gelsd").solution.T
@@ -163,21 +165,20 @@ def check_refinement_is_the_least_squares_solution(encoder):
 
 def check_fusion_is_the_least_squares_solution(encoder):
     """Solves equation 7 per layer over stacked rows; the ridge pulls W* to W T1."""
-    l2, ridge, concepts = 2e-4, 0.5, (SHIP, DOG, PLANE)
+    l2, ridge, share, concepts = 2e-4, 0.5, 0.05, (SHIP, DOG, PLANE)
     prior = prior_from_captions(encoder, CAPTIONS)
     d = len(prior.P)
     layers = {"to_k": (OUT, d), "to_v": (OUT, d)}
     T1 = refine([concept_moments(encoder, c) for c in concepts], prior, RefineSettings(1e-4, ridge))
     loras = random_loras(encoder, concepts, layers, rank=2)
-    T, edit = fuse(T1, loras, prior, FuseSettings(l2, ridge))
+    T, edit = fuse(T1, loras, prior, FuseSettings(l2, ridge, share))
+    kept = math.sqrt(l2 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS)
+    own = [token_rows(encoder, [pair.target for pair in prompt_pairs(lora.concept)]) for lora in loras]
+    unchanged = ridge_rows(own, ridge, share)
     for number, name in enumerate(layers):
         W = weight(d, number)
-        kept = math.sqrt(l2 * 616_767 / len(CAPTIONS)) * token_rows(encoder, CAPTIONS)
-        ridge_rows = math.sqrt(ridge) * torch.eye(d, dtype=torch.float64)
-        inputs, outputs = [kept, ridge_rows], [kept @ W.T, ridge_rows @ (W @ T1).T]
-        for lora in loras:
-            e = token_rows(encoder, [pair.target for pair in prompt_pairs(lora.concept)])
-            inputs.append(e)
+        inputs, outputs = [kept, unchanged, *own], [kept @ W.T, unchanged @ (W @ T1).T]
+        for e, lora in zip(own, loras, strict=True):
             outputs.append(e @ (W @ T1 + product(lora.low_rank[name])).T)
         dense = torch.linalg.lstsq(torch.cat(inputs), torch.cat(outputs), driver="gelsd").solution.T
         assert relative(W @ T + product(edit[name]), dense) < 1e-6

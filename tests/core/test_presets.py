@@ -8,13 +8,16 @@ import torch
 from mace_core.concepts.concepts import Concept
 from mace_core.concepts.kinds import KINDS
 from mace_core.presets import (
+    OWN,
     PAPER,
     PUBLISHED_CODE,
     domain_weight,
+    fuse_balance,
     fuse_settings,
     own_kind_weights,
     own_weight,
     preset_of,
+    refine_balance,
     refine_settings,
     shared_preset,
     train_settings,
@@ -52,6 +55,24 @@ def test_own_weight_holds_the_balance_however_long_the_list():
     )
     torch.testing.assert_close(often, once)
     assert not torch.allclose(refine([moments] * 50, prior, RefineSettings(1e-4, 350.0)), once, rtol=1e-3)
+
+
+def test_a_relative_ridge_holds_the_balance_however_long_the_list():
+    [ship] = some("object", 1)
+    moments = concept_moments(ENCODER, ship)
+    prior = prior_from_captions(ENCODER, ["a cat", "a dog"])
+    balance = (
+        refine_balance([ship] * n, OWN, preserve_weight=1e-4, ridge=0.0, relative_ridge=0.3) for n in (1, 50)
+    )
+    once, often = (refine([moments] * n, prior, each) for n, (each, _) in zip((1, 50), balance, strict=True))
+    torch.testing.assert_close(often, once)
+
+
+def test_the_authors_have_no_relative_ridge():
+    ships = some("object", 2)
+    for balance in (refine_balance, fuse_balance):
+        for variant in (PAPER, PUBLISHED_CODE):
+            assert balance(ships, variant, 1e-4, 1.0, relative_ridge=0.3)[0].relative_ridge == 0.0
 
 
 def test_each_kind_has_the_balance_with_the_prior_that_it_has_alone():

@@ -87,5 +87,5 @@ def test_what_a_record_itself_refuses_is_refused():
 
 def test_stages_that_did_not_run_are_not_written():
     assert ErasureSettings(RefineSettings(1e-4, 0.0)).to_json() == {
-        "refine": {"preserve_weight": 1e-4, "ridge": 0.0}
+        "refine": {"preserve_weight": 1e-4, "ridge": 0.0, "relative_ridge": 0.0}
     }

@@ -33,7 +33,7 @@ def prior():
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["preserve_weight", "ridge"])
+@pytest.mark.parametrize("name", ["preserve_weight", "ridge", "relative_ridge"])
 @pytest.mark.parametrize("kind", [RefineSettings, FuseSettings])
 def test_settings_out_of_range(kind, name, value):
     with pytest.raises(ValueError, match=f"{name} is "):

@@ -198,8 +198,9 @@ def test_presets_reach_every_stage(pack, loaded):
         assert fused.settings.refine.to_json() == {
             "preserve_weight": l1 if preset == "paper" else l1 * l1,
             "ridge": 0.0,
+            "relative_ridge": 0.0,
         }
-        assert fused.settings.fuse.to_json() == {"preserve_weight": l1, "ridge": 0.0}
+        assert fused.settings.fuse.to_json() == {"preserve_weight": l1, "ridge": 0.0, "relative_ridge": 0.0}
         settings = [lora.provenance.settings for lora in loras]
         assert [each.steps for each in settings] == [50, 120]
         assert [each.cfis for each in settings] == [True, False]

@@ -8,7 +8,7 @@ from tests.host.test_patches import LAYER, OTHER, weight_in_force
 from tests.rounding import product
 
 CAPTIONS = "a photo of a cat\na photo of a dog\na horse in the snow"
-RIDGE, PRESERVE = 5.0, 1e-6
+RIDGE, SHARE, PRESERVE = 5.0, 0.1, 1e-6
 BOTH = 2 * PRESERVE  # the effective lambda: it counts once for each of the two concepts
 
 
@@ -20,7 +20,7 @@ def run(comfy):
         "MACE_EraseConcepts", concepts="ship (boat) -> sea\ndog -> ground", kind="object"
     )
     (prior,) = comfy.call("MACE_PreservePrior", clip=clip, captions=CAPTIONS, weight=1.0)
-    settings = {"prior": prior, "preserve_weight": PRESERVE, "ridge": RIDGE}
+    settings = {"prior": prior, "preserve_weight": PRESERVE, "ridge": RIDGE, "relative_ridge": SHARE}
     network = {"model": model, "clip": clip, "concepts": concepts}
     refined, stage_1 = comfy.call("MACE_CrossAttnRefine", **network, **settings)
     drawn, images = comfy.call(
@@ -54,17 +54,24 @@ def moments(comfy, run):
 
 def refined_weight(W, moments, prior):
     """Equation 2 as printed in the paper, with a ridge; float64."""
-    kept = BOTH * prior.P + RIDGE * torch.eye(W.shape[1], dtype=torch.float64)
-    return (sum(W @ m.G for m in moments) + W @ kept) @ torch.linalg.inv(sum(m.F for m in moments) + kept)
+    F = sum(m.F for m in moments)
+    kept = BOTH * prior.P + ridge(F)
+    return (sum(W @ m.G for m in moments) + W @ kept) @ torch.linalg.inv(F + kept)
 
 
 def fused_weight(W, refined, layer, loras, moments, prior):
     """Equation 7 as printed in the paper; the ridge pulls towards the refined weight; float64."""
-    identity = torch.eye(W.shape[1], dtype=torch.float64)
-    sums = BOTH * W @ prior.P + RIDGE * refined
+    C = sum(m.C for m in moments)
+    sums = BOTH * W @ prior.P + refined @ ridge(C)
     for lora, m in zip(loras, moments, strict=True):
         sums = sums + (refined + product(lora.low_rank[layer]).double()) @ m.C
-    return sums @ torch.linalg.inv(sum(m.C for m in moments) + BOTH * prior.P + RIDGE * identity)
+    return sums @ torch.linalg.inv(C + BOTH * prior.P + ridge(C))
+
+
+def ridge(second_moment):
+    """r I, with the share of the mean eigenvalue."""
+    r = RIDGE + SHARE * torch.linalg.eigvalsh(second_moment).mean()
+    return r * torch.eye(len(second_moment), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("layer", [LAYER, OTHER])
