@@ -19,7 +19,7 @@ from mace_core.evaluation.metrics import h_c
 from mace_core.refinement.refine import RELATIVE_RIDGE
 
 PAGE = REPOSITORY / "docs" / "results" / "linear.md"
-IMAGES, PROCESSES = 4, 2
+IMAGES = 4
 MOST_SHOWN = 4.0  # percent of images of erased concepts: what a linear form may still show
 HEAD = """# The linear form
 
@@ -130,7 +130,7 @@ def regime_line(method: str, found: Mapping, was: Mapping) -> str:
 
 def main() -> None:
     folder = kept_folder(f"linear-{IMAGES}")
-    PAGE.write_text(page(run(tasks(), folder, IMAGES, PROCESSES)))
+    PAGE.write_text(page(run(tasks(), folder, IMAGES)))
     shutil.rmtree(folder)
     print(PAGE.read_text())
 
