@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _SD1 = {
@@ -88,7 +90,23 @@ def network(family: Family, dtype, compute=None, device="cpu", **changes):
     config = getattr(comfy.supported_models, family.config)(family.unet | changes)
     config.set_inference_dtype(dtype, compute)
     weights = {_V_MARK: torch.tensor([-1.0, 1.0])} if family.v_prediction else {}
-    return config.get_model(weights, device=device)
+    with with_weights():
+        return config.get_model(weights, device=device)
+
+
+@contextmanager
+def with_weights() -> Iterator[None]:
+    """Modules get weights when they are made. A host with dynamic VRAM would wait for those of a file."""
+    try:
+        import comfy.memory_management as memory
+    except ImportError:  # older hosts
+        yield
+        return
+    before, memory.aimdo_enabled = getattr(memory, "aimdo_enabled", False), False
+    try:
+        yield
+    finally:
+        memory.aimdo_enabled = before
 
 
 def randomise(module, seed: int = 0) -> None:
@@ -135,7 +153,8 @@ def random_clip(family: Family):
     import comfy.supported_models
 
     config = getattr(comfy.supported_models, family.config)(family.unet)
-    clip = comfy.sd.CLIP(config.clip_target({}))
+    with with_weights():
+        clip = comfy.sd.CLIP(config.clip_target({}))
     randomise(clip.cond_stage_model, seed=1)
     return clip
 
@@ -145,6 +164,7 @@ def random_vae():
     import comfy.sd
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
-    vae = AutoencoderKL(ddconfig=_VAE, embed_dim=4)
+    with with_weights():
+        vae = AutoencoderKL(ddconfig=_VAE, embed_dim=4)
     randomise(vae, seed=2)
     return comfy.sd.VAE(sd=vae.state_dict())

@@ -10,6 +10,9 @@ ON_CPU = os.environ.get("MACE_TEST_DEVICE", "cpu") == "cpu"  # everything else r
 FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
 
 
+STATIC = os.environ.get("MACE_TEST_STATIC") == "1"  # as with --disable-dynamic-vram
+
+
 def device_name() -> str:
     """What tests and measurements other than tests/cuda run on."""
     import torch
@@ -25,7 +28,7 @@ def prepare() -> None:
         from comfy_aimdo import control
     except ImportError:
         return
-    if enables_dynamic_vram():
+    if enables_dynamic_vram() and not STATIC:
         control.init()
 
 
@@ -36,7 +39,7 @@ def start() -> bool:
         from comfy_aimdo import control
     except ImportError:
         return False
-    if not enables_dynamic_vram():
+    if STATIC or not enables_dynamic_vram():
         return False
     import comfy.memory_management
     import comfy.model_management

@@ -51,6 +51,12 @@ class _HostBuffer:
         pass
 
 
+def _pin(module, subset="weights", size=None) -> None:
+    """Nothing is pinned on a CPU, but a buffer of nothing is refused, as comfy-aimdo 0.4.13 does on a GPU."""
+    if size == 0:
+        raise ValueError("both buffer length (0) and count (-1) must not be 0")
+
+
 def _as_tensor(allocation, device):
     _, start, size = allocation
     return torch.frombuffer((ctypes.c_uint8 * size).from_address(start), dtype=torch.uint8) if size else None
@@ -69,6 +75,7 @@ def emulate() -> Callable:
     The new patcher has the same model. Load the checkpoint twice if you need a static and a dynamic patcher:
     they must not share a model. Raises RuntimeError if the host's source is not as expected.
     """
+    import comfy
     import comfy.model_management as management
     import comfy.model_patcher as patcher
     import comfy.ops as ops
@@ -85,6 +92,8 @@ def emulate() -> Callable:
     host_buffer.HostBuffer = _HostBuffer
     aimdo_torch.aimdo_to_tensor = _as_tensor
     args.disable_pinned_memory = True
+    if hasattr(comfy, "pinned_memory"):  # newer hosts
+        comfy.pinned_memory.pin_memory = _pin
     management.pinned_hostbuf_size = lambda size: 0
     patcher.ModelPatcherDynamic.__new__ = lambda cls, *_, **__: object.__new__(cls)
     opened = _opened(inspect.getsource(ops.cast_bias_weight))

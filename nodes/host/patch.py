@@ -25,16 +25,17 @@ FAMILIES = "an SD1.x, SD2.x or SDXL checkpoint"
 READ_PICTURES = (SVD_img2vid, Stable_Zero123)  # U-Nets whose attn2 reads an image instead of text
 READ_POOLED = (SDXL, SDXLRefiner)  # U-Nets that read the pooled text vector
 
-
+# dynamic VRAM pins the tensors of each adapter in one buffer on a GPU, and fails if there are none
+NO_FACTORS = (torch.zeros(1),)
 _T: WeakKeyDictionary[Erasure, dict[torch.device, torch.Tensor]] = WeakKeyDictionary()
 
 
 class ErasurePatch(WeightAdapterBase):
     """The part of an erasure that edits one layer, on top of the patches before it, such as LoRAs.
 
-    weights: the erasure, the layer name, and the layer's U and D (or None). A host with dynamic VRAM builds a
-    second adapter from `loaded_keys` and `weights`, with the tensors on the device. T is not in `weights`
-    because all layers share it and the host would copy it for each.
+    weights: the erasure, the layer name, and the layer's U and D, or NO_FACTORS. A host with dynamic VRAM
+    builds a second adapter from `loaded_keys` and `weights`, with the tensors on the device. T is not in
+    `weights` because all layers share it and the host would copy it for each.
     """
 
     name = "mace"
@@ -45,7 +46,7 @@ class ErasurePatch(WeightAdapterBase):
 
     @classmethod
     def of(cls, erasure: Erasure, layer: str) -> "ErasurePatch":
-        return cls(set(), (erasure, layer, *erasure.low_rank.get(layer, (None, None))))
+        return cls(set(), (erasure, layer, *erasure.low_rank.get(layer, NO_FACTORS)))
 
     @property
     def erasure(self) -> Erasure:
@@ -62,12 +63,12 @@ class ErasurePatch(WeightAdapterBase):
         intermediate_dtype=torch.float32,
         original_weight=None,
     ) -> torch.Tensor:
-        erasure, layer, U, D = self.weights
+        erasure, layer, *factors = self.weights
         if layer == LAYER:
             return edited_pooled(weight, erasure.pooled, strength).to(weight.dtype)
         check_fits(weight, layer, erasure)
-        factors = None if U is None else (U, D)
-        return edited(weight, T_on(erasure, weight.device), factors, strength).to(weight.dtype)
+        U_D = factors if len(factors) == 2 else None
+        return edited(weight, T_on(erasure, weight.device), U_D, strength).to(weight.dtype)
 
 
 def T_on(erasure: Erasure, device: torch.device) -> torch.Tensor:

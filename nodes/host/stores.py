@@ -28,10 +28,11 @@ def without_refinement(model, concepts) -> Any:
     """A clone of a refined MODEL as it was before Cross-Attention Refinement of these concepts."""
     targets = {canonical(concept.target) for concept in concepts}
     clone = model.clone()
-    clone.patches = {
+    kept = {
         key: [patch for patch in patches if not _refines(patch[1], targets)]
         for key, patches in model.patches.items()
     }
+    clone.patches = {key: patches for key, patches in kept.items() if patches}  # dynamic VRAM fails at []
     clone.patches_uuid = uuid.uuid4()  # the host compares it to decide whether to patch the weights again
     return clone
 

@@ -7,14 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from dev.host import card
-
-if not card.ON_CPU:
-    card.prepare()  # before anything imports torch
-
-from dev.host.client import Client  # noqa: E402
-from dev.host.in_process import InProcess, load_host  # noqa: E402
-from dev.host.server import Host  # noqa: E402
+from dev.host.client import Client
+from dev.host.in_process import InProcess, load_host
+from dev.host.server import Host
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +38,8 @@ def restartable_host() -> Iterator[Host]:
 
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory) -> InProcess:
-    """The host's modules in this process, with the pack loaded from its folder; on the CPU, if nobody sets
-    MACE_TEST_DEVICE."""
-    loaded = load_host(tmp_path_factory.mktemp("comfy"), card.ON_CPU)
+    """The host's modules in this process, on the CPU, with the pack loaded from its folder."""
+    loaded = load_host(tmp_path_factory.mktemp("comfy"))
     tell_all_progress()
     return loaded
 

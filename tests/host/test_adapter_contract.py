@@ -71,21 +71,22 @@ def test_a_rebuilt_adapter_gives_the_same_weight(comfy, erasure, stock, layer):
     assert rebuilt(ours).erasure is erasure
 
 
-def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, stock):
+@pytest.mark.parametrize("layer", [LAYER, OTHER], ids=["T and low rank", "T alone"])
+def test_an_adapter_prepared_by_the_host_gives_the_same_weight(comfy, erasure, stock, layer):
     """For hosts that move the adapter's tensors to a device before using it."""
     from comfy.model_patcher import LowVramPatch
 
     if not hasattr(LowVramPatch, "prepare"):
         pytest.skip("this ComfyUI does not prepare adapters")
     W = torch.randn(64, 128, generator=torch.Generator().manual_seed(3))
-    ours = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, LAYER)
+    ours = comfy.module("nodes.host.patch").ErasurePatch.of(erasure, layer)
     for adapter in (ours, stock):
         patch = LowVramPatch(KEY, {KEY: [(1.0, adapter, 1.0, None, None)]})
         # U and D, each aligned to 1024 bytes; T is shared and must not be moved once per layer
         needed = sum(-(-4 * x.numel() // 1024) * 1024 for x in adapter.weights if torch.is_tensor(x))
         expected, allocated = patch(W.clone()), []
         prepare(patch, allocated)
-        assert sum(allocated) == needed
+        assert sum(allocated) == needed > 0  # hosts on a GPU fail if there is nothing to pin
         assert torch.equal(patch(W.clone()), expected) and not torch.equal(expected, W)
         patch.clear_prepared()
         assert torch.equal(patch(W.clone()), expected)
