@@ -1,7 +1,8 @@
 """`make test-cuda PY=/path/to/python COMFYUI_PATH=/path/to/ComfyUI`: tests/cuda on a GPU.
 
 PY is the Python that runs this ComfyUI on the GPU, with pytest installed. MACE_TEST_DEVICE=cpu runs the same
-tests on the CPU, to check that they run; MACE_TEST_FAMILIES="mini sd15 sdxl" selects the models, MACE_TEST_STATIC=1 disables dynamic VRAM.
+tests on the CPU, to check that they run; MACE_TEST_FAMILIES="mini sd15 sdxl" selects the models, and
+MACE_TEST_STATIC=1 disables dynamic VRAM.
 """
 
 import importlib.util

@@ -96,8 +96,8 @@ def balance_inputs(preserve_weight: str, ridge: str) -> list:
             default=RELATIVE_RIDGE,
             step=0.01,
             optional=True,
-            tooltip="A ridge that grows with the list: a share of the mean eigenvalue of its tokens. "
-            "0 is the paper's equation.",
+            tooltip="A ridge that grows with the list, as a share of its mean eigenvalue. "
+            "0: the paper's equation; 0.5: for an export.",
             **most,
         ),
     ]

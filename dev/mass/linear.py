@@ -10,6 +10,7 @@ from dev.bench.bench import mean
 from dev.bench.errors import APART, error, paired, share_of_before
 from dev.bench.markdown import row
 from dev.bench.tasks import kept_folder, run
+from dev.host.card import device_name
 from dev.host.fetch import REPOSITORY
 from dev.mass.linear_forms import FORMS, HEAVILY, REGIME, SINGLE, SINGLY, Form, tasks
 from dev.mass.plan import splits
@@ -26,9 +27,10 @@ HEAD = """# The linear form
 `python -m dev.mass.linear` writes this page. Exports, merges and saved checkpoints have the linear form of an
 erasure, which changes concepts that nobody names too. The page tries other linear forms on the tuning split
 of the miniature (mini/splits.json): {erase} concepts of three kinds erased at once, {keep} in the prior,
-{never} that nobody names, {images} images per prompt. Percent; after \u00b1 one standard error over the
-concepts. **Gain**: never named, minus the same with the first row, concept by concept; in bold if it is two
-standard errors and at most {most:g} % of the erased concepts still show. The **bold** row is the pack's.
+{never} that nobody names, {images} images per prompt, on {device}.
+Percent; after \u00b1 one standard error over the concepts. **Gain**: never named, minus the same with the first
+row, concept by concept; in bold if it is two standard errors and at most {most:g} % of the erased concepts still
+show. The **bold** row is the pack's.
 
 - **Relative ridge**: what both ridges get in addition, as a share of the mean eigenvalue of the second moment
   of the concepts' tokens.
@@ -46,7 +48,9 @@ standard errors and at most {most:g} % of the erased concepts still show. The **
 ALONE = """
 ## One at a time, gated
 
-The gated erasure has the same T. Each object of the split is erased alone, with the prior above.
+The gated erasure has the same T. Each object of the split is erased alone, with the prior above. The more
+ridge, the more of single objects is left, so the pack's default is low. For an export, set relative_ridge to
+0.5 in Cross-Attention Refinement and Fuse Concept LoRAs.
 
 | relative ridge | erased, still shown | synonyms |
 |---|---|---|
@@ -77,7 +81,7 @@ def page(found: Mapping) -> str:
     captions = everyday_captions()
     captioned = [name for name in split["never"] if any(contains(each, name) for each in captions)]
     counts = {side: len(split[side]) for side in split}
-    head = HEAD.format(**counts, images=IMAGES, most=MOST_SHOWN, named=len(captioned))
+    head = HEAD.format(**counts, images=IMAGES, device=device_name(), most=MOST_SHOWN, named=len(captioned))
     lines = [line(name, form, found, captioned) for name, form in FORMS.items()]
     single = [alone_line(ridge, found[f"{SINGLY}{ridge:g}"]) for ridge in SINGLE]
     heavy = [regime_line(method, found[f"{HEAVILY}{method}"], found["before"]) for method in REGIME]

@@ -81,6 +81,12 @@ def _end(started: float) -> tuple[float, float, float]:
     return time.perf_counter() - started, torch.cuda.max_memory_allocated() / MIB, (total - free) / MIB
 
 
+def pytest_runtest_logreport(report):
+    """Failures at once: a lent GPU can be gone before the summary."""
+    if report.failed:
+        print(f"\n{report.nodeid}\n{report.longreprtext}", flush=True)
+
+
 def pytest_terminal_summary(terminalreporter):
     if not _took:
         return
