@@ -29,8 +29,8 @@ erasure, which changes concepts that nobody names too. The page tries other line
 of the miniature (mini/splits.json): {erase} concepts of three kinds erased at once, {keep} in the prior,
 {never} that nobody names, {images} images per prompt, on {device}.
 Percent; after \u00b1 one standard error over the concepts. **Gain**: never named, minus the same with the
-first row, concept by concept; in bold if it is two standard errors and at most {most:g} % of the erased concepts
-still show. The **bold** row is the pack's.
+first row, concept by concept; in bold if it is two standard errors and at most {most:g} % of the erased
+concepts still show. The **bold** row is the pack's.
 
 - **Relative ridge**: what both ridges get in addition, as a share of the mean eigenvalue of the second moment
   of the concepts' tokens.
