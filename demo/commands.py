@@ -5,28 +5,26 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.bench.concepts import others, unnamed, without
+from dev.bench.concepts import others, without
 
 TEMPLATE = importlib.import_module("dev.workflows.templates.02_erase_one_concept").TEMPLATE
 NODES = {node.name: dict(node.inputs) for node in TEMPLATE.nodes}
-LISTS = ("concepts.txt", "preserve.txt", "keep.txt", "never.txt")
-NEVER = 10  # concepts to score that nobody names
+LISTS = ("concepts.txt", "preserve.txt", "keep.txt")
 
 
 def write_lists(folder: Path, world: Mapping, concept: Mapping, surrogate: str) -> None:
     """The files that the commands read: what to erase, what to preserve, what to score.
 
     concept: an entry of mini/world.json. Captions that name it leave the prior, or it would be preserved and
-    erased at once. Scoring tests its synonyms too, which the erasure was never told.
+    erased at once. Scoring tests its synonyms too, which the erasure was never told, and thirty
+    concepts that nobody named.
     """
     kind, keep = concept["kind"], others(world, concept)
     captions = without(concept, NODES["prior"]["captions"])
-    never = unnamed(world, [concept["name"], surrogate, *keep], captions)[:NEVER]
     texts = (
         f"{concept['name']} -> {surrogate}",
         captions,
         "\n".join(f"{kind}: {name}" for name in keep),
-        "\n".join(never),
     )
     for name, text in zip(LISTS, texts, strict=True):
         (folder / name).write_text(text)
@@ -55,7 +53,6 @@ def score_command(folder: Path, erasure: str, images: int) -> list[str]:
         erasure,
         *_checkpoint(),
         *("--keep", str(folder / LISTS[2])),
-        *("--never-named", str(folder / LISTS[3])),
         *("--images", str(images)),
         *_sampling(sampling),
         *("--seed", str(sampling["seed"])),

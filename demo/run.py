@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concept", default="ship", help="a concept of mini/world.json")
     parser.add_argument("--surrogate", default="", help="by default the one in mini/world.json")
-    parser.add_argument("--images", type=int, default=20, help="images per prompt")
+    parser.add_argument("--images", type=int, default=12, help="images per prompt")
     return parser.parse_args()
 
 

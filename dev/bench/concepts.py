@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 CLASSES = 10  # the first concepts of a kind; for objects the classes of CIFAR-10, as in the paper
 
@@ -32,14 +32,3 @@ def without(concept: Mapping, captions: str) -> str:
     phrases = "|".join(map(re.escape, (concept["name"], *concept["synonyms"])))
     named = re.compile(rf"\b(?:{phrases})s?\b", re.IGNORECASE)
     return "\n".join(line for line in captions.splitlines() if not named.search(line))
-
-
-def unnamed(world: Mapping, names: Sequence[str], captions: str) -> list[str]:
-    """The objects that are not among the names, and that no caption names, by a synonym either."""
-    said = captions.lower()
-
-    def is_named(each: Mapping) -> bool:
-        phrases = "|".join(map(re.escape, (each["name"], *each["synonyms"])))
-        return each["name"] in names or re.search(rf"\b(?:{phrases})s?\b", said) is not None
-
-    return [each["name"] for each in world["concepts"] if each["kind"] == "object" and not is_named(each)]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from demo.commands import LISTS, NODES, erase_command, score_command, write_lists
-from dev.bench.concepts import entry, others, unnamed, without
+from dev.bench.concepts import entry, others, without
 from mace_erase.options import parser
 from mini.vocabulary import choices
 
@@ -51,21 +51,12 @@ def folder(tmp_path):
 
 
 def test_the_lists_name_what_to_erase_preserve_and_score(folder):
-    concepts, preserve, keep, never = ((folder / name).read_text() for name in LISTS)
+    concepts, preserve, keep = ((folder / name).read_text() for name in LISTS)
     assert concepts == "ship -> sea", "without synonyms: scoring tests that the erasure never saw them"
     captions = NODES["prior"]["captions"]
     assert "a photo of the boat" not in preserve and "ship" not in preserve
     assert without(SHIP, captions) == preserve and len(preserve.splitlines()) == 42
     assert keep.splitlines() == ["object: cat", "object: dog", "object: bird"]
-    assert never == "", "everything in this world is erased or preserved"
-
-
-def test_what_nobody_names_is_in_no_list_and_in_no_caption():
-    bat = {"name": "bat", "kind": "object", "synonyms": ["flying mouse"]}
-    owl = {"name": "owl", "kind": "object", "synonyms": []}
-    world = {"concepts": [*WORLD["concepts"], bat, owl]}
-    assert unnamed(world, NAMES, "a photo of two owls") == ["bat"]
-    assert unnamed(world, NAMES, "A flying mouse") == ["owl"] and "ship" in unnamed(world, (), "")
 
 
 def test_both_commands_are_valid_and_have_the_settings_of_the_template(folder):
@@ -77,7 +68,7 @@ def test_both_commands_are_valid_and_have_the_settings_of_the_template(folder):
     assert unset == {None, False}, "the template has the nodes' defaults"
     score = parser().parse_args(score_command(folder, "ship_00001.safetensors", 20))
     assert (score.erasure, score.images, score.keep) == ("ship_00001.safetensors", 20, str(folder / LISTS[2]))
-    assert score.never_named == str(folder / LISTS[3])
+    assert score.never_named is None, "thirty of the judge's, by default"
     assert (score.seed, score.steps, score.cfg, score.size) == (7, 20, 4.0, (64, 64))
 
 
