@@ -1,6 +1,7 @@
 """What an erasure costs while sampling on a GPU, with resident and with offloaded weights.
 
-Times go to the table at the end; the test checks that the gate works and that nothing stays behind.
+Times go to the table at the end; the test checks that the gate works and that nothing stays behind. Random
+text encoders give all prompts much the same embeddings, so that only the miniature's gate can stay shut.
 """
 
 import pytest
@@ -28,14 +29,20 @@ def test_an_erasure_while_sampling(comfy, dynamic, step, name):
             images[way] = step(f"{STEPS} steps, {place}, {way}", work, times=TIMES)
         assert all(each.isfinite().all() for each in images.values())
         for mode in ("gated", "linear"):
-            assert not torch.allclose(images[mode], images["without"], atol=1e-3), mode
-    assert torch.equal(drawn(comfy, loaded, ways["gated"], OTHER), kept)  # the gate stays shut
-    assert torch.equal(drawn(comfy, loaded, loaded.model, ABOUT), without)  # and the MODEL is as it was
+            assert off(images[mode], images["without"]) > 1e-3, (place, mode)
+    assert name != "mini" or off(drawn(comfy, loaded, ways["gated"], OTHER), kept) == 0, "the gate is open"
+    assert off(drawn(comfy, loaded, loaded.model, ABOUT), without) == 0, "the MODEL has changed"
+
+
+def off(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The largest difference."""
+    return (ours - theirs).abs().max().item()
 
 
 def erased(comfy, loaded, mode: str):
     (concepts,) = comfy.call("MACE_EraseConcepts", concepts="ship -> sea\ncat -> a dog", kind="object")
-    given = {"model": loaded.model, "clip": loaded.clip, "concepts": concepts}
+    (prior,) = comfy.run("MACE_PreservePrior", clip=loaded.clip, names="horse\nairplane\ntree", captions="")
+    given = {"model": loaded.model, "clip": loaded.clip, "concepts": concepts, "prior": prior}
     _, erasure = comfy.run("MACE_CrossAttnRefine", **given)
     return comfy.run("MACE_ApplyErasedModel", model=loaded.model, erasure=erasure, mode=mode)[0]
 
