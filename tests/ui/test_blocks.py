@@ -5,11 +5,11 @@ import pytest
 from dev.host.pack_folder import PACK
 from dev.workflows.picture import SHOW_CANVAS_ONLY
 from dev.workflows.write import SUBGRAPHS
-from tests.ui.canvas import open_workflow, run, screenshot, wait_for_pictures
+from tests.ui.canvas import NEVER_NAMED, open_workflow, run, screenshot, wait_for_pictures
 from tests.ui.conftest import started
 
 BLOCKS = sorted(SUBGRAPHS.glob("*.json"))
-SMALL = {"images": 1, "steps": 8, "cfg": 4.0, "width": 64, "height": 64}
+SMALL = {"images": 1, "steps": 4, "cfg": 4.0, "width": 64, "height": 64}
 SETTLED = (
     1500  # milliseconds after which a search is open or has sorted its results, and a new node its place
 )
@@ -20,7 +20,7 @@ DESCRIBE = """() => app.graph._nodes.map(node => ({
     outputs: node.outputs.map(each => each.name),
     widgets: Object.fromEntries(node.widgets.map(each => [each.name, each.value])),
 }))"""
-WIRE = """([links, values]) => {
+WIRE = """([links, values, named]) => {
     const [first, last] = app.graph._nodes;
     const make = (type, widgets, x, y) => {
         const node = LiteGraph.createNode(type);
@@ -37,6 +37,7 @@ WIRE = """([links, values]) => {
     const left = first.pos[0] - 360, right = last.pos[0] + last.size[0] + 60;
     blocks.loader = make('CheckpointLoaderSimple', { ckpt_name: 'mace_mini_sd.safetensors' }, left, 0);
     blocks.latent = make('EmptyLatentImage', { width: 64, height: 64 }, left, 180);
+    blocks.named = make('PrimitiveString', { value: named }, left, 360);
     blocks.images = make('PreviewImage', {}, right, 0);
     blocks.images.setSize([400, 560]);
     for (const [from, output, to, input] of links)
@@ -107,9 +108,10 @@ def test_one_is_dropped_with_its_inputs_and_proved_by_another(canvas, ui_host, n
         ("loader", "VAE", PROVE, "vae"),
         ("latent", "LATENT", PROVE, "latent"),
         (name, "concepts", PROVE, "concepts"),
+        ("named", "STRING", PROVE, "never_named"),
         (PROVE, "grid", "images", "images"),
     ]
-    canvas.evaluate(WIRE, [links, SMALL])
+    canvas.evaluate(WIRE, [links, SMALL, NEVER_NAMED])
     run(canvas, ui_host)
     wait_for_pictures(canvas)
     assert canvas.complaints == []
