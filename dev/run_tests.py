@@ -1,4 +1,4 @@
-"""`make test`: runs each room's tests in a separate process, two at a time, and prints a one-line summary.
+"""`make test`: runs each room's tests in separate processes, two at a time, and prints a one-line summary.
 
 The rooms must not share a process: loading the host adds a module called `nodes` and patches torch, which the
 tests of the pure mathematics must never see.
@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPORTS = REPOSITORY / ".cache" / "test-reports"
-APART = ("host", "e2e", "ui", "dynamic")  # each of these starts or loads a host
+APART = ("host", "ui", "e2e", "dynamic")  # each of these starts or loads a host; longest first
+PROCESSES = {"host": 2}  # for rooms so long that the other core would be idle at the end
 ON_A_CARD = "cuda"  # `make test-cuda`
 OUTCOMES = ("passed", "failed", "skipped")
 NOTHING_COLLECTED = 5
@@ -29,27 +30,59 @@ def rooms() -> dict[str, list[str]]:
     return {name: [f"tests/{name}"] for name in present} | {"core": pure}
 
 
+def named(chosen: list[str]) -> dict[str, list[str]]:
+    """All rooms, or those chosen: by name, or by the paths of tests."""
+    every = rooms()
+    picked: dict[str, list[str]] = {}
+    for each in chosen:
+        folder = Path(each).parts[1:2]
+        room = each if each in every else folder[0] if folder and folder[0] in APART else "core"
+        picked.setdefault(room, []).extend(every[each] if each in every else [each])
+    return picked or every
+
+
+def parts(name: str, arguments: list[str]) -> dict[str, list[str]]:
+    """Name of the report -> arguments of one process. The files of a long room take turns."""
+    count = PROCESSES.get(name, 1) if arguments == [f"tests/{name}"] else 1
+    if count == 1:
+        return {name: arguments}
+    files = sorted(f"tests/{name}/{path.name}" for path in (REPOSITORY / "tests" / name).glob("test_*.py"))
+    return {f"{name}-{number + 1}": files[number::count] for number in range(count)}
+
+
 def run_all(chosen: Mapping[str, list[str]], python: Path | str = sys.executable) -> dict[str, dict]:
-    """Run the rooms, two at a time. A room's output appears when it ends, or live if it is the only room."""
+    """Run the rooms, two processes at a time. A process is printed when it ends, or live if it is alone."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     print(f"== tests: {', '.join(chosen)}", flush=True)
+    split = {name: parts(name, arguments) for name, arguments in chosen.items()}
+    alone = sum(map(len, split.values())) == 1
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = {name: pool.submit(run, name, chosen[name], python, len(chosen) == 1) for name in chosen}
-    return {name: found[name].result() for name in chosen}
+        running = {
+            name: [pool.submit(run, report, arguments, python, alone) for report, arguments in each.items()]
+            for name, each in split.items()
+        }
+    return {name: together([each.result() for each in results]) for name, results in running.items()}
 
 
-def run(name: str, arguments: list[str], python: Path | str, at_once: bool) -> dict[str, int]:
-    """Run one room; returns its number of tests per outcome, its seconds and pytest's exit code."""
+def together(results: list[dict[str, int]]) -> dict[str, int]:
+    """The sums of a room's processes, and the first exit code that is not 0."""
+    summed = {name: sum(each[name] for each in results) for name in results[0]}
+    return summed | {"exit_code": next((each["exit_code"] for each in results if each["exit_code"]), 0)}
+
+
+def run(name: str, arguments: list[str], python: Path | str, alone: bool) -> dict[str, int]:
+    """Run one process; returns its number of tests per outcome, its seconds and pytest's exit code."""
     report, started = REPORTS / f"{name}.xml", time.monotonic()
     report.unlink(missing_ok=True)
     options = [f"--junitxml={report}", "-rs", "--durations=5"]
     command = [str(python), "-m", "pytest", *options, *arguments]
-    printed = {} if at_once else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    printed = {} if alone else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     ended = subprocess.run(command, cwd=REPOSITORY, env=environment(), **printed)
-    if not at_once:
-        print(f"== {name}\n{ended.stdout}", flush=True)
+    seconds = round(time.monotonic() - started)
+    if not alone:
+        print(f"== {name}, {seconds} s\n{ended.stdout}", flush=True)
     code = 0 if ended.returncode == NOTHING_COLLECTED else ended.returncode
-    return count(report) | {"seconds": round(time.monotonic() - started), "exit_code": code}
+    return count(report) | {"seconds": seconds, "exit_code": code}
 
 
 def environment() -> dict[str, str]:
@@ -71,10 +104,9 @@ def count(report: Path) -> dict[str, int]:
 
 
 def main(chosen: list[str]) -> int:
-    """Run all rooms, or only those named on the command line."""
+    """Run all rooms, or only the rooms and tests on the command line."""
     started = time.monotonic()
-    named = {name: given for name, given in rooms().items() if not chosen or name in chosen}
-    results = run_all(named).values()
+    results = run_all(named(chosen)).values()
     total = {outcome: sum(result[outcome] for result in results) for outcome in OUTCOMES}
     summary = ", ".join(f"{number} {outcome}" for outcome, number in total.items())
     print(f"{summary} in {time.monotonic() - started:.0f} s")

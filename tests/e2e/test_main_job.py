@@ -70,5 +70,5 @@ def test_the_harmonic_mean_of_the_three(scores):
 
 def test_a_concept_that_its_own_word_generates_is_gone_too(host):
     """Refinement alone leaves most rabbits, because it does not touch the word itself."""
-    scores = scores_of("rabbit", host, never_named="# none")
+    scores = scores_of("rabbit", host, keep="cat", never_named="# none")  # only its own prompts are asked for
     assert scores["before"]["acc_e"] >= 0.8 and scores["after"]["acc_e"] <= 0.25

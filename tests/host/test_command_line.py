@@ -93,6 +93,14 @@ def shell(tmp_path, site) -> Shell:
     return Shell(tmp_path / "data", site)
 
 
+@pytest.fixture
+def few(tmp_path) -> tuple:
+    """Options of `score`: one name to preserve and one that nobody names, not dozens of the judge's."""
+    for option, name in (("keep", "cat"), ("never", "fox")):
+        (tmp_path / f"{option}.txt").write_text(name)
+    return "--keep", tmp_path / "keep.txt", "--never-named", tmp_path / "never.txt"
+
+
 def test_a_run_that_is_killed_continues_when_it_is_started_again(shell, tmp_path):
     (tmp_path / "my lists").mkdir()
     path = tmp_path / "my lists" / "three things.csv"
@@ -146,15 +154,12 @@ def test_a_signal_stops_within_a_step_and_leaves_nothing_half_written(shell, tmp
     assert not list(shell.mace.rglob(".mace-*")) and not list(tmp_path.glob("mace-erase-*"))
 
 
-def test_the_path_that_erase_prints_is_what_score_reads(shell, tmp_path):
+def test_the_path_that_erase_prints_is_what_score_reads(shell, tmp_path, few):
     (tmp_path / "one.txt").write_text("ship (boat) -> sea")
-    (tmp_path / "keep.txt").write_text("cat")
     erased = shell.run("erase", tmp_path / "one.txt", *TINY, "--names", "cat", "--quiet")
     assert (erased.returncode, erased.stderr) == (0, "")
     assert erased.stdout == f"{shell.mace / 'one_00001.safetensors'}\n"
-    (tmp_path / "never.txt").write_text("fox")
-    lists = "--keep", tmp_path / "keep.txt", "--never-named", tmp_path / "never.txt"
-    answer = shell.run("score", erased.stdout.strip(), *TINY, *lists)
+    answer = shell.run("score", erased.stdout.strip(), *TINY, *few)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("## Erased: ship -> sea") and "| a photo of the cat " in answer.stdout
     assert "Never named: the one concept of your list." in answer.stdout
@@ -206,12 +211,12 @@ def test_probe_and_export(comfy, saved):
 @pytest.mark.parametrize(
     "mode, gated", [((), True), (("--mode", "gated"), True), (("--mode", "linear"), False)]
 )
-def test_score_judges_the_model_in_the_mode_that_is_asked_for(comfy, monkeypatch, saved, mode, gated):
+def test_score_judges_the_model_in_the_mode_that_is_asked_for(comfy, monkeypatch, saved, few, mode, gated):
     applied = comfy.nodes["MACE_ApplyErasedModel"]
     output = applied.execute
     seen = []
     monkeypatch.setattr(applied, "execute", lambda **given: seen.append(output(**given)) or seen[-1])
-    carry_out(comfy, "score", saved, *TINY, *mode)
+    carry_out(comfy, "score", saved, *TINY, *few, *mode)
     (model,) = seen[0].result
     assert bool(model.object_patches) == gated and bool(model.patches) != gated
 

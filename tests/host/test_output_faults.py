@@ -9,7 +9,7 @@ import torch
 
 from tests.host.calls import draw, probe, score, small_graph, view
 from tests.host.test_cache_faults import all_stages, told  # noqa: F401 - a fixture
-from tests.host.test_command_line import TINY, carry_out, saved  # noqa: F401 - a fixture
+from tests.host.test_command_line import TINY, carry_out, few, saved  # noqa: F401 - fixtures
 from tests.rounding import identical
 
 RECORD = "so the results are not saved there"
@@ -80,9 +80,9 @@ def test_images_that_cannot_be_shown_stop_no_node(comfy, told, blocked):  # noqa
 
 
 @pytest.fixture(params=["score", "probe"])
-def command(request, comfy, saved):  # noqa: F811
+def command(request, comfy, saved, few):  # noqa: F811
     """A call of this command."""
-    options = {"score": TINY, "probe": [*TINY, "--learning-steps", "0"]}[request.param]
+    options = {"score": [*TINY, *few], "probe": [*TINY, "--learning-steps", "0"]}[request.param]
     return lambda: carry_out(comfy, request.param, saved, *options)
 
 

@@ -1,9 +1,9 @@
 """What the browser tests do with the canvas: open a workflow, run it, keep a screenshot."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from dev.host.fetch import REPOSITORY
 from dev.workflows.picture import BOUNDS, FIT
@@ -27,6 +27,29 @@ FAULTS = """() => [app.graph, ...app.graph.subgraphs.values()].flatMap(graph => 
     const marked = known && !node.has_errors ? [] : [node.type];
     return [...marked, ...red.map(each => `${node.type}.${each.name}`)];
 }))"""
+SMALL = {
+    "EmptyLatentImage": {"batch_size": 1},
+    "KSampler": {"steps": 8},
+    "MACE_DrawConcepts": {"images": 2, "steps": 8},
+    "MACE_ScoreErasure": {"images": 1, "steps": 4},
+    "MACE_ViewAttention": {"steps": 4},
+    "MACE_ProbeErasure": {"images": 1, "steps": 4, "learning_steps": 2},
+}
+SET = """settings => {
+    for (const node of app.graph._nodes)
+        for (const [name, value] of Object.entries(settings[node.type] ?? {}))
+            node.widgets.find(each => each.name === name).value = value;
+}"""
+NEVER_NAMED = "watermelon"  # instead of the default of thirty names, which tests/e2e scores
+NAME = """text => {
+    for (const score of app.graph._nodes.filter(node => node.type === 'MACE_ScoreErasure')) {
+        const named = LiteGraph.createNode('PrimitiveString');
+        named.pos = [score.pos[0], score.pos[1] + score.size[1] + 60];
+        app.graph.add(named);
+        named.widgets[0].value = text;
+        named.connect(0, score, score.inputs.findIndex(each => each.name === 'never_named'));
+    }
+}"""
 # Where a front end reports errors: 1.32.9 in a dialog, 1.49.6 in an overlay, for missing nodes too.
 ALARM = "[role=dialog], [data-testid=error-overlay]"
 ALL_WELL = {"faults": [], "alarms": [], "complaints": []}
@@ -45,7 +68,7 @@ CLICKS = 10
 DESELECT = "app.canvas.deselectAll?.()"  # a selected node hides parts of the texts around it
 PLACE = "[...app.canvas.ds.offset.map(each => -each), app.canvas.ds.scale]"
 MARGIN, MENU = (100, 60), 140  # pixels to the left and right; above, where the menu is
-SECONDS_TO_QUEUE = 180
+MILLISECONDS_TO_QUEUE = 180_000
 
 
 def open_workflow(page, workflow: dict) -> None:
@@ -81,28 +104,30 @@ def opened(page) -> dict:
     }
 
 
+def make_small(page) -> None:
+    """Fewer images, steps and names, the same in every test, so that tests share cached results."""
+    page.evaluate(SET, SMALL)
+    page.evaluate(NAME, NEVER_NAMED)
+
+
 def run(page, host) -> dict:
     """What the server remembers of a run of the graph on the canvas."""
-    return host.client().wait(queue(page, host))
+    return host.client().wait(queue(page))
 
 
-def queue(page, host) -> str:
-    """Presses the keys that run the graph on the canvas; returns the id of the run."""
-    before = set(host.client().get("/history"))
-    page.keyboard.press("Control+Enter")
-    return wait_for_prompt(host, before)
+def queue(page) -> str:
+    """Presses the keys that run the graph on the canvas, once; returns the id of the run.
+
+    The browser tells the server's answer, so another run is never taken for this one.
+    """
+    with page.expect_response(is_queued, timeout=MILLISECONDS_TO_QUEUE) as answered:
+        page.keyboard.press("Control+Enter")
+    assert answered.value.ok, answered.value.text()
+    return answered.value.json()["prompt_id"]
 
 
-def wait_for_prompt(host, before: set) -> str:
-    """The id of the only prompt that the browser has queued."""
-    client, limit = host.client(), time.monotonic() + SECONDS_TO_QUEUE
-    while time.monotonic() < limit:
-        queue = client.get("/queue")
-        running = [entry[1] for entry in queue["queue_running"] + queue["queue_pending"]]
-        new = [each for each in (*running, *client.get("/history")) if each not in before]
-        if new:
-            return new[0]
-    raise TimeoutError(f"the front end queued nothing within {SECONDS_TO_QUEUE} s")
+def is_queued(answer) -> bool:
+    return answer.request.method == "POST" and urlsplit(answer.url).path == "/api/prompt"
 
 
 def wait_for_pictures(page) -> None:

@@ -4,10 +4,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from dev.host.pack_folder import PACK
 from dev.host.server import Host
@@ -21,10 +20,14 @@ FLAGS = (
     "--disable-sync",
     "--disable-background-networking",
     "--disable-component-update",
+    # Nothing but this machine: the front end requests news from public hosts, which tests must not need.
+    # Routes of Playwright would block them too, but hold every request, such as the one that queues a graph,
+    # until this process calls Playwright again.
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 POLL = 100  # milliseconds
 MILLISECONDS = 60_000  # to wait for anything on a page: a busy machine is slow
-LOCAL = ("127.0.0.1", "localhost")
 # Console errors of the front end itself: without a network, and without ComfyUI's own templates.
 OF_THE_HOST = ("api.comfy.org", "https://huggingface.co", "Error loading core workflow templates")
 # On a busy machine, the mask of the start sometimes never finishes to fade out, and then takes all clicks.
@@ -65,17 +68,8 @@ def browser(chromium: Path) -> Iterator[BrowserContext]:
             args=list(FLAGS),
             viewport={"width": 1600, "height": 1000},
         )
-        context.route("**/*", only_local)
         yield context
         context.close()
-
-
-def only_local(route: Route) -> None:
-    """Blocks public hosts: the front end requests news from some, and tests must not depend on them."""
-    if urlsplit(route.request.url).hostname in LOCAL:
-        route.continue_()
-    else:
-        route.abort()
 
 
 @pytest.fixture(scope="session")

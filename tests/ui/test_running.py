@@ -13,7 +13,9 @@ from dev.host.client import Interrupted
 from dev.workflows.write import WORKFLOWS
 from tests.ui.canvas import (
     ALL_WELL,
+    SET,
     drop_file,
+    make_small,
     opened,
     queue,
     run,
@@ -25,17 +27,7 @@ from tests.ui.canvas import (
 
 TEMPLATE = WORKFLOWS / "02_erase_one_concept.json"
 TRAIN, APPLY = "MACE_TrainConceptLoRA", "MACE_ApplyErasedModel"
-SMALL = {
-    "MACE_DrawConcepts": {"images": 2, "steps": 15},
-    "EmptyLatentImage": {"batch_size": 1},
-    "KSampler": {"steps": 8},
-}
-LONG = SMALL | {TRAIN: {"steps": 2000, "method": "exact"}}
-SET = """settings => {
-    for (const node of app.graph._nodes)
-        for (const [name, value] of Object.entries(settings[node.type] ?? {}))
-            node.widgets.find(each => each.name === name).value = value;
-}"""
+LONG = {TRAIN: {"steps": 2000, "method": "exact"}}
 PROGRESS = "type => app.graph._nodes.find(node => node.type === type).progress"
 GREW = "([type, from]) => app.graph._nodes.find(node => node.type === type).progress > from"
 MODE = "([type, mode]) => app.graph._nodes.find(node => node.type === type).mode === mode"
@@ -52,15 +44,16 @@ CANCEL = {
 def before_and_after(front_end, ui_host) -> list[bytes]:
     """The image of a small run with the original model, and the one with the erased model."""
     front_end.bring_to_front()
-    open_template(front_end, SMALL)
+    open_template(front_end)
     return pictures(front_end, ui_host)
 
 
 @pytest.fixture
 def training(page, ui_host) -> Iterator[str]:
     """The id of a run that is training its LoRA, and would do so for minutes."""
-    open_template(page, LONG)
-    run_id = queue(page, ui_host)
+    open_template(page)
+    page.evaluate(SET, LONG)
+    run_id = queue(page)
     page.wait_for_function(GREW, arg=[TRAIN, 0])
     yield run_id
     client = ui_host.client()
@@ -70,9 +63,9 @@ def training(page, ui_host) -> Iterator[str]:
             client.wait(run_id)
 
 
-def open_template(page, settings: dict) -> None:
+def open_template(page) -> None:
     drop_file(page, TEMPLATE.name, json.loads(TEMPLATE.read_text()))
-    page.evaluate(SET, settings)
+    make_small(page)
 
 
 def pictures(page, host) -> list[bytes]:
@@ -110,14 +103,14 @@ def test_training_is_cancelled_from_the_interface(page, ui_host, before_and_afte
     assert time.monotonic() - started < 10
     assert opened(page) == ALL_WELL
     save_screenshot(page, f"cancelled by {how}")
-    open_template(page, SMALL)
+    open_template(page)
     assert pictures(page, ui_host) == before_and_after
 
 
 def test_bypassing_the_node_undoes_the_erasure(page, ui_host, before_and_after):
     before, after = before_and_after
     assert before != after
-    open_template(page, SMALL)
+    open_template(page)
     bypass(page, BYPASSED)
     assert pictures(page, ui_host) == [before, before]
     save_screenshot(page, "bypassed")
