@@ -262,3 +262,12 @@ def test_suggestions_come_from_the_clip_on_the_wire(comfy, graph):
     assert [each.surrogate for each in parsed[1:]] == ["a person", "sky"]
     assert "'boat' is to be preserved" in text
     assert "'Mira Marlow' shares 'Mira'" in text and "harbour" in text
+
+
+def test_headings_fit_beside_a_single_image(comfy):
+    """The margin to the right of the last heading stays empty."""
+    sheet = comfy.module("nodes.reports.before_after")
+    grid = comfy.module("nodes.reports.score_grid").LAYOUT
+    picture = sheet.draw_sheet("One", ["row"], lambda *_: torch.zeros(1, 64, 64, 3), lambda *_: None, grid)
+    margin = picture.crop((picture.width - sheet.MARGIN, 0, picture.width, sheet.MARGIN + grid.header))
+    assert len(set(margin.getdata())) == 1
