@@ -32,7 +32,7 @@ def draw_sheet(title: str, rows, pictures_of, draw_label, layout: Layout) -> Ima
     block = shown * SIDE + (shown - 1) * GAP
     last = max(
         block, ceil(font(HEADING).getlength(layout.headings[-1]))
-    )  # a heading can be wider than an image
+    )  # headings can be wider
     width = max(2 * MARGIN + layout.label + block + BETWEEN + last, layout.width)
     sheet, pen = canvas(width, MARGIN + layout.header + len(rows) * ROW + MARGIN)
     pen.text((MARGIN, MARGIN), shortened(title, 28, width - 2 * MARGIN), INK, font(28))
