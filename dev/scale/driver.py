@@ -96,10 +96,10 @@ def _order(family: Family) -> dict:
 
 
 def _gate(family: Family) -> dict:
-    """What one phrase adds to a gate."""
+    """What one phrase adds to a gate: by itself, and beside another object."""
     import torch
 
-    return {"prototypes": torch.zeros(3, 1, family.d), "ramps": torch.zeros(4, 2, 1)}
+    return {"prototypes": torch.zeros(3, 2, family.d), "ramps": torch.zeros(4, 2, 2)}
 
 
 def _size(tensors: dict) -> int:

@@ -62,6 +62,11 @@ PERSON = Kind(
         "somebody who looks exactly like {}",
         "the twin of {}",
     ),
+    beside=(
+        ("a photo of {other} and {}", "a photo of {} and {other}"),
+        ("{other} next to {}", "{} next to {other}"),
+        ("{other} and {}", "{} and {other}"),
+    ),
     everyday=EVERYDAY,
     detected_as="person",
 )
