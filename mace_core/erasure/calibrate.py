@@ -21,7 +21,7 @@ from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
 from .calibrate_pooled import PooledReference, calibrated_pooled, pooled_reference
 from .gate import END, NEVER, PADDING, SURE, WORD, Gate, gate_values, joined
-from .pooled import pooled_gate_values
+from .pooled import joined_pooled, pooled_gate_values
 from .rows import Prototypes, Rows, prompt_rows, prototypes_of
 
 EVERY = 4  # one template in so many makes prototypes; the others show how many prompts are missed
@@ -37,9 +37,10 @@ CLOSE = 0.1  # least distance between the two, so that a ramp has a slope
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Tokens of everyday names. centres ``[3, d]``, whitening ``[d, d]``: as in Gate; rows ``[n, 3, d]``:
-    WORD, END and PADDING of each prompt, all float32; texts: the n prompts; beside ``[m, 3, d]``,
-    texts_beside: the same of m prompts with two names; fingerprint: of the text encoder; pooled: of the same
-    prompts, if the text encoder has pooled vectors."""
+    WORD, END and PADDING of each prompt, all float32; texts: the n prompts; beside ``[m, 4, d]``,
+    texts_beside: the same of m prompts that name a second object first, and the token after the name where
+    the name is first; fingerprint: of the text encoder; pooled: of the same prompts, if the text encoder has
+    pooled vectors."""
 
     centres: Tensor
     whitening: Tensor
@@ -72,13 +73,14 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     texts: list[str] = []
     groups: list[Tensor] = []
     pooled: list[Tensor] = []
-    two: list[PromptPair] = []
+    last: list[PromptPair] = []
+    first: list[PromptPair] = []
     for kind, count in REFERENCE.items():
         names = list(KINDS[kind].everyday)
         for name in names[:: max(1, len(names) // count)][:count]:
             concept = Concept(name, "something", kind)
-            pairs, (after, _) = prompt_pairs(concept)[::EVERY], prompts_beside(concept)
-            two += after
+            pairs, (after, before) = prompt_pairs(concept)[::EVERY], prompts_beside(concept)
+            last, first = [*last, *after], [*first, *before]
             rows = prompt_rows(encoder, pairs, progress)
             groups.append(rows.tokens)  # [templates, 3, d]
             pooled += [] if rows.pooled is None else [rows.pooled]
@@ -89,7 +91,7 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(d, dtype=torch.float64)
     whitening = torch.linalg.cholesky(torch.linalg.inv(covariance))
     rows = torch.cat(groups)
-    beside = prompt_rows(encoder, two, progress)
+    beside, following = prompt_rows(encoder, last, progress), prompt_rows(encoder, first, progress).next
     own = None
     if pooled:
         own = pooled_reference(pooled, encode_once(encoder, [""])[""].pooled, beside.pooled)
@@ -99,8 +101,8 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
         whitening,
         rows,
         tuple(texts),
-        beside.tokens,
-        tuple(pair.target for pair in two),
+        torch.cat([beside.tokens, following[:, None]], 1),
+        tuple(pair.target for pair in last),
         encoder.fingerprint,
         own,
     )
@@ -164,11 +166,13 @@ def _gate_beside(
     others_pooled: Tensor | None,
     ramps: Sequence[tuple[float, float]],
 ) -> Gate | None:
-    """The same phrases in prompts with a second object, where the end of the prompt is about both, and a word
-    after another one carries both. None for kinds that have no such prompts.
+    """The same phrases in prompts with a second object, twice: with prototypes of their words, which carry
+    what is before them, and with prototypes of "and", which carries the phrase. None for kinds without such
+    prompts.
 
     Prototypes are relative to everyday names in such prompts, so that neither the second object nor there
-    being one counts. No word counts by itself here; and parts of a phrase are not the phrase.
+    being one counts. Words count only once the end of the prompt is about the phrase; and parts of a phrase
+    are not the phrase.
     """
     after, before = prompts_beside(concept)
     two = _others(concept, reference.texts_beside)
@@ -177,19 +181,31 @@ def _gate_beside(
     last, first = prompt_rows(encoder, after), prompt_rows(encoder, before)
     phrases, parts = (len(concept.phrases), -1), torch.cat([last.parts, first.parts])
     own_last, own_first = (rows.tokens.unflatten(0, phrases) for rows in (last, first))
-    own = [own_last[:, :, WORD], *torch.cat([own_last, own_first], 1).unbind(2)[END:]]
-    common = reference.beside[two]
-    ends = torch.cat([*common[:, END:].unbind(1), *others[END:], parts])  # no kind opens for another's
-    known = [torch.cat([common[:, WORD], others[WORD]]), ends, ends]
-    found = prototypes_of(reference.centres, reference.whitening, own, known, common.unbind(1))
-    gate = _gate_of(reference, found, ramps)
+    own_ends = torch.cat([own_last, own_first], 1).unbind(2)[END:]
+    words, ends, paddings, following = reference.beside[two].unbind(1)
+    known = torch.cat([ends, paddings, *others[END:], parts])  # no kind opens for another's
+    made = []
+    for own, common, of_words in (
+        (own_last[:, :, WORD], words, [words, others[WORD]]),
+        (first.next.unflatten(0, phrases), following, [following]),
+    ):
+        found = prototypes_of(
+            reference.centres,
+            reference.whitening,
+            [own, *own_ends],
+            [torch.cat(of_words), known, known],
+            [common, ends, paddings],
+        )
+        made.append(_gate_of(reference, found, ramps))
+    gate = joined(made)
     gate.ramps[SURE] = torch.tensor(NEVER)[:, None]
     if others_pooled is None:
         return gate
     whole = torch.cat([rows.pooled.unflatten(0, phrases) for rows in (last, first)], 1)
     common = reference.pooled.beside[two]
     known = torch.cat([common, others_pooled])
-    return replace(gate, pooled=calibrated_pooled(whole, known, reference.pooled, common))
+    pooled = calibrated_pooled(whole, known, reference.pooled, common)
+    return replace(gate, pooled=joined_pooled([pooled] * len(made)))
 
 
 def _caught(gate: Gate, unseen: Rows) -> float:

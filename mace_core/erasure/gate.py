@@ -33,7 +33,7 @@ HARDENED = ("directions", "levels", "landings")
 @dataclass(frozen=True, eq=False)
 class Gate:
     """Prototypes of n phrases of the erased concepts (targets and synonyms), all tensors float32. A phrase
-    can count twice: by itself, and beside another object.
+    counts more than once: by itself, and beside another object.
 
     centres: ``[3, d]``, what WORD, END and PADDING tokens have in common; whitening: ``[d, d]``, shrinks what
     differs between templates; prototypes: ``[3, n, d]``, unit length; ramps: ``[4, 2, n]``, the cosines below

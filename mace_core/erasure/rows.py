@@ -16,10 +16,12 @@ from ..encoder.text_encoder import EncodedPrompts, TextEncoder, encode_once
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Of n prompts: tokens ``[n, 3, d]``, their WORD, END and PADDING; parts ``[k, d]``, the tokens of their
-    phrases before the last; pooled ``[n, p]`` or None; float32."""
+    """Of n prompts: tokens ``[n, 3, d]``, their WORD, END and PADDING; next ``[n, d]``, the token after the
+    phrase; parts ``[k, d]``, the tokens of their phrases before the last; pooled ``[n, p]`` or None; float32.
+    """
 
     tokens: Tensor
+    next: Tensor
     parts: Tensor
     pooled: Tensor | None
 
@@ -46,17 +48,21 @@ def prompt_rows(
     each = [_tokens_of(encoder, pair, encoded[pair.target]) for pair in pairs]
     pooled = [encoded[pair.target].pooled for pair in pairs]
     return Rows(
-        torch.stack([tokens for tokens, _ in each]),
-        torch.cat([parts for _, parts in each]),
+        torch.stack([tokens for tokens, _, _ in each]),
+        torch.stack([after for _, after, _ in each]),
+        torch.cat([parts for _, _, parts in each]),
         None if pooled[0] is None else torch.cat(pooled).float(),
     )
 
 
-def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) -> tuple[Tensor, Tensor]:
+def _tokens_of(
+    encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts
+) -> tuple[Tensor, Tensor, Tensor]:
     tokens, e = encoded.tokens[0], encoded.embeddings[0]
     phrase = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
     own = e[phrase].float()
-    return torch.cat([own[-1:], end_and_padding(tokens, e, phrase)]), own[:-1]
+    tokens = torch.cat([own[-1:], end_and_padding(tokens, e, phrase)])
+    return tokens, e[phrase.stop].float(), own[:-1]
 
 
 def prototypes_of(
@@ -66,10 +72,11 @@ def prototypes_of(
     others: Sequence[Tensor],
     common: Sequence[Tensor] | None = None,
 ) -> Prototypes:
-    """The prototypes of tokens own, three tensors ``[phrases, m, d]``, for WORD, END and PADDING.
+    """The prototypes of tokens own, a tensor ``[phrases, m, d]`` for each of WORD, END and PADDING.
 
-    centres ``[3, d]``, whitening ``[d, d]``: as in Gate; others: three tensors ``[n, d]``. With common, three
-    tensors ``[k, d]`` of similar prompts about other things, a prototype is what differs from their mean.
+    centres ``[3, d]``, whitening ``[d, d]``: as in Gate; others: a tensor ``[n, d]`` for each. With common, a
+    tensor ``[k, d]`` for each from similar prompts about other things, a prototype is what differs from their
+    mean.
     """
     vectors, typical, cosines = [], [], []
     for kind, centre in enumerate(centres):

@@ -147,7 +147,7 @@ def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Re
     if has_pooled:
         (p,), (width, _) = pooled.centre.shape, pooled.spread.shape
         fits = fits and (pooled.rows.shape, pooled.beside.shape, width) == ((n + 1, p), (m, p), p)
-    if not fits or shapes != [(3, d), (d, d), (n, 3, d), (m, 3, d)]:
+    if not fits or shapes != [(3, d), (d, d), (n, 3, d), (m, 4, d)]:
         raise ValueError("The reference of a gate has another form: make it again.")
     names, two = map(tuple, texts)
     return Reference(**tensors, texts=names, texts_beside=two, fingerprint=fingerprint, pooled=pooled)

@@ -223,7 +223,7 @@ OBJECT = Kind(
     ),
     beside=(
         ("a photo of {other} and a {}", "a photo of a {} and {other}"),
-        ("{other} next to a {}", "a {} next to {other}"),
+        ("a drawing of {other} and a {}", "a drawing of a {} and {other}"),
         ("{other} and a {}", "a {} and {other}"),
     ),
     everyday=EVERYDAY,

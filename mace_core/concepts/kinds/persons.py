@@ -64,7 +64,7 @@ PERSON = Kind(
     ),
     beside=(
         ("a photo of {other} and {}", "a photo of {} and {other}"),
-        ("{other} next to {}", "{} next to {other}"),
+        ("a drawing of {other} and {}", "a drawing of {} and {other}"),
         ("{other} and {}", "{} and {other}"),
     ),
     everyday=EVERYDAY,
