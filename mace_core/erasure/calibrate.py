@@ -32,6 +32,7 @@ SHRINKAGE = 0.1  # of the covariance, relative to its mean eigenvalue
 # them.
 RAMPS = ((0.5, 0.65), (0.0, 0.2), (0.35, 0.5), (0.35, 0.5))
 CLOSE = 0.1  # least distance between the two, so that a ramp has a slope
+CLOSE_AND = 0.02  # the same for "and", whose tokens are nearly the same in all prompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +151,11 @@ def calibrated_gate(
     return gate, Calibrated(concept.target, _caught(gate, unseen), *near)
 
 
-def _gate_of(reference: Reference, found: Prototypes, ramps: Sequence[tuple[float, float]]) -> Gate:
+def _gate_of(
+    reference: Reference, found: Prototypes, ramps: Sequence[tuple[float, float]], close: float = CLOSE
+) -> Gate:
     closest = torch.stack([each.amax(0) for each in found.others])  # [3, phrases]
-    span = (found.own - closest).clamp(min=CLOSE)
+    span = (found.own - closest).clamp(min=close)
     kinds = [WORD, WORD, END, PADDING]  # of the ramps
     cosines = closest[kinds][:, None] + torch.tensor(ramps)[..., None] * span[kinds][:, None]
     return Gate(reference.centres, reference.whitening, found.vectors, cosines)
@@ -185,9 +188,11 @@ def _gate_beside(
     words, ends, paddings, following = reference.beside[two].unbind(1)
     known = torch.cat([ends, paddings, *others[END:], parts])  # no kind opens for another's
     made = []
-    for own, common, of_words in (
-        (own_last[:, :, WORD], words, [words, others[WORD]]),
-        (first.next.unflatten(0, phrases), following, [following]),
+    sure, _, *of_ends = ramps
+    for own, common, of_words, settings in (
+        (own_last[:, :, WORD], words, [words, others[WORD]], (ramps, CLOSE)),
+        # as sure as a word by itself, or the second object opens too
+        (first.next.unflatten(0, phrases), following, [following], ((sure, sure, *of_ends), CLOSE_AND)),
     ):
         found = prototypes_of(
             reference.centres,
@@ -196,7 +201,7 @@ def _gate_beside(
             [torch.cat(of_words), known, known],
             [common, ends, paddings],
         )
-        made.append(_gate_of(reference, found, ramps))
+        made.append(_gate_of(reference, found, *settings))
     gate = joined(made)
     gate.ramps[SURE] = torch.tensor(NEVER)[:, None]
     if others_pooled is None:
