@@ -96,10 +96,10 @@ def _order(family: Family) -> dict:
 
 
 def _gate(family: Family) -> dict:
-    """What one phrase adds to a gate."""
+    """What one phrase adds to a gate: by itself, and twice beside another object."""
     import torch
 
-    return {"prototypes": torch.zeros(3, 1, family.d), "ramps": torch.zeros(4, 2, 1)}
+    return {"prototypes": torch.zeros(3, 3, family.d), "ramps": torch.zeros(4, 2, 3)}
 
 
 def _size(tensors: dict) -> int:

@@ -40,13 +40,14 @@ def random_erasure(comfy: InProcess, layers: dict[str, tuple[int, int]], count: 
     factors = comfy.module("mace_core.training.factors")
     Concept = comfy.module("mace_core.concepts.concepts").Concept
     scale = 0.1 / d**0.5
-    prototypes = torch.randn(3, count, d)
+    rows = 3 * count  # a phrase by itself, and twice beside another object
+    prototypes = torch.randn(3, rows, d)
     prototypes[:, 0] = prompts.about[0, [WORD, END, END + 1]]
     gate = gates.Gate(
         torch.zeros(3, d),
         torch.eye(d),
         torch.nn.functional.normalize(prototypes, dim=-1),
-        torch.tensor([LOW, HIGH])[None, :, None].expand(4, 2, count).clone(),
+        torch.tensor([LOW, HIGH])[None, :, None].expand(4, 2, rows).clone(),
     )
     low_rank = factors.LowRank(
         {

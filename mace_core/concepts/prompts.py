@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from .concepts import Concept, canonical, contains, without_article
 from .kinds import KINDS
+from .kinds.kind import PARTNERS
 
 _ARTICLE_AT_END = r"(?:^|\s)(a|the) $"
 
@@ -52,6 +53,28 @@ def plain_prompt(concept: Concept) -> PromptPair:
     """The plainest of the concept's prompts: its training images are generated with it (section 4.2)."""
     kind = KINDS[concept.kind]
     return prompt_pairs(concept)[kind.templates.index(kind.plain)]
+
+
+def prompts_beside(concept: Concept) -> tuple[list[PromptPair], list[PromptPair]]:
+    """Prompts with a second object, phrase by phrase: with the phrase after each of PARTNERS, and before it.
+
+    Partners that name the concept are left out. Without templates of the kind, or partners, both are empty.
+    """
+    templates = KINDS[concept.kind].beside
+    partners = [
+        (partner, templates[number % len(templates)])
+        for number, partner in enumerate(PARTNERS if templates else ())
+        if not any(contains(partner, canonical(phrase)) for phrase in concept.phrases)
+    ]
+    after, before = (
+        [
+            _fill(both[place].replace("{other}", partner), phrase, concept.surrogate)
+            for phrase in concept.phrases
+            for partner, both in partners
+        ]
+        for place in (0, 1)
+    )
+    return after, before
 
 
 def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:

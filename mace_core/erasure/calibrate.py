@@ -12,18 +12,17 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from ..concepts.concepts import Concept, contains
+from ..concepts.concepts import Concept, canonical, contains
 from ..concepts.kinds import KINDS
-from ..concepts.prompts import PromptPair, prompt_pairs
-from ..encoder.alignment import end_and_padding, locate
-from ..encoder.text_encoder import EncodedPrompts, TextEncoder, encode_once
+from ..concepts.prompts import PromptPair, prompt_pairs, prompts_beside
+from ..encoder.text_encoder import TextEncoder, encode_once
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
 from .calibrate_pooled import PooledReference, calibrated_pooled, pooled_reference
-from .gate import END, PADDING, WORD, Gate, gate_values
-from .pooled import pooled_gate_values
+from .gate import END, NEVER, PADDING, SURE, WORD, Gate, gate_values, joined
+from .pooled import joined_pooled, pooled_gate_values
+from .rows import Prototypes, Rows, prompt_rows, prototypes_of
 
 EVERY = 4  # one template in so many makes prototypes; the others show how many prompts are missed
 REFERENCE = {"object": 16, "person": 4}  # everyday names per kind
@@ -33,28 +32,25 @@ SHRINKAGE = 0.1  # of the covariance, relative to its mean eigenvalue
 # them.
 RAMPS = ((0.5, 0.65), (0.0, 0.2), (0.35, 0.5), (0.35, 0.5))
 CLOSE = 0.1  # least distance between the two, so that a ramp has a slope
+CLOSE_AND = 0.02  # the same for "and", whose tokens are nearly the same in all prompts
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Tokens of everyday names. centres ``[3, d]``, whitening ``[d, d]``: as in Gate; rows ``[n, 3, d]``:
-    WORD, END and PADDING of each prompt, all float32; texts: the n prompts; fingerprint: of the text
-    encoder; pooled: of the same prompts, if the text encoder has pooled vectors."""
+    WORD, END and PADDING of each prompt, all float32; texts: the n prompts; beside ``[m, 4, d]``,
+    texts_beside: the same of m prompts that name a second object first, and the token after the name where
+    the name is first; fingerprint: of the text encoder; pooled: of the same prompts, if the text encoder has
+    pooled vectors."""
 
     centres: Tensor
     whitening: Tensor
     rows: Tensor
     texts: tuple[str, ...]
+    beside: Tensor
+    texts_beside: tuple[str, ...]
     fingerprint: str
     pooled: PooledReference | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Of n prompts: tokens ``[n, 3, d]``, their WORD, END and PADDING; pooled ``[n, p]`` or None; float32."""
-
-    tokens: Tensor
-    pooled: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,14 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     texts: list[str] = []
     groups: list[Tensor] = []
     pooled: list[Tensor] = []
+    last: list[PromptPair] = []
+    first: list[PromptPair] = []
     for kind, count in REFERENCE.items():
         names = list(KINDS[kind].everyday)
         for name in names[:: max(1, len(names) // count)][:count]:
-            pairs = prompt_pairs(Concept(name, "something", kind))[::EVERY]
+            concept = Concept(name, "something", kind)
+            pairs, (after, before) = prompt_pairs(concept)[::EVERY], prompts_beside(concept)
+            last, first = [*last, *after], [*first, *before]
             rows = prompt_rows(encoder, pairs, progress)
             groups.append(rows.tokens)  # [templates, 3, d]
             pooled += [] if rows.pooled is None else [rows.pooled]
@@ -92,28 +92,21 @@ def reference_of(encoder: TextEncoder, progress: Callable[[int, int], None] | No
     covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(d, dtype=torch.float64)
     whitening = torch.linalg.cholesky(torch.linalg.inv(covariance))
     rows = torch.cat(groups)
-    own = pooled_reference(pooled, encode_once(encoder, [""])[""].pooled) if pooled else None
+    beside, following = prompt_rows(encoder, last, progress), prompt_rows(encoder, first, progress).next
+    own = None
+    if pooled:
+        own = pooled_reference(pooled, encode_once(encoder, [""])[""].pooled, beside.pooled)
     whitening = whitening.float().contiguous()  # as a cache gives it: products round the same
-    return Reference(rows.mean(0), whitening, rows, tuple(texts), encoder.fingerprint, own)
-
-
-def prompt_rows(
-    encoder: TextEncoder, pairs: Sequence[PromptPair], progress: Callable[[int, int], None] | None = None
-) -> Rows:
-    """The rows of each target prompt; a prompt without padding repeats END.
-
-    Raises ValueError if a phrase is not found in its prompt.
-    """
-    encoded = encode_once(encoder, [pair.target for pair in pairs], progress)
-    tokens = torch.stack([_tokens_of(encoder, pair, encoded[pair.target]) for pair in pairs])
-    pooled = [encoded[pair.target].pooled for pair in pairs]
-    return Rows(tokens, None if pooled[0] is None else torch.cat(pooled).float())
-
-
-def _tokens_of(encoder: TextEncoder, pair: PromptPair, encoded: EncodedPrompts) -> Tensor:
-    tokens, e = encoded.tokens[0], encoded.embeddings[0]
-    phrase = locate(encoder, tokens, pair.target, pair.phrase, pair.before)
-    return torch.cat([e[phrase.stop - 1 : phrase.stop].float(), end_and_padding(tokens, e, phrase)])
+    return Reference(
+        rows.mean(0),
+        whitening,
+        rows,
+        tuple(texts),
+        torch.cat([beside.tokens, following[:, None]], 1),
+        tuple(pair.target for pair in last),
+        encoder.fingerprint,
+        own,
+    )
 
 
 def calibrated_gate(
@@ -137,31 +130,87 @@ def calibrated_gate(
     made_from = prompts_of_phrases(concept)
     own_rows = prompt_rows(encoder, made_from)
     rows = own_rows.tokens.unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
-    white = (rows - reference.centres) @ reference.whitening
-    prototypes = normalize(white.mean(1), dim=-1).transpose(0, 1)  # [3, phrases, d]
-    cosine = torch.einsum("ptkd,kpd->kpt", normalize(white, dim=-1), prototypes)
-    own = cosine.median(-1).values  # [3, phrases]
     surrogates = [of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
     surrogate = prompt_rows(encoder, surrogates)
     preserved, texts = _preserved(concept, prior, reference)
-    others = _cosines_of_others(reference, prototypes, surrogate.tokens, preserved)
-    closest = torch.stack([each.amax(0) for each in others])  # [3, phrases]
-    span = (own - closest).clamp(min=CLOSE)
-    kinds = [WORD, WORD, END, PADDING]  # of the ramps
-    cosines = closest[kinds][:, None] + torch.tensor(ramps)[..., None] * span[kinds][:, None]
-    pooled = None
+    others = _others_of_kinds(surrogate.tokens, preserved)
+    prototypes = prototypes_of(reference.centres, reference.whitening, rows.unbind(2), others)
+    gate = _gate_of(reference, prototypes, ramps)
+    others_pooled = None
     if reference.pooled is not None:
         whole = own_rows.pooled.unflatten(0, (len(concept.phrases), -1))
-        pooled = calibrated_pooled(
-            whole, _pooled_others(concept, prior, reference, surrogate), reference.pooled
-        )
-    gate = Gate(reference.centres, reference.whitening, prototypes, cosines, pooled=pooled)
+        others_pooled = _pooled_others(concept, prior, reference, surrogate)
+        gate = replace(gate, pooled=calibrated_pooled(whole, others_pooled, reference.pooled))
+    if beside := _gate_beside(encoder, concept, reference, others, others_pooled, ramps):
+        gate = joined([gate, beside])
     unseen = prompt_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
-    nearness = others[END] / own[END]  # [n, phrases]
+    nearness = prototypes.others[END] / prototypes.own[END]  # [n, phrases]
     text, phrase = divmod(int(nearness.argmax()), nearness.shape[1])
     texts = [*(pair.target for pair in surrogates), *texts]
     near = float(nearness.max()), concept.phrases[phrase], texts[text]
     return gate, Calibrated(concept.target, _caught(gate, unseen), *near)
+
+
+def _gate_of(
+    reference: Reference, found: Prototypes, ramps: Sequence[tuple[float, float]], close: float = CLOSE
+) -> Gate:
+    closest = torch.stack([each.amax(0) for each in found.others])  # [3, phrases]
+    span = (found.own - closest).clamp(min=close)
+    kinds = [WORD, WORD, END, PADDING]  # of the ramps
+    cosines = closest[kinds][:, None] + torch.tensor(ramps)[..., None] * span[kinds][:, None]
+    return Gate(reference.centres, reference.whitening, found.vectors, cosines)
+
+
+def _gate_beside(
+    encoder: TextEncoder,
+    concept: Concept,
+    reference: Reference,
+    others: Sequence[Tensor],
+    others_pooled: Tensor | None,
+    ramps: Sequence[tuple[float, float]],
+) -> Gate | None:
+    """The same phrases in prompts with a second object, twice: with prototypes of their words, which carry
+    what is before them, and with prototypes of "and", which carries the phrase. None for kinds without such
+    prompts.
+
+    Prototypes are relative to everyday names in such prompts, so that neither the second object nor there
+    being one counts. Words count only once the end of the prompt is about the phrase; and parts of a phrase
+    are not the phrase.
+    """
+    after, before = prompts_beside(concept)
+    two = _others(concept, reference.texts_beside)
+    if not after or not two:
+        return None
+    last, first = prompt_rows(encoder, after), prompt_rows(encoder, before)
+    phrases, parts = (len(concept.phrases), -1), torch.cat([last.parts, first.parts])
+    own_last, own_first = (rows.tokens.unflatten(0, phrases) for rows in (last, first))
+    own_ends = torch.cat([own_last, own_first], 1).unbind(2)[END:]
+    words, ends, paddings, following = reference.beside[two].unbind(1)
+    known = torch.cat([ends, paddings, *others[END:], parts])  # no kind opens for another's
+    made = []
+    sure, _, *of_ends = ramps
+    for own, common, of_words, settings in (
+        (own_last[:, :, WORD], words, [words, others[WORD]], (ramps, CLOSE)),
+        # as sure as a word by itself, or the second object opens too
+        (first.next.unflatten(0, phrases), following, [following], ((sure, sure, *of_ends), CLOSE_AND)),
+    ):
+        found = prototypes_of(
+            reference.centres,
+            reference.whitening,
+            [own, *own_ends],
+            [torch.cat(of_words), known, known],
+            [common, ends, paddings],
+        )
+        made.append(_gate_of(reference, found, *settings))
+    gate = joined(made)
+    gate.ramps[SURE] = torch.tensor(NEVER)[:, None]
+    if others_pooled is None:
+        return gate
+    whole = torch.cat([rows.pooled.unflatten(0, phrases) for rows in (last, first)], 1)
+    common = reference.pooled.beside[two]
+    known = torch.cat([common, others_pooled])
+    pooled = calibrated_pooled(whole, known, reference.pooled, common)
+    return replace(gate, pooled=joined_pooled([pooled] * len(made)))
 
 
 def _caught(gate: Gate, unseen: Rows) -> float:
@@ -208,18 +257,15 @@ def _pooled_others(concept: Concept, prior: Prior | None, reference: Reference, 
 
 def _others(concept: Concept, texts: Sequence[str]) -> list[int]:
     """The texts that do not name the concept."""
-    return [n for n, text in enumerate(texts) if not any(contains(text, each) for each in concept.phrases)]
+    phrases = [canonical(each) for each in concept.phrases]
+    return [n for n, text in enumerate(texts) if not any(contains(text.casefold(), each) for each in phrases)]
 
 
-def _cosines_of_others(
-    reference: Reference, prototypes: Tensor, surrogate: Tensor, preserved: tuple[Tensor, Tensor]
-) -> list[Tensor]:
-    """For WORD, END and PADDING: the cosines ``[n, phrases]`` of what is not the concept: its surrogate, then
-    what is preserved."""
+def _others_of_kinds(surrogate: Tensor, preserved: tuple[Tensor, Tensor]) -> list[Tensor]:
+    """For WORD, END and PADDING: tokens ``[n, d]`` of what is not the concept: its surrogate, then what is
+    preserved."""
     rows, ends = preserved
-    found = []
-    for kind in (WORD, END, PADDING):
-        tokens = [surrogate[:, kind], rows[:, kind], *([ends[:, kind - END]] if kind != WORD else [])]
-        white = (torch.cat(tokens) - reference.centres[kind]) @ reference.whitening
-        found.append(normalize(white, dim=-1) @ prototypes[kind].T)
-    return found
+    return [
+        torch.cat([surrogate[:, kind], rows[:, kind], *([ends[:, kind - END]] if kind != WORD else [])])
+        for kind in (WORD, END, PADDING)
+    ]

@@ -20,16 +20,18 @@ LEAST = 1e-3  # of how much a direction is shrunk; directions below it are left 
 @dataclass(frozen=True, eq=False)
 class PooledReference:
     """Pooled vectors of everyday names. centre ``[p]``, spread ``[p, m]``: as in PooledGate; rows
-    ``[n + 1, p]``: of the n prompts of the Reference, and of the empty prompt; all float32."""
+    ``[n + 1, p]``: of the n prompts of the Reference, and of the empty prompt; beside ``[m, p]``: of its
+    prompts with two names; all float32."""
 
     centre: Tensor
     spread: Tensor
     rows: Tensor
+    beside: Tensor
 
 
-def pooled_reference(names: Sequence[Tensor], empty: Tensor) -> PooledReference:
-    """The reference from the pooled vectors ``[templates, p]`` of each name, and ``[1, p]`` of the empty
-    prompt."""
+def pooled_reference(names: Sequence[Tensor], empty: Tensor, beside: Tensor) -> PooledReference:
+    """The reference from the pooled vectors ``[templates, p]`` of each name, ``[1, p]`` of the empty prompt,
+    and ``[m, p]`` of prompts with two names."""
     rows = torch.cat([*names])
     apart = torch.cat([each - each.mean(0) for each in names]).double() / len(rows) ** 0.5
     _, S, V = torch.linalg.svd(apart, full_matrices=False)
@@ -37,15 +39,18 @@ def pooled_reference(names: Sequence[Tensor], empty: Tensor) -> PooledReference:
     weight = 1 - (shrinkage / (S.square() + shrinkage)).sqrt()
     kept = weight > LEAST
     spread = V[kept].T * weight[kept].sqrt()
-    return PooledReference(rows.mean(0), spread.float().contiguous(), torch.cat([rows, empty]))
+    return PooledReference(rows.mean(0), spread.float().contiguous(), torch.cat([rows, empty]), beside)
 
 
-def calibrated_pooled(own: Tensor, others: Tensor, reference: PooledReference) -> PooledGate:
+def calibrated_pooled(
+    own: Tensor, others: Tensor, reference: PooledReference, common: Tensor | None = None
+) -> PooledGate:
     """The gate of one concept from the pooled vectors of its prompts ``[phrases, m, p]`` and of everything
-    that is not the concept ``[n, p]``."""
+    that is not the concept ``[n, p]``; common ``[k, p]`` as in ``prototypes_of``."""
     centre, spread = reference.centre, reference.spread
     white = whitened(own - centre, spread)
-    prototypes = normalize(white.mean(1), dim=-1)  # [phrases, p]
+    away = 0 if common is None else whitened(common - centre, spread).mean(0)
+    prototypes = normalize(white.mean(1) - away, dim=-1)  # [phrases, p]
     near = torch.einsum("nmp,np->nm", white, prototypes).median(-1).values
     closest = (whitened(others - centre, spread) @ prototypes.T).amax(0)
     span = (near - closest).clamp(min=CLOSE)

@@ -25,13 +25,15 @@ from .pooled import PooledGate, joined_pooled
 WORD, END, PADDING = range(3)
 # Ramps: for a word by itself, for a word of a prompt that is about the phrase, for END, for PADDING.
 SURE, LIKELY, ENDED, PADDED = range(4)
+NEVER = 2.0, 3.0  # a ramp that no cosine reaches
 _TENSORS = ("centres", "whitening", "prototypes", "ramps")
 HARDENED = ("directions", "levels", "landings")
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """Prototypes of n phrases of the erased concepts (targets and synonyms), all tensors float32.
+    """Prototypes of n phrases of the erased concepts (targets and synonyms), all tensors float32. A phrase
+    counts more than once: by itself, and beside another object.
 
     centres: ``[3, d]``, what WORD, END and PADDING tokens have in common; whitening: ``[d, d]``, shrinks what
     differs between templates; prototypes: ``[3, n, d]``, unit length; ramps: ``[4, 2, n]``, the cosines below

@@ -17,14 +17,15 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from ..concepts.concepts import Concept, contains
 from ..encoder.alignment import end_token
 from ..encoder.text_encoder import TextEncoder, encode_once
 from ..refinement.moments import block_moment, whole
-from .calibrate import of_surrogate, prompt_rows, prompts_of_phrases
-from .gate import WORD, Gate
+from .calibrate import of_surrogate, prompts_of_phrases
+from .gate import NEVER, WORD, Gate
+from .rows import prompt_rows
 
 # Shares of the way from the closest other word (0) to the concept (1): `python -m dev.results.harden`
 LEVELS = (0.0, 0.2)
@@ -74,11 +75,14 @@ def hardened(
         directions.append(along)
         levels.append(torch.stack([closest + share * span for share in LEVELS]))
     landing = prompt_rows(encoder, surrogates).tokens.mean(0)[:, None]  # [3, 1, d]
+    n = gate.prototypes.shape[1]
+    beside = n - len(own)  # the same phrases beside another object, which are not hardened
+    never = torch.tensor(NEVER)[:, None, None].expand(-1, 1 + rounds, beside)
     return replace(
         gate,
-        directions=torch.stack(directions, 1).float(),
-        levels=torch.stack(levels, -1).float(),
-        landings=landing.expand(-1, len(own), -1).clone(),
+        directions=pad(torch.stack(directions, 1).float(), (0, 0, 0, beside)),
+        levels=torch.cat([torch.stack(levels, -1).float(), never], -1),
+        landings=landing.expand(-1, n, -1).clone(),
     )
 
 

@@ -23,10 +23,20 @@ from ..host.progress import Progress, check_interrupted
 from ..host.stores import store_of
 from ..host.weights import weight_in_force
 
-REFERENCE = 1  # raise it when the same text encoder gives another reference
+REFERENCE = 2  # raise it when the same text encoder gives another reference
 _FLOATS = (torch.float32,)
-_TOKENS = {"centres": (_FLOATS, 2), "whitening": (_FLOATS, 2), "rows": (_FLOATS, 3)}
-_POOLED = {"pooled centre": (_FLOATS, 1), "pooled spread": (_FLOATS, 2), "pooled rows": (_FLOATS, 2)}
+_TOKENS = {
+    "centres": (_FLOATS, 2),
+    "whitening": (_FLOATS, 2),
+    "rows": (_FLOATS, 3),
+    "beside": (_FLOATS, 3),
+}
+_POOLED = {
+    "pooled centre": (_FLOATS, 1),
+    "pooled spread": (_FLOATS, 2),
+    "pooled rows": (_FLOATS, 2),
+    "pooled beside": (_FLOATS, 2),
+}
 LAYOUT, LAYOUT_POOLED = Layout(_TOKENS), Layout(_TOKENS | _POOLED)
 NAMED = 3  # concepts that the text under the node names
 EVERY_PROMPT, APART = 0.9, 0.7  # below and above: worth a word
@@ -116,11 +126,12 @@ def _reference_once(encoder: TextEncoder, progress: Progress) -> Reference:
     if kept := find(store, "reference", key, progress.warn, partial(_kept, encoder.fingerprint)):
         return kept
     made = reference_of(encoder, on_batch)
-    tensors = {"centres": made.centres, "whitening": made.whitening, "rows": made.rows}
-    if made.pooled is not None:
-        values = (made.pooled.centre, made.pooled.spread, made.pooled.rows)
+    tensors = {name: getattr(made, name) for name in _TOKENS}
+    if (pooled := made.pooled) is not None:
+        values = (pooled.centre, pooled.spread, pooled.rows, pooled.beside)
         tensors |= dict(zip(_POOLED, values, strict=True))
-    keep(store, "reference", key, tensors, {"texts": list(made.texts)}, progress.warn)
+    description = {"texts": list(made.texts), "texts_beside": list(made.texts_beside)}
+    keep(store, "reference", key, tensors, description, progress.warn)
     return made
 
 
@@ -128,13 +139,15 @@ def _kept(fingerprint: str, tensors: dict[str, Tensor], description: dict) -> Re
     """The reference in a file of the cache."""
     has_pooled = len(tensors) > len(_TOKENS)
     (LAYOUT_POOLED if has_pooled else LAYOUT).check(tensors, "The file of a reference")
-    texts, d = description.get("texts"), tensors["whitening"].shape[-1]
+    texts, d = [description.get(name) for name in ("texts", "texts_beside")], tensors["whitening"].shape[-1]
     shapes = [tuple(tensors[name].shape) for name in LAYOUT.tensors]
-    fits = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    fits = all(isinstance(each, list) and all(isinstance(text, str) for text in each) for each in texts)
     pooled = PooledReference(*map(tensors.pop, _POOLED)) if has_pooled else None
+    n, m = map(len, texts) if fits else (0, 0)
     if has_pooled:
-        (p,), (rows, width) = pooled.centre.shape, pooled.rows.shape
-        fits = fits and (rows, width, pooled.spread.shape[0]) == (len(texts) + 1, p, p)
-    if not fits or shapes != [(3, d), (d, d), (len(texts), 3, d)]:
+        (p,), (width, _) = pooled.centre.shape, pooled.spread.shape
+        fits = fits and (pooled.rows.shape, pooled.beside.shape, width) == ((n + 1, p), (m, p), p)
+    if not fits or shapes != [(3, d), (d, d), (n, 3, d), (m, 4, d)]:
         raise ValueError("The reference of a gate has another form: make it again.")
-    return Reference(**tensors, texts=tuple(texts), fingerprint=fingerprint, pooled=pooled)
+    names, two = map(tuple, texts)
+    return Reference(**tensors, texts=names, texts_beside=two, fingerprint=fingerprint, pooled=pooled)

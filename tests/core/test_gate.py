@@ -69,7 +69,7 @@ def test_a_concept_added_changes_no_other_and_the_order_does_not_matter(referenc
     alone = torch.maximum(gate_values(ship, e), gate_values(dog, e))
     for gate in (both, turned):  # products of other shapes round otherwise, and a ramp is at least 0.015 wide
         assert (gate_values(gate, e) - alone).abs().max() < 1e-3
-    assert (cosines(both, e)[..., :2] - cosines(ship, e)).abs().max() < 1e-5
+    assert (cosines(both, e)[..., : ship.prototypes.shape[1]] - cosines(ship, e)).abs().max() < 1e-5
 
 
 def test_what_the_prior_preserves_stays_shut_even_if_it_is_close(reference):

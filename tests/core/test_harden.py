@@ -74,7 +74,8 @@ def test_each_round_finds_the_closest_embedding_that_is_new():
 def test_it_replaces_nothing_in_a_prompt_that_the_gate_leaves_shut(reference, words):
     """Tokens far along the directions, alone: replaced only together with a token that opens the gate."""
     gate, hard = gates_of(SHIP, reference, words)
-    e = (hard.centres[WORD] + 1e3 * hard.directions[1:].flatten(0, 1))[:, None]  # prompts of one token
+    directions = hard.directions[1:, : len(SHIP.phrases)].flatten(0, 1)
+    e = (hard.centres[WORD] + 1e3 * directions)[:, None]  # prompts of one token
     shut = gate_values(gate, e).amax(-1) == 0
     assert shut.any()
     assert (replacements(hard, e)[0][shut] == 0).all()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# What a concept is beside in prompts with two objects: everyday and unlike one another.
+PARTNERS = ("an airplane", "a frog", "a bus", "a rabbit", "a flower", "a pizza", "a lamp", "a piano")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -16,6 +19,8 @@ class Kind:
     question:     how the judge is asked whether an image shows a name.
     surrogates:   candidates to suggest. The paper puts an object's surroundings in its place (sky, street,
                   ground), "a person" and "art".
+    beside:       templates with ``{other}``, one of PARTNERS, before the name, and the same with the name
+                  first; empty for a kind that stands beside nothing.
     everyday:     well-known names of the kind -> their synonyms, for users who name none.
     held_out:     templates that no concept is erased in, for attacks.
     indirect:     templates that name the concept in other words, for attacks.
@@ -33,6 +38,7 @@ class Kind:
     surrogates: tuple[str, ...]
     held_out: tuple[str, ...]
     indirect: tuple[str, ...]
+    beside: tuple[tuple[str, str], ...] = ()
     everyday: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

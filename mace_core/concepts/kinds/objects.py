@@ -221,6 +221,11 @@ OBJECT = Kind(
         "the kind of thing that is called a {}",
         "something that looks exactly like a {}",
     ),
+    beside=(
+        ("a photo of {other} and a {}", "a photo of a {} and {other}"),
+        ("a drawing of {other} and a {}", "a drawing of a {} and {other}"),
+        ("{other} and a {}", "a {} and {other}"),
+    ),
     everyday=EVERYDAY,
     descriptions=DESCRIPTIONS,
     translations=TRANSLATIONS,

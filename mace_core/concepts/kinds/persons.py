@@ -62,6 +62,11 @@ PERSON = Kind(
         "somebody who looks exactly like {}",
         "the twin of {}",
     ),
+    beside=(
+        ("a photo of {other} and {}", "a photo of {} and {other}"),
+        ("a drawing of {other} and {}", "a drawing of {} and {other}"),
+        ("{other} and {}", "{} and {other}"),
+    ),
     everyday=EVERYDAY,
     detected_as="person",
 )
