@@ -147,13 +147,13 @@ class Tuning:
         """Words of what nobody names, styles left out, ``[n, d]``."""
         concept = self.module("mace_core.concepts.concepts").Concept
         plain_prompt = self.module("mace_core.concepts.prompts").plain_prompt
-        token_rows = self.module("mace_core.erasure.calibrate").token_rows
+        prompt_rows = self.module("mace_core.erasure.rows").prompt_rows
         pairs = [
             plain_prompt(concept(name, "something", kind))
             for kind in ("object", "person")
             for name in of_kind(self.split["never"], kind)
         ]
-        return token_rows(self.bench.encoder, pairs)[:, 0]
+        return prompt_rows(self.bench.encoder, pairs).tokens[:, 0]
 
     def _size(self, lora) -> float:
         """|Delta W| / |W|, the mean over the trained layers."""

@@ -83,9 +83,10 @@ def _hardened(bench: Bench, concepts, keep: Sequence[str], rounds: int):
 
 def _attacks(bench: Bench, name: str, concept) -> dict[str, Attack]:
     calibrate = bench.host.module("mace_core.erasure.calibrate")
-    pairs, rows = calibrate.rows_of_phrases(bench.encoder, concept)
-    surrogates = [calibrate.of_surrogate(pair) for pair in pairs[: rows.shape[1]]]
-    start = calibrate.token_rows(bench.encoder, surrogates)[:, 0].mean(0)
+    pairs = calibrate.prompts_of_phrases(concept)
+    surrogates = [calibrate.of_surrogate(pair) for pair in pairs[: len(pairs) // len(concept.phrases)]]
+    prompt_rows = bench.host.module("mace_core.erasure.rows").prompt_rows
+    start = prompt_rows(bench.encoder, surrogates).tokens[:, 0].mean(0)
     own = bench.prompt(name, name)
     return {
         OWN: Attack(own, name),

@@ -30,9 +30,7 @@ def draw_sheet(title: str, rows, pictures_of, draw_label, layout: Layout) -> Ima
     """pictures_of(side, row) -> `[n, H, W, 3]`, of which the first few are shown; draw_label(pen, row, y)."""
     shown = min(SHOWN, *(len(pictures_of(side, each)) for side in SIDES for each in rows))
     block = shown * SIDE + (shown - 1) * GAP
-    last = max(
-        block, ceil(font(HEADING).getlength(layout.headings[-1]))
-    )  # headings can be wider
+    last = max(block, ceil(font(HEADING).getlength(layout.headings[-1])))  # headings can be wider
     width = max(2 * MARGIN + layout.label + block + BETWEEN + last, layout.width)
     sheet, pen = canvas(width, MARGIN + layout.header + len(rows) * ROW + MARGIN)
     pen.text((MARGIN, MARGIN), shortened(title, 28, width - 2 * MARGIN), INK, font(28))
