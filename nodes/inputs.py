@@ -96,8 +96,8 @@ def balance_inputs(preserve_weight: str, ridge: str) -> list:
             default=RELATIVE_RIDGE,
             step=0.01,
             optional=True,
-            tooltip="A ridge that grows with the list, as a share of its mean eigenvalue. "
-            "0: the paper's equation; 0.5: for an export.",
+            tooltip="A ridge that grows with the list. 0: the paper's equation; 0.5: for an export of many "
+            "concepts.",
             **most,
         ),
     ]

@@ -49,8 +49,8 @@ ALONE = """
 ## One at a time, gated
 
 The gated erasure has the same T. Each object of the split is erased alone, with the prior above. The more
-ridge, the more of single objects is left, so the pack's default is low. For an export, set relative_ridge to
-0.5 in Cross-Attention Refinement and Fuse Concept LoRAs.
+ridge, the more of single objects is left, so the pack's default is 0. For an export of many concepts, set
+relative_ridge to 0.5 in Cross-Attention Refinement and Fuse Concept LoRAs.
 
 | relative ridge | erased, still shown | synonyms |
 |---|---|---|

@@ -11,7 +11,7 @@ from dev.bench.tasks import Task
 from dev.mass.plan import of_kind, splits
 from mace_core.concepts.captions import everyday_captions
 from mace_core.concepts.concepts import contains
-from mace_core.refinement.refine import PRESERVE_WEIGHT, RELATIVE_RIDGE, RIDGE
+from mace_core.refinement.refine import PRESERVE_WEIGHT, RIDGE
 
 WORK = "dev.mass.linear_forms"
 HEAVILY, SINGLY = "heavy prior, ", "alone, gated, relative ridge "  # in names of tasks
@@ -46,7 +46,6 @@ FORMS = {
     **{f"null space, {value} dimensions kept": Form(everyday=1.0, kept=value) for value in (67, 90)},
     "relative ridge 0.5, everyday captions": Form(relative_ridge=0.5, everyday=1.0),
     "as in the paper, gated": Form(gated=True),
-    "the pack's form, gated": Form(relative_ridge=RELATIVE_RIDGE, gated=True),
 }
 
 

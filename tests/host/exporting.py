@@ -23,7 +23,6 @@ class Exporting:
             concepts=concepts,
             preserve_weight=1e-4,
             ridge=10.0,
-            relative_ridge=0.0,
         )
         self.layers = comfy.module("nodes.host.patch").cross_attention_layers(self.model)
         g = torch.Generator().manual_seed(0)

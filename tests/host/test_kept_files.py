@@ -53,8 +53,7 @@ def test_kept_results_are_found(comfy, folder, monkeypatch):
     network = {"clip": graph.clip, "concepts": concepts}
     captions = "a photo of a cat\na photo of a dog"
     (prior,) = comfy.call("MACE_PreservePrior", clip=graph.clip, captions=captions, weight=1.0)
-    before = {"relative_ridge": 0.0}  # there was none
-    refined, stage_1 = comfy.call("MACE_CrossAttnRefine", model=graph.model, **network, prior=prior, **before)
+    refined, stage_1 = comfy.call("MACE_CrossAttnRefine", model=graph.model, **network, prior=prior)
     drawing = {"images": 1, "steps": 2, "cfg": 4.0, "seed": 0, "width": 64, "height": 64}
     drawn, _ = comfy.call("MACE_DrawConcepts", model=graph.model, vae=graph.vae, **network, **drawing)
     masked, _ = comfy.call("MACE_MaskConcepts", training_set=drawn, method="whole image")
@@ -63,7 +62,7 @@ def test_kept_results_are_found(comfy, folder, monkeypatch):
         "MACE_TrainConceptLoRA", refined=refined, training_set=masked, **network, **settings
     )
     (fused,) = comfy.call(
-        "MACE_FuseLoRAs", clip=graph.clip, refined=stage_1, concept_loras=loras, prior=prior, **before
+        "MACE_FuseLoRAs", clip=graph.clip, refined=stage_1, concept_loras=loras, prior=prior
     )
     (saved,) = comfy.call("MACE_LoadErasure", name="kept_00001.safetensors")
     # T is solved again, and this CPU can round differently
