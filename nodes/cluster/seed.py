@@ -17,10 +17,10 @@ class MaceWorker:
         environment of the worker has COMFYUI_PATH, that is the ComfyUI, and `here` says only how the pack's
         folder is called.
         """
-        import importlib
         import os
         import platform
         import sys
+        from importlib import import_module
 
         comfyui, pack = os.environ.get("COMFYUI_PATH") or here["comfyui"], here["pack"]
         if not os.path.isdir(os.path.join(pack, "mace_erase")):
@@ -31,4 +31,4 @@ class MaceWorker:
         os.environ["COMFYUI_PATH"] = comfyui
         if pack not in sys.path:
             sys.path.insert(0, pack)
-        return importlib.import_module("mace_erase.worker").carry_out(here["arguments"], order)
+        return import_module("mace_erase.worker").carry_out(here["arguments"], order)
