@@ -25,7 +25,8 @@ from .pooled import PooledGate, joined_pooled
 WORD, END, PADDING = range(3)
 # Ramps: for a word by itself, for a word of a prompt that is about the phrase, for END, for PADDING.
 SURE, LIKELY, ENDED, PADDED = range(4)
-NEVER = 2.0, 3.0  # a ramp that no cosine reaches
+NEVER = 2.0, 3.0  # a ramp that no cosine reaches: SURE of a phrase beside another object
+CARRIES = 0.5  # of the largest cosine of a prompt: from the first such token on, tokens can carry the phrase
 _TENSORS = ("centres", "whitening", "prototypes", "ramps")
 HARDENED = ("directions", "levels", "landings")
 
@@ -111,6 +112,8 @@ def gate_values(gate: Gate, e: Tensor) -> Tensor:
 
     A token counts as a phrase's word if it is surely that word, or if it is likely and the prompt is about
     the phrase: synonyms are farther from the prototype than the word itself, but not so their end tokens.
+    Beside another object, only tokens from the phrase on can be likely: the text encoder reads from left to
+    right, so those before it carry nothing of it.
     """
     return _opened(gate, cosines(gate, e))[0].amax(-1)
 
@@ -138,8 +141,14 @@ def _opened(gate: Gate, cosine: Tensor) -> tuple[Tensor, Tensor]:
     ended = torch.maximum(_ramp(gate, ENDED, end), _ramp(gate, PADDED, padding))
     sure = _ramp(gate, SURE, word)
     about = torch.maximum(ended, sure).amax(-2, keepdim=True)
-    likely = _ramp(gate, LIKELY, word) * about
+    carries = (word.cummax(-2).values >= CARRIES * word.amax(-2, keepdim=True)) | _alone(gate)
+    likely = _ramp(gate, LIKELY, word) * about * carries
     return torch.maximum(ended, torch.maximum(sure, likely)), about
+
+
+def _alone(gate: Gate) -> Tensor:
+    """Which phrases are by themselves, ``[n]``."""
+    return gate.ramps[SURE, 0] < NEVER[0]
 
 
 def cosines(gate: Gate, e: Tensor) -> Tensor:

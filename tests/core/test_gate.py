@@ -57,6 +57,9 @@ def test_values_are_what_the_docstring_says(reference):
         sure, likely = ramp(0, word)[:, n], ramp(1, word)[:, n]
         ended = torch.maximum(ramp(2, end)[:, n], ramp(3, padding)[:, n])
         about = max(sure.max(), ended.max())
+        if gate.ramps[0, 0, n] >= 2:  # beside another object
+            first = int((word[:, n] >= word[:, n].max() / 2).nonzero()[0])
+            likely[:first] = 0
         wanted = torch.stack([wanted, ended, sure, likely * about]).amax(0)
     assert (gate_values(gate, e.float()) - wanted).abs().max() < 1e-4  # float32 against float64, ramps of 0.1
     assert wanted.max() == 1

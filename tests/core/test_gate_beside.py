@@ -14,7 +14,7 @@ from mace_core.concepts.prompts import prompts_beside
 from mace_core.encoder.alignment import end_token, locate
 from mace_core.encoder.text_encoder import END_OF_TEXT, EncodedPrompts
 from mace_core.erasure.calibrate import calibrated_gate, reference_of
-from mace_core.erasure.gate import gate_values
+from mace_core.erasure.gate import NEVER, Gate, gate_values
 from mace_core.erasure.pooled import pooled_gate_values
 from mace_core.refinement.prior import prior_from_captions
 from tests.core.toy import ToyTextEncoder
@@ -138,3 +138,14 @@ def test_no_case_hides_that_a_caption_names_the_concept(reference):
     capital = Concept("Ship", "sea")
     naming = prior_from_captions(ENCODER, ["a photo of a ship", "the Ship"])
     assert torch.equal(gate_of(capital, reference, naming).ramps, gate_of(capital, reference).ramps)
+
+
+def test_tokens_before_the_phrase_stay_shut():
+    """The text encoder reads from left to right. By itself, a phrase opens for whatever is close."""
+    word, end = torch.eye(4)[:2]
+    ramps = torch.tensor([NEVER, (0.1, 0.2), (0.5, 0.6), (0.5, 0.6)])[..., None]
+    beside = Gate(torch.zeros(3, 4), torch.eye(4), torch.stack([word, end, end])[:, None], ramps)
+    sure = torch.where(ramps < NEVER[0], ramps, 0.99)
+    e = torch.tensor([[0.3, 0, 1, 0], [0.1, 0, 0, 1], [0.9, 0, 0.4, 0], [0.3, 0, 1, 0], [0, 1, 0, 0]])
+    assert gate_values(beside, e).tolist() == [0, 0, 1, 1, 1]
+    assert gate_values(replace(beside, ramps=sure), e).tolist() == [1, 0, 1, 1, 1]
