@@ -16,8 +16,8 @@ def write_lists(folder: Path, world: Mapping, concept: Mapping, surrogate: str) 
     """The files that the commands read: what to erase, what to preserve, what to score.
 
     concept: an entry of mini/world.json. Captions that name it leave the prior, or it would be preserved and
-    erased at once. Scoring tests its synonyms too, which the erasure was never told, and thirty
-    concepts that nobody named.
+    erased at once. Scoring tests its synonyms too, which the erasure was never told, and thirty concepts that
+    nobody named.
     """
     kind, keep = concept["kind"], others(world, concept)
     captions = without(concept, NODES["prior"]["captions"])

@@ -7,10 +7,8 @@ from dev.host.fetch import import_from_host
 
 DEVICE = os.environ.get("MACE_TEST_DEVICE", "cuda")  # where tests/cuda runs
 ON_CPU = os.environ.get("MACE_TEST_DEVICE", "cpu") == "cpu"  # everything else runs on a GPU only if told to
-FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
-
-
 STATIC = os.environ.get("MACE_TEST_STATIC") == "1"  # as with --disable-dynamic-vram
+FAMILIES = os.environ.get("MACE_TEST_FAMILIES", "mini" if DEVICE == "cpu" else "mini sd15 sdxl").split()
 
 
 def device_name() -> str:

@@ -122,10 +122,15 @@ class Sampling:
 
         management.unload_all_models()
         model = self.models[way].clone()
-        if place == OFFLOADED:
-            load = model.partially_load
-            model.partially_load = lambda device, *_, **named: load(device, 0.1, **named)
-        return model
+        return offloaded(model) if place == OFFLOADED else model
 
     def _text(self, way: str) -> torch.Tensor:
         return self.prompts.other if way == SHUT else self.prompts.about
+
+
+def offloaded(model):
+    """A clone whose weights the host leaves where they are stored and moves to the device for each use."""
+    clone = model.clone()
+    load = clone.partially_load
+    clone.partially_load = lambda device, *_, **named: load(device, 0.1, **named)
+    return clone

@@ -4,15 +4,17 @@ Times go to the table at the end; the test checks that the gate works and that n
 text encoders give all prompts much the same embeddings, so that only the miniature's gate can stay shut.
 """
 
+from functools import partial
+
 import pytest
 import torch
 
 from dev.host.card import FAMILIES
+from dev.speed.sampling import OFFLOADED, RESIDENT, offloaded
 from tests.cuda.models import network
 
 STEPS, TIMES = 20, 4
 ABOUT, OTHER = "a photo of a ship at night", "a photo of a tree"
-RESIDENT, OFFLOADED = "resident", "offloaded"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -25,7 +27,7 @@ def test_an_erasure_while_sampling(comfy, dynamic, step, name):
         images = {}
         for way, model in ways.items():
             placed = model if place == RESIDENT else offloaded(model)
-            work = lambda placed=placed: drawn(comfy, loaded, placed, ABOUT)  # noqa: E731
+            work = partial(drawn, comfy, loaded, placed, ABOUT)
             images[way] = step(f"{STEPS} steps, {place}, {way}", work, times=TIMES)
         assert all(each.isfinite().all() for each in images.values())
         for mode in ("gated", "linear"):
@@ -45,14 +47,6 @@ def erased(comfy, loaded, mode: str):
     given = {"model": loaded.model, "clip": loaded.clip, "concepts": concepts, "prior": prior}
     _, erasure = comfy.run("MACE_CrossAttnRefine", **given)
     return comfy.run("MACE_ApplyErasedModel", model=loaded.model, erasure=erasure, mode=mode)[0]
-
-
-def offloaded(model):
-    """A clone whose weights the host keeps in main memory and moves to the GPU for each use."""
-    clone = model.clone()
-    load = clone.partially_load
-    clone.partially_load = lambda device, *_, **named: load(device, 0.1, **named)
-    return clone
 
 
 def drawn(comfy, loaded, model, prompt: str) -> torch.Tensor:

@@ -91,6 +91,17 @@ def test_it_stays_shut_for_relatives_and_namesakes(comfy, run, text):
     assert values(comfy, run, text).max() == 0
 
 
+def test_beside_another_object_it_opens_from_the_phrase_on(comfy, run):
+    """ "and" carries the phrase; the start, "a photo of a" and an object before the phrase do not."""
+    (concepts,) = comfy.run("MACE_EraseConcepts", concepts="bus -> street\nclock -> wall")
+    _, erasure = comfy.run("MACE_CrossAttnRefine", model=run["model"], clip=run["clip"], concepts=concepts)
+    other = run | {"erasure": erasure}
+    for name in ("bus", "clock"):
+        start, *_, article, word, after = values(comfy, other, f"a photo of a {name} and a lamp")[:7]
+        assert max(start, article) == 0 and min(word, after) > 0.9, name
+        assert values(comfy, other, f"a photo of a lamp and a {name}")[:6].max() == 0, name
+
+
 def test_one_model_reads_each_prompt_anew(comfy, run):
     model = gated(comfy, run)
     ship = drawn(comfy, run, model, PLAIN.format("ship"))
