@@ -9,16 +9,16 @@ import pytest
 from dev.host.client import ExecutionFailed, InvalidPrompt
 from tests.host.graphs import CLIP, MODEL, VAE, base, node, probe, score, stage_1
 
-BIG = 1_000_000
+BIG = 4_000_000
 TEXTS = {
     "half a character": "a\ud800b",
     "NUL": "a\0b -> c",
     "line breaks": "a\r\nb\u2028c\n\n -> d",
     "right to left": "a\u202eb -> \u202ec",
     "ESC": "\x1b[31mship -> sea",
-    "one line of 1 MB": "x" * BIG,
-    "1 MB of spaces": "a" + " " * BIG + "b -> c",
-    "1 MB of lines": "a -> b\n" * (BIG // 7),
+    "one line of 4 MB": "x" * BIG,
+    "4 MB of spaces": "a" + " " * BIG + "b -> c",
+    "4 MB of lines": "a -> b\n" * (BIG // 7),
 }
 ERASURE = ["refine", 1]
 GRAPHS = {
