@@ -26,8 +26,9 @@ For n concepts on c GPUs, with s seconds per training image (30 steps with CFG) 
     hours = n / c * {exact} * s / 3600         with the exact one
 
 Counted per concept: {draw} passes of the U-Net to generate {images} images and to locate the concept in them,
-then {fast_passes} (fast) or {exact_passes} (exact; each is assumed to take as long as {backward} passes). An
-image is {of_image} passes. Each worker also loads ComfyUI and the checkpoint once.
+then {fast_passes} (fast) or {exact_passes} (exact; each is assumed to take as long as {backward} passes,
+although those that only check the loss take one). An image is {of_image} passes. Each worker also loads
+ComfyUI and the checkpoint once.
 """
 DRIVER = f"""The driver's own work is not distributed. In hours for {CONCEPTS:,} concepts on one CPU core,
 except the text encoder ({{prompts}} prompts per concept are counted; a GPU is assumed to encode

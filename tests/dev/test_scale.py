@@ -7,6 +7,7 @@ import pytest
 from dev.fullsize.families import FAMILIES
 from dev.scale.__main__ import FULL_SIZE, PAGE, RESULTS, written
 from dev.scale.arithmetic import CONCEPTS, Inputs
+from mace_core.training.closed_form import FEW
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_the_arithmetic(measured, full_size, name):
 def test_what_is_counted_is_at_least_what_sampling_needs(measured):
     counted = measured["counted"]
     assert counted["draw"] >= 2 * counted["images"] * counted["steps"]
-    assert counted["fast"] == 8 + 2  # samples, and the loss without and with the LoRA
+    assert counted["fast"] == 8 + 3 * FEW  # samples, and those held out to tell the effect
 
 
 def test_fused_loras_share_the_room(measured):
