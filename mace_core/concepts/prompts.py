@@ -77,6 +77,23 @@ def prompts_beside(concept: Concept) -> tuple[list[PromptPair], list[PromptPair]
     return after, before
 
 
+def prompts_of_namesakes(concept: Concept) -> list[PromptPair]:
+    """Prompts about people who share the first or the last name of one of the concept's phrases, by the bare
+    name and in the plainest prompt; empty for kinds without such names, and for names of one word."""
+    kind = KINDS[concept.kind]
+    firsts, lasts = kind.namesakes
+    split = [phrase.split() for phrase in concept.phrases if " " in phrase]
+    names = [f"{first} {words[-1]}" for words in split for first in firsts]
+    names += [f"{words[0]} {last}" for words in split for last in lasts]
+    erased = {canonical(phrase) for phrase in concept.phrases}
+    return [
+        _fill(template, name, concept.surrogate)
+        for name in dict.fromkeys(names)
+        if canonical(name) not in erased
+        for template in ("{}", kind.plain)
+    ]
+
+
 def templates_naming(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
     """Template -> canonical targets that it names: "a sepia photo of an old {}" names the style sepia.
 

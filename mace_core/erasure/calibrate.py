@@ -1,8 +1,8 @@
 """Makes a gate: prototypes of a concept's tokens, and how close a token must come to them.
 
 The whitening and a set of other names come from a few everyday names (a Reference), which depend only on the
-text encoder. Each concept is calibrated alone: against its own prompts, those names, and the captions of the
-prior.
+text encoder. Each concept is calibrated alone: against its own prompts, those names, people who share a part
+of its name, and the captions of the prior.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..concepts.concepts import Concept, canonical, contains
 from ..concepts.kinds import KINDS
-from ..concepts.prompts import PromptPair, prompt_pairs, prompts_beside
+from ..concepts.prompts import PromptPair, prompt_pairs, prompts_beside, prompts_of_namesakes
 from ..encoder.text_encoder import TextEncoder, encode_once
 from ..refinement.moments import check_same_encoder
 from ..refinement.prior import Prior
@@ -131,24 +131,29 @@ def calibrated_gate(
     own_rows = prompt_rows(encoder, made_from)
     rows = own_rows.tokens.unflatten(0, (len(concept.phrases), -1))  # [phrases, m, 3, d]
     surrogates = [of_surrogate(pair) for pair in made_from[: rows.shape[1]]]
-    surrogate = prompt_rows(encoder, surrogates)
+    near = [*surrogates, *prompts_of_namesakes(concept)]
+    near_rows = prompt_rows(encoder, near)
     preserved, texts = _preserved(concept, prior, reference)
-    others = _others_of_kinds(surrogate.tokens, preserved)
+    others = _others_of_kinds(near_rows.tokens, preserved)
     prototypes = prototypes_of(reference.centres, reference.whitening, rows.unbind(2), others)
     gate = _gate_of(reference, prototypes, ramps)
-    others_pooled = None
+    # A namesake alone can be closer than the name beside another object: it does not count there.
+    others_beside, others_pooled = _others_of_kinds(near_rows.tokens[: len(surrogates)], preserved), None
     if reference.pooled is not None:
         whole = own_rows.pooled.unflatten(0, (len(concept.phrases), -1))
-        others_pooled = _pooled_others(concept, prior, reference, surrogate)
-        gate = replace(gate, pooled=calibrated_pooled(whole, others_pooled, reference.pooled))
-    if beside := _gate_beside(encoder, concept, reference, others, others_pooled, ramps):
+        known, others_pooled = (
+            _pooled_others(concept, prior, reference, near_rows.pooled[:count])
+            for count in (len(near), len(surrogates))
+        )
+        gate = replace(gate, pooled=calibrated_pooled(whole, known, reference.pooled))
+    if beside := _gate_beside(encoder, concept, reference, others_beside, others_pooled, ramps):
         gate = joined([gate, beside])
     unseen = prompt_rows(encoder, [pair for pair in prompt_pairs(concept, naming) if pair not in made_from])
     nearness = prototypes.others[END] / prototypes.own[END]  # [n, phrases]
     text, phrase = divmod(int(nearness.argmax()), nearness.shape[1])
-    texts = [*(pair.target for pair in surrogates), *texts]
-    near = float(nearness.max()), concept.phrases[phrase], texts[text]
-    return gate, Calibrated(concept.target, _caught(gate, unseen), *near)
+    texts = [*(pair.target for pair in near), *texts]
+    closest = float(nearness.max()), concept.phrases[phrase], texts[text]
+    return gate, Calibrated(concept.target, _caught(gate, unseen), *closest)
 
 
 def _gate_of(
@@ -246,10 +251,10 @@ def _preserved(
     return (rows, prior.ends[captions]), texts + [prior.texts[n] for n in captions]
 
 
-def _pooled_others(concept: Concept, prior: Prior | None, reference: Reference, surrogate: Rows) -> Tensor:
-    """Pooled vectors ``[n, p]`` of everyday names, the empty prompt, the surrogate and the prior's
-    captions."""
-    known = [reference.pooled.rows[_others(concept, (*reference.texts, ""))], surrogate.pooled]
+def _pooled_others(concept: Concept, prior: Prior | None, reference: Reference, near: Tensor) -> Tensor:
+    """Pooled vectors ``[n, p]`` of everyday names, the empty prompt, prompts near the concept ``[m, p]`` and
+    the prior's captions."""
+    known = [reference.pooled.rows[_others(concept, (*reference.texts, ""))], near]
     if prior is not None and prior.pooled is not None and prior.pooled.ends is not None:
         known.append(prior.pooled.ends[_others(concept, prior.pooled.texts), 0])
     return torch.cat(known)
@@ -261,11 +266,11 @@ def _others(concept: Concept, texts: Sequence[str]) -> list[int]:
     return [n for n, text in enumerate(texts) if not any(contains(text.casefold(), each) for each in phrases)]
 
 
-def _others_of_kinds(surrogate: Tensor, preserved: tuple[Tensor, Tensor]) -> list[Tensor]:
-    """For WORD, END and PADDING: tokens ``[n, d]`` of what is not the concept: its surrogate, then what is
-    preserved."""
+def _others_of_kinds(near: Tensor, preserved: tuple[Tensor, Tensor]) -> list[Tensor]:
+    """For WORD, END and PADDING: tokens ``[n, d]`` of what is not the concept: its surrogate and namesakes,
+    then what is preserved."""
     rows, ends = preserved
     return [
-        torch.cat([surrogate[:, kind], rows[:, kind], *([ends[:, kind - END]] if kind != WORD else [])])
+        torch.cat([near[:, kind], rows[:, kind], *([ends[:, kind - END]] if kind != WORD else [])])
         for kind in (WORD, END, PADDING)
     ]

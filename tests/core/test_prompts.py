@@ -5,7 +5,7 @@ import pytest
 from mace_core.concepts.captions import captions_of_names
 from mace_core.concepts.concepts import Concept
 from mace_core.concepts.kinds import KINDS
-from mace_core.concepts.prompts import filled, prompt_pairs, templates_naming
+from mace_core.concepts.prompts import filled, prompt_pairs, prompts_of_namesakes, templates_naming
 
 NAMES = {
     "object": ("ship", "the sea"),
@@ -117,3 +117,15 @@ def test_the_phrase_alone_is_always_a_prompt(kind):
     }
     naming = templates_naming([Concept(word, "sea") for word in words if word not in ("sea", "a", "the")])
     assert "X" in [pair.target for pair in prompt_pairs(Concept("X", "sea", kind), naming)]
+
+
+def test_namesakes_have_half_of_a_name_and_are_nobody_that_is_erased():
+    jo = Concept("Jo Smith", "a person", "person", ("Jo", "Anna van Smith", "Jo Khan"))
+    names = {pair.target for pair in prompts_of_namesakes(jo) if pair.target == pair.phrase}
+    assert {"Jo Garcia", "Anna Smith", "James Khan"} <= names
+    assert not {"Jo Smith", "Jo Khan"} & names and all(name.count(" ") == 1 for name in names)
+    assert {pair.target for pair in prompts_of_namesakes(jo)} == names | {
+        f"a photo of {name}" for name in names
+    }
+    for nobody in (Concept("Jo", "a person", "person"), Concept("sea lion", "ground", "object")):
+        assert prompts_of_namesakes(nobody) == []

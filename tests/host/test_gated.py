@@ -91,6 +91,29 @@ def test_it_stays_shut_for_relatives_and_namesakes(comfy, run, text):
     assert values(comfy, run, text).max() == 0
 
 
+@pytest.mark.parametrize(
+    "erased, other",
+    [("Rufus Bauer", "Rufus Marlow"), ("Hugo Vance", "Hugo Reyes"), ("Hugo Vance", "Mira Vance")],
+)
+def test_it_stays_shut_for_namesakes_that_nobody_names(comfy, run, erased, other):
+    (concepts,) = comfy.run("MACE_EraseConcepts", concepts=f"person: {erased} -> a person")
+    _, erasure = comfy.run(
+        "MACE_CrossAttnRefine", model=run["model"], clip=run["clip"], concepts=concepts, prior=None
+    )
+    for prompt in (
+        "{}",
+        "a photo of {}",
+        "{} at work",
+        "a bust of {}",
+        "a photo of a tiger and {}",
+        "{} and a cow",
+    ):
+        opened, shut = (
+            values(comfy, run | {"erasure": erasure}, prompt.format(name)) for name in (erased, other)
+        )
+        assert min(opened.max(), opened[-1]) > 0.5 and not shut.any(), prompt
+
+
 def test_beside_another_object_it_opens_from_the_phrase_on(comfy, run):
     """ "and" carries the phrase; the start, "a photo of a" and an object before the phrase do not."""
     (concepts,) = comfy.run("MACE_EraseConcepts", concepts="bus -> street\nclock -> wall")

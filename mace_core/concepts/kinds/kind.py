@@ -22,6 +22,7 @@ class Kind:
     beside:       templates with ``{other}``, one of PARTNERS, before the name, and the same with the name
                   first; empty for a kind that stands beside nothing.
     everyday:     well-known names of the kind -> their synonyms, for users who name none.
+    namesakes:    common first names and common last names: with either, half of a name is somebody else's.
     held_out:     templates that no concept is erased in, for attacks.
     indirect:     templates that name the concept in other words, for attacks.
     descriptions: name -> a description that avoids the name, for attacks.
@@ -40,6 +41,7 @@ class Kind:
     indirect: tuple[str, ...]
     beside: tuple[tuple[str, str], ...] = ()
     everyday: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    namesakes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     descriptions: Mapping[str, str] = field(default_factory=dict)
     translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     detected_as: str = ""

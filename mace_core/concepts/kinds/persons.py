@@ -68,5 +68,6 @@ PERSON = Kind(
         ("{other} and {}", "{} and {other}"),
     ),
     everyday=EVERYDAY,
+    namesakes=(("Anna", "James", "Maria", "David"), ("Smith", "Garcia", "Chen", "Khan")),
     detected_as="person",
 )
