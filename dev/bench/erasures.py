@@ -9,8 +9,9 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
+FULL, HARDENED, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "MACE",
+    "MACE, hardened",
     "MACE, linear",
     "T* only",
     "refinement only",
@@ -18,6 +19,8 @@ FULL, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "MACE, exact trainer",
     "UCE",
 )
+GATED = (FULL, HARDENED)
+ROUNDS = 5  # of `harden`, as docs/results/harden.md measures them
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,14 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
     if method == UCE:
         result = uce_erasure(bench, erase, keep)
     else:
-        material = stages_1_and_2(bench, erase, keep, training_of(method))
+        rounds = ROUNDS if method == HARDENED else 0
+        material = stages_1_and_2(bench, erase, keep, training_of(method), rounds)
         if method == REFINED:
             return material.refined
         result = average(bench, material) if method == AVERAGED else fuse(bench, material)
         if method == CLOSED:
             result = replace(result, low_rank=type(result.low_rank)())
-    mode = "gated" if method == FULL else "linear"
+    mode = "gated" if method in GATED else "linear"
     return bench.run("MACE_ApplyErasedModel", model=bench.model, erasure=result, mode=mode)[0]
 
 
@@ -56,12 +60,17 @@ def training_of(method: str) -> dict | None:
 
 
 def stages_1_and_2(
-    bench: Bench, erase: Sequence[str], keep: Sequence[str], training: dict | None
+    bench: Bench, erase: Sequence[str], keep: Sequence[str], training: dict | None, rounds: int = 0
 ) -> Material:
     (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
     prior = preserved(bench, keep)
     refined, stage_1 = bench.run(
-        "MACE_CrossAttnRefine", model=bench.model, clip=bench.clip, concepts=concepts, prior=prior
+        "MACE_CrossAttnRefine",
+        model=bench.model,
+        clip=bench.clip,
+        concepts=concepts,
+        prior=prior,
+        harden=rounds,
     )
     loras = () if training is None else train(bench, concepts, refined, training)
     return Material(prior, refined, stage_1, loras)

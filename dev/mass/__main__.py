@@ -1,6 +1,6 @@
 """`make mass`: docs/results/mass.md, mass.json and mass.png. An interrupted run resumes where it stopped.
 
-    python -m dev.mass [objects persons ablation mixed costs]
+    python -m dev.mass [objects persons ablation trainers mixed costs]
 
 With sections named, only they are measured, and the page keeps the others as they are.
 """
@@ -25,7 +25,7 @@ IMAGES = 16
 
 def main(*sections: str) -> None:
     folder, page = kept_folder(f"mass-{IMAGES}"), RESULTS / "mass.json"
-    run(training_tasks(), folder, IMAGES)
+    run(training_tasks(*sections), folder, IMAGES)
     found = json.loads(page.read_text()) if sections and page.exists() else {}
     found |= figures(run(measuring_tasks(*sections), folder, IMAGES), *sections)
     found["notes"] = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dev.bench.bench import mean
-from dev.bench.erasures import FULL, LINEAR, UCE, UNEDITED
+from dev.bench.erasures import EXACT, FULL, LINEAR, UCE, UNEDITED
 from dev.bench.errors import error
 from dev.mass.plan import ABLATION, BESIDE, COUNTS, KINDS, LEFT, PERSONS, of_kind, of_mixed, splits
 from mace_core.evaluation.metrics import h_c
@@ -12,6 +12,7 @@ from mace_core.evaluation.metrics import h_c
 WANTED = {"1": (99, 2, 10, 99), "10": (99, 3, 10, 98), "50": (98, 4, 12, 97), "100": (96, 4, 12, 96)}
 WANTED_NAMESAKES = 95
 WANTED_MIXED = 3
+WANTED_EXACT = 3  # the most that the exact trainer may lose against the fast one, of H_c relative
 Shares = Mapping[str, float]
 Split = Mapping[str, Sequence[str]]
 
@@ -89,6 +90,10 @@ def _ablation(results: Mapping) -> dict[str, dict]:
     return {"ablation": {method: _mass(results, method, "100") for method in (*ABLATION, FULL)}}
 
 
+def _trainers(results: Mapping) -> dict[str, dict]:
+    return {"exact": {count: _mass(results, EXACT, count) for count in BESIDE}}
+
+
 def _kinds(results: Mapping) -> dict[str, dict]:
     split = splits()["mixed"]["all"]
     return {"mixed": {kind: _mixed(results, split, kind) for kind in KINDS}}
@@ -124,6 +129,7 @@ FIGURES = {
     "objects": _objects,
     "persons": _persons,
     "ablation": _ablation,
+    "trainers": _trainers,
     "mixed": _kinds,
     "costs": _costs,
 }

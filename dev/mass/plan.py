@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dev.bench.erasures import (
     AVERAGED,
     CLOSED,
+    EXACT,
     FULL,
     LINEAR,
     REFINED,
@@ -35,15 +36,20 @@ def kinds() -> dict[str, str]:
     return {each["name"]: each["kind"] for each in load_world()["concepts"]}
 
 
-def training_tasks() -> list[Task]:
+def training_tasks(*sections: str) -> list[Task]:
     """Train each concept that any task erases once; the host's folder caches the LoRAs."""
     told = splits()
-    names = dict.fromkeys(
-        [*told["mass"]["100"]["erase"], *told["persons"]["20"]["erase"], *told["mixed"]["all"]["erase"]]
-    )
-    parts = [list(names)[start::PROCESSES] for start in range(PROCESSES)]
+    hundred = told["mass"]["100"]["erase"]
+    everything = [*hundred, *told["persons"]["20"]["erase"], *told["mixed"]["all"]["erase"]]
+    tasks = _training(FULL, everything)
+    return tasks + _training(EXACT, hundred) if "trainers" in (sections or SECTIONS) else tasks
+
+
+def _training(method: str, names: Sequence[str]) -> list[Task]:
+    names = list(dict.fromkeys(names))
+    parts = [names[start::PROCESSES] for start in range(PROCESSES)]
     return [
-        Task(f"train {FULL} {number} of {PROCESSES}", f"{WORK}:prepare", {"method": FULL, "erase": part})
+        Task(f"train {method} {number} of {PROCESSES}", f"{WORK}:prepare", {"method": method, "erase": part})
         for number, part in enumerate(parts, 1)
     ]
 
@@ -85,6 +91,17 @@ def _ablation() -> list[Task]:
     return tasks
 
 
+def _trainers() -> list[Task]:
+    """The exact trainer beside the fast one. The gate does not depend on the trainer: the linear form tells
+    more."""
+    tasks = _before()
+    for method in (LINEAR, EXACT):
+        for count in BESIDE:
+            tasks.append(_shares(method, f"mass {count}", **splits()["mass"][count]))
+        tasks.append(_left(method))
+    return tasks
+
+
 def _mixed() -> list[Task]:
     mixed = splits()["mixed"]["all"]
     everything = [*mixed["erase"], *mixed["keep"], *mixed["never"]]
@@ -119,6 +136,7 @@ SECTIONS = {
     "objects": _objects,
     "persons": _persons,
     "ablation": _ablation,
+    "trainers": _trainers,
     "mixed": _mixed,
     "costs": _costs,
 }

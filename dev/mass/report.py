@@ -6,7 +6,7 @@ from math import hypot
 from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED
 from dev.bench.errors import apart
 from dev.bench.markdown import row, with_error
-from dev.mass.figures import WANTED, WANTED_MIXED, WANTED_NAMESAKES
+from dev.mass.figures import WANTED, WANTED_EXACT, WANTED_MIXED, WANTED_NAMESAKES
 from dev.mass.plan import MANY
 
 HEAD = """# Mass erasure on the miniature
@@ -40,6 +40,7 @@ def tables(found: Mapping, setting: Mapping) -> str:
         "![What nobody named, as a share of before, by the number of erased concepts](mass.png)\n",
         _persons(found),
         _ablation(found),
+        _trainers(found),
         _mixed(found, setting["images"]),
         _costs(found),
     )
@@ -178,6 +179,37 @@ def _why(found: Mapping) -> str:
         f"{PAPER_REFINED}, here {alone['h_c']:.1f}, with an Acc_e of {alone['acc_e']:.1f} %: the later\n"
         "stages can improve little but Acc_s."
     )
+
+
+def _trainers(found: Mapping) -> str:
+    rows = [
+        "## The exact trainer beside the fast one",
+        "",
+        "Linear: the gate does not depend on the trainer. Difference: of H_c relative, at most "
+        f"{WANTED_EXACT} points lost required.",
+        "",
+        "| erased | trainer | never named | Acc_e | Acc_s | H_c relative | difference | met |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for count, exact in found["exact"].items():
+        fast = found["linear"][count]
+        difference = exact["h_c_relative"] - fast["h_c_relative"]
+        for name, each, compared in (
+            ("fast (default)", fast, ("", "")),
+            ("exact", exact, (f"{difference:+.1f}", met(difference, -WANTED_EXACT))),
+        ):
+            rows.append(
+                row(
+                    count,
+                    name,
+                    with_error(each, "never_share", "never_error"),
+                    with_error(each, "acc_e"),
+                    with_error(each, "acc_s"),
+                    each["h_c_relative"],
+                    *compared,
+                )
+            )
+    return "\n".join([*rows, ""])
 
 
 def _mixed(found: Mapping, images: int) -> str:

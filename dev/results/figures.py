@@ -22,14 +22,14 @@ def objects(results: Mapping) -> dict[str, dict[str, dict]]:
     column -> its difference from the default."""
     before, split = results[f"objects, {UNEDITED}, all"]["names"], splits()["objects"]
     found, shares = {}, {}
-    for method in METHODS:
+    for method in FORMS:
         runs = {name: results[f"objects, {method}, {name}"] for name in split}
         rows = {name: _object(runs[name], before, name, split[name]) for name in split}
         shares[method] = _by_concept(runs, split)
         found[method] = rows | {"average": _average(rows, shares[method], before)}
     compared = {
         method: {column: paired(shares[method][column], shares[FULL][column]) for column in COLUMNS}
-        for method in METHODS
+        for method in FORMS
         if method != FULL
     }
     return {"methods": found, "compared": compared}
@@ -86,7 +86,7 @@ def styles(results: Mapping) -> dict[str, dict[str, dict[str, Row]]]:
                 style: _style(style, before, results[f"styles, {method}, {style}"], each)
                 for style, each in split.items()
             }
-            for method in METHODS
+            for method in FORMS
         }
     }
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from dev.bench.erasures import EXACT, FULL, LINEAR, REFINED, UCE, UNEDITED
+from dev.bench.erasures import EXACT, FULL, HARDENED, LINEAR, UCE, UNEDITED
 from dev.bench.tasks import Task
 from dev.mass.plan import of_kind, splits
 
-METHODS = (FULL, LINEAR, EXACT, REFINED, UCE)  # what users get comes first
-FORMS = (FULL, LINEAR, UCE)  # what prompts with more than one name are measured with
+FORMS = (FULL, LINEAR, UCE)  # what users get comes first; `make mass` has the exact trainer and stage 1
+METHODS = (FULL, HARDENED, LINEAR, EXACT, UCE)  # of the page about attacks
 PROBED = ("ship", "dog", "airplane")
 FIGURES = ("attention", "before_and_after")
 TABLES = ("objects", "styles", "robustness", "related")
@@ -29,14 +29,14 @@ def _objects() -> list[Task]:
     shown = {side: split["ship"][side] for side in ("erase", "keep", "never")}
     return [
         _before("objects", "objects", [*split, *shown["never"]]),
-        *_every("objects", "objects", split, METHODS),
+        *_every("objects", "objects", split, FORMS),
         *(Task(name, f"{WORK}:{name}", shown) for name in FIGURES),
     ]
 
 
 def _styles() -> list[Task]:
     split = splits()["styles"]
-    return [_before("styles", "styles", names_of(split)), *_every("styles", "styles", split, METHODS)]
+    return [_before("styles", "styles", names_of(split)), *_every("styles", "styles", split, FORMS)]
 
 
 def _robustness() -> list[Task]:
