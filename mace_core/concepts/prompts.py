@@ -79,7 +79,10 @@ def prompts_beside(concept: Concept) -> tuple[list[PromptPair], list[PromptPair]
 
 def prompts_of_namesakes(concept: Concept) -> list[PromptPair]:
     """Prompts about people who share the first or the last name of one of the concept's phrases, by the bare
-    name and in the plainest prompt; empty for kinds without such names, and for names of one word."""
+    name and in the plainest prompt; empty for kinds without such names, and for names of one word.
+
+    A namesake whose name has another phrase in it is erased too: "Anna Doe", if "Doe" is a synonym.
+    """
     kind = KINDS[concept.kind]
     firsts, lasts = kind.namesakes
     split = [phrase.split() for phrase in concept.phrases if " " in phrase]
@@ -89,7 +92,7 @@ def prompts_of_namesakes(concept: Concept) -> list[PromptPair]:
     return [
         _fill(template, name, concept.surrogate)
         for name in dict.fromkeys(names)
-        if canonical(name) not in erased
+        if not any(contains(canonical(name), phrase) for phrase in erased)
         for template in ("{}", kind.plain)
     ]
 

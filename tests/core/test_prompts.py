@@ -1,5 +1,7 @@
 """Prompts: sufficiently many, varied, grammatical, and paired word by word."""
 
+from dataclasses import replace
+
 import pytest
 
 from mace_core.concepts.captions import captions_of_names
@@ -120,12 +122,14 @@ def test_the_phrase_alone_is_always_a_prompt(kind):
 
 
 def test_namesakes_have_half_of_a_name_and_are_nobody_that_is_erased():
-    jo = Concept("Jo Smith", "a person", "person", ("Jo", "Anna van Smith", "Jo Khan"))
+    jo = Concept("Jo Smith", "a person", "person", ("Smithy", "Anna van Smith", "Jo Khan"))
     names = {pair.target for pair in prompts_of_namesakes(jo) if pair.target == pair.phrase}
     assert {"Jo Garcia", "Anna Smith", "James Khan"} <= names
     assert not {"Jo Smith", "Jo Khan"} & names and all(name.count(" ") == 1 for name in names)
     assert {pair.target for pair in prompts_of_namesakes(jo)} == names | {
         f"a photo of {name}" for name in names
     }
+    every_smith = replace(jo, synonyms=("Smith",))
+    assert {pair.phrase for pair in prompts_of_namesakes(every_smith)} == {"Jo Garcia", "Jo Chen", "Jo Khan"}
     for nobody in (Concept("Jo", "a person", "person"), Concept("sea lion", "ground", "object")):
         assert prompts_of_namesakes(nobody) == []
