@@ -9,10 +9,11 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, HARDENED, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
+FULL, HARDENED, LINEAR, RIDGED, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "MACE",
     "MACE, hardened",
     "MACE, linear",
+    "MACE, linear, relative ridge 0.5",
     "T* only",
     "refinement only",
     "average of the LoRAs",
@@ -20,7 +21,11 @@ FULL, HARDENED, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "UCE",
 )
 GATED = (FULL, HARDENED)
-ROUNDS = 5  # of `harden`, as docs/results/harden.md measures them
+# Inputs that differ from their defaults: of Cross-Attention Refinement (docs/results/harden.md, linear.md),
+# of Fuse Concept LoRAs, and of Train Concept LoRA.
+REFINING = {HARDENED: {"harden": 5}, RIDGED: {"relative_ridge": 0.5}}
+FUSING = {RIDGED: {"relative_ridge": 0.5}}
+TRAINING = {EXACT: {"method": "exact"}}
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,11 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
     if method == UCE:
         result = uce_erasure(bench, erase, keep)
     else:
-        rounds = ROUNDS if method == HARDENED else 0
-        material = stages_1_and_2(bench, erase, keep, training_of(method), rounds)
+        material = stages_1_and_2(bench, erase, keep, training_of(method), **REFINING.get(method, {}))
         if method == REFINED:
             return material.refined
-        result = average(bench, material) if method == AVERAGED else fuse(bench, material)
+        inputs = FUSING.get(method, {})
+        result = average(bench, material) if method == AVERAGED else fuse(bench, material, **inputs)
         if method == CLOSED:
             result = replace(result, low_rank=type(result.low_rank)())
     mode = "gated" if method in GATED else "linear"
@@ -56,11 +61,11 @@ def erased(bench: Bench, method: str, erase: Sequence[str], keep: Sequence[str])
 
 def training_of(method: str) -> dict | None:
     """The inputs of Train Concept LoRA that differ from their defaults; None skips stage 2."""
-    return {REFINED: None, EXACT: {"method": "exact"}}.get(method, {})
+    return None if method == REFINED else TRAINING.get(method, {})
 
 
 def stages_1_and_2(
-    bench: Bench, erase: Sequence[str], keep: Sequence[str], training: dict | None, rounds: int = 0
+    bench: Bench, erase: Sequence[str], keep: Sequence[str], training: dict | None, **refining
 ) -> Material:
     (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines(erase))
     prior = preserved(bench, keep)
@@ -70,7 +75,7 @@ def stages_1_and_2(
         clip=bench.clip,
         concepts=concepts,
         prior=prior,
-        harden=rounds,
+        **refining,
     )
     loras = () if training is None else train(bench, concepts, refined, training)
     return Material(prior, refined, stage_1, loras)
@@ -105,13 +110,14 @@ def train(bench: Bench, concepts, refined, training: dict) -> tuple:
     )[0]
 
 
-def fuse(bench: Bench, material: Material):
+def fuse(bench: Bench, material: Material, **fusing):
     return bench.run(
         "MACE_FuseLoRAs",
         clip=bench.clip,
         refined=material.stage_1,
         concept_loras=material.loras,
         prior=material.prior,
+        **fusing,
     )[0]
 
 

@@ -11,6 +11,7 @@ import sys
 
 from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
+from dev.bench.erasures import RIDGED
 from dev.bench.plot import Line, lines
 from dev.bench.tasks import kept_folder, run
 from dev.host.card import device_name
@@ -26,7 +27,7 @@ IMAGES = 16
 def main(*sections: str) -> None:
     folder, page = kept_folder(f"mass-{IMAGES}"), RESULTS / "mass.json"
     run(training_tasks(*sections), folder, IMAGES)
-    found = json.loads(page.read_text()) if sections and page.exists() else {}
+    found = json.loads(page.read_text()) if sections and page.exists() else {}  # older, it can lack figures
     found |= figures(run(measuring_tasks(*sections), folder, IMAGES), *sections)
     found["notes"] = {
         section: note for section, note in found.get("notes", {}).items() if section not in sections
@@ -43,7 +44,7 @@ def write(found: dict) -> None:
     told = {**found, "files": fingerprints()}
     (RESULTS / "mass.json").write_text(json.dumps(told, indent=1) + "\n")
     (RESULTS / "mass.md").write_text(tables(found, found["setting"]))
-    names = {"MACE, gated": "mass", "MACE, linear": "linear", "UCE": "uce"}
+    names = {"MACE, gated": "mass", "MACE, linear": "linear", RIDGED: "ridged", "UCE": "uce"}
     lines(
         RESULTS / "mass.png",
         "concepts erased at once",
@@ -55,6 +56,7 @@ def write(found: dict) -> None:
                 [each["never_share"] for each in found[key].values()],
             )
             for name, key in names.items()
+            if key in found
         ],
     )
     summary.write()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dev.bench.bench import mean
-from dev.bench.erasures import EXACT, FULL, LINEAR, UCE, UNEDITED
+from dev.bench.erasures import EXACT, FULL, LINEAR, RIDGED, UCE, UNEDITED
 from dev.bench.errors import error
 from dev.mass.plan import ABLATION, BESIDE, COUNTS, KINDS, LEFT, PERSONS, of_kind, of_mixed, splits
 from mace_core.evaluation.metrics import h_c
@@ -64,7 +64,12 @@ def _objects(results: Mapping) -> dict[str, dict]:
         said = {"synonyms": mean(retold), "synonyms_error": error(retold)} if retold else {}
         return _mass(results, method, count) | {name: round(100 * value, 2) for name, value in said.items()}
 
-    methods = ("mass", FULL, COUNTS), ("linear", LINEAR, BESIDE), ("uce", UCE, BESIDE)
+    methods = (
+        ("mass", FULL, COUNTS),
+        ("linear", LINEAR, BESIDE),
+        ("ridged", RIDGED, BESIDE),
+        ("uce", UCE, BESIDE),
+    )
     return {key: {count: with_synonyms(method, count) for count in counts} for key, method, counts in methods}
 
 

@@ -10,6 +10,7 @@ from dev.bench.erasures import (
     FULL,
     LINEAR,
     REFINED,
+    RIDGED,
     UCE,
     UNEDITED,
 )
@@ -66,11 +67,11 @@ def _before() -> list[Task]:
 
 def _objects() -> list[Task]:
     tasks = _before()
-    for method, counts in ((FULL, COUNTS), (LINEAR, BESIDE), (UCE, BESIDE)):
+    for method, counts in ((FULL, COUNTS), (LINEAR, BESIDE), (RIDGED, BESIDE), (UCE, BESIDE)):
         for count in counts:
             split = splits()["mass"][count]
             tasks.append(_shares(method, f"mass {count}", **split))
-            if method != UCE:
+            if method in (FULL, LINEAR):
                 tasks.append(_synonyms(method, count, split))
         tasks.append(_left(method))
     return tasks

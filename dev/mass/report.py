@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import hypot
 
-from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED
+from dev.bench.erasures import AVERAGED, FULL, LINEAR, REFINED, RIDGED
 from dev.bench.errors import apart
 from dev.bench.markdown import row, with_error
 from dev.mass.figures import WANTED, WANTED_EXACT, WANTED_MIXED, WANTED_NAMESAKES
@@ -40,7 +40,7 @@ def tables(found: Mapping, setting: Mapping) -> str:
         "![What nobody named, as a share of before, by the number of erased concepts](mass.png)\n",
         _persons(found),
         _ablation(found),
-        _trainers(found),
+        *([_trainers(found)] if "exact" in found else []),
         _mixed(found, setting["images"]),
         _costs(found),
     )
@@ -51,7 +51,12 @@ def met(value: float, least: float) -> str:
     return "yes" if value >= least else "**no**"
 
 
-METHODS = {"mass": "MACE, gated (default)", "linear": "MACE, linear (for export)", "uce": "UCE"}
+METHODS = {
+    "mass": "MACE, gated (default)",
+    "linear": "MACE, linear (for export)",
+    "ridged": RIDGED,
+    "uce": "UCE",
+}
 
 
 def _mass(found: Mapping) -> str:
@@ -63,7 +68,7 @@ def _mass(found: Mapping) -> str:
     ]
     for count in found["mass"]:
         for key, method in METHODS.items():
-            if each := found[key].get(count):
+            if each := found.get(key, {}).get(count):
                 rows.append(
                     row(
                         count,
