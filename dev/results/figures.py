@@ -10,7 +10,7 @@ from dev.bench.erasures import FULL, UNEDITED
 from dev.bench.errors import error, paired, share_of_before
 from dev.mass.plan import splits
 from dev.miniature.splits import NARROWER
-from dev.results.plan import FORMS, METHODS, PROBED, TOGETHER, asked, by_kind
+from dev.results.plan import FIRST, FORMS, METHODS, PROBED, TOGETHER, asked, by_kind
 from mace_core.evaluation.metrics import h_o
 
 Row = dict[str, float]
@@ -120,8 +120,7 @@ def robustness(results: Mapping) -> dict[str, dict]:
     before = results[f"never, {UNEDITED}, all"]
     never = {}
     for method in METHODS:
-        runs = [results[f"never, {method}, {name}"] for name in PROBED]
-        shares = {name: mean(run[name] for run in runs) for name in before}
+        shares = results[f"never, {method}, {FIRST}"]
         never[method] = dict(
             zip(("value", "error"), share_of_before(shares, before, list(before)), strict=True)
         )

@@ -8,7 +8,7 @@ from dev.bench.errors import APART, apart
 from dev.bench.markdown import row, with_error
 from dev.mass.report import met
 from dev.miniature.splits import NARROWER
-from dev.results.plan import COLOURS, FORMS, METHODS, PROBED
+from dev.results.plan import COLOURS, FIRST, FORMS, METHODS, PROBED
 
 SETTING = """`make results` writes this page from `{name}.json`. It erases concepts of the frozen split in
 `mini/splits.json` from the bundled miniature Stable Diffusion with the nodes' default settings, and generates
@@ -160,8 +160,8 @@ def robustness(found: Mapping, setting: Mapping) -> str:
     if never := found.get("never"):
         rows.insert(
             -2,
-            "The first row is no attack: images of thirty objects that nobody names, as a share of the\n"
-            "original model's, which should stay high.\n",
+            f"The first row is no attack: images of thirty objects that nobody names, with {FIRST} erased,\n"
+            "as a share of the original model's, which should stay high.\n",
         )
         rows.append(
             row("never named", 100.0, *(with_error(never[method], "value", "error") for method in methods))

@@ -27,7 +27,8 @@ from .calibrate import of_surrogate, prompts_of_phrases
 from .gate import NEVER, WORD, Gate
 from .rows import prompt_rows
 
-# Shares of the way from the closest other word (0) to the concept (1): `python -m dev.results.harden`
+# Shares of the way from the closest other word (0) to the concept (1), chosen on the tuning split:
+# `python -m dev.results.harden`
 LEVELS = (0.0, 0.2)
 FAR = 1.2  # of the closest other word: the concept counts as at least so far
 SINGULAR = 1e-6  # of M's mean eigenvalue, added to M
@@ -47,12 +48,19 @@ def moment_of_weights(weights: Iterable[Tensor]) -> Tensor:
 
 
 def hardened(
-    gate: Gate, encoder: TextEncoder, concept: Concept, M: Tensor, words: Mapping[str, Tensor], rounds: int
+    gate: Gate,
+    encoder: TextEncoder,
+    concept: Concept,
+    M: Tensor,
+    words: Mapping[str, Tensor],
+    rounds: int,
+    levels: tuple[float, float] = LEVELS,
 ) -> Gate:
     """The gate of one concept, hardened along 1 + ``rounds`` directions of each of its phrases.
 
     M: sum W^T W over the projections ``[d, d]`` float64; words: as from ``words_of``, those of texts that
-    name the concept do not count. The gate depends on no other concept. Raises ValueError as ``prompt_rows``.
+    name the concept do not count; levels: as LEVELS. The gate depends on no other concept. Raises ValueError
+    as ``prompt_rows``.
     """
     made_from = prompts_of_phrases(concept)
     tokens = prompt_rows(encoder, made_from).tokens[:, WORD].double()
@@ -65,7 +73,7 @@ def hardened(
     ]
     centre, whitening = gate.centres[WORD].double(), gate.whitening.double()
     natural = torch.cat(others).double() - centre
-    directions, levels = [], []
+    directions, reaches = [], []
     for rows in own - centre:
         found = embeddings_that_draw(M, rows.mean(0), whitening, rounds)  # [1 + rounds, d]
         along = normalize(found @ whitening, dim=-1) @ whitening.T
@@ -73,7 +81,7 @@ def hardened(
         closest = (natural @ along.T).amax(0).clamp(min=0)
         span = torch.maximum(reached, FAR * closest) - closest
         directions.append(along)
-        levels.append(torch.stack([closest + share * span for share in LEVELS]))
+        reaches.append(torch.stack([closest + share * span for share in levels]))
     landing = prompt_rows(encoder, surrogates).tokens.mean(0)[:, None]  # [3, 1, d]
     n = gate.prototypes.shape[1]
     beside = n - len(own)  # the same phrases beside another object, which are not hardened
@@ -81,7 +89,7 @@ def hardened(
     return replace(
         gate,
         directions=pad(torch.stack(directions, 1).float(), (0, 0, 0, beside)),
-        levels=torch.cat([torch.stack(levels, -1).float(), never], -1),
+        levels=torch.cat([torch.stack(reaches, -1).float(), never], -1),
         landings=landing.expand(-1, n, -1).clone(),
     )
 

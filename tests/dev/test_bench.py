@@ -155,3 +155,13 @@ def test_readme_has_the_numbers_too():
     page = summary.README.read_text()
     assert page == with_marked(page, summary.BEGIN, summary.END, summary.summary())
     assert "[100 objects]" in page
+
+
+def test_the_exact_trainer_may_lose_three_points():
+    each = {"never_share": 50.0, "acc_e": 1.0, "acc_s": 90.0}
+    found = {
+        "linear": {count: each | {"h_c_relative": 95.0} for count in ("10", "50")},
+        "exact": {"10": each | {"h_c_relative": 92.0}, "50": each | {"h_c_relative": 91.9}},
+    }
+    page = mass_report._trainers(found)
+    assert "| 92.0 | -3.0 | yes |" in page and "| 91.9 | -3.1 | **no** |" in page

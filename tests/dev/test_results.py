@@ -7,8 +7,9 @@ from dev.bench.erasures import FULL, LINEAR, UNEDITED
 from dev.bench.errors import apart, error, paired, share_of_before
 from dev.mass.plan import splits
 from dev.miniature.compose import FADE
-from dev.results import figures, plan, report
+from dev.results import figures, harden, plan, report
 from dev.results.related import colour_table, colours_of
+from mace_core.erasure.harden import LEVELS
 from mini.vocabulary import load_world
 
 SETTING = {"images": 1, "steps": 1, "cfg": 4.0, "sampler": "euler", "learning": 1}
@@ -129,3 +130,13 @@ def test_the_colour_of_a_frame_is_found_plain_and_faded():
     pictures[2] = torch.tensor([60, 110, 200]) / 255
     pictures[:, 8:-8, 8:-8] = 0.0  # what is in the middle does not count
     assert colours_of(pictures, table) == ["red", "red", "blue"]
+
+
+def test_the_page_about_hardening_has_both_splits_and_the_levels_of_the_pack():
+    found = {task.name: {} for task in harden.tasks()}
+    for name, each in found.items():
+        rounds = 1.0 if name.endswith(" 5") else 0.5
+        each.update(dict.fromkeys(harden.ROWS, rounds), recovered=0.25, other=0.4, other_before=0.8)
+    page = harden.page(found, {"without": 0, "rounds": 5, "learning": 100, "images": 8})
+    assert "| frozen split: ship, dog, airplane | its own name | 50.0 \u00b1 0.0 | 100.0 \u00b1 0.0 |" in page
+    assert "| **{:g}, {:g}** | **25.0 \u00b1 0.0** | **50.0 \u00b1 0.0** |".format(*LEVELS) in page
