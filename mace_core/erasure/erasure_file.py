@@ -42,7 +42,7 @@ RANKS = 64  # of the LoRA of one concept, as in the node
 _FACTOR = ((torch.float32, torch.float16), 2)
 _LAYOUT = Layout({"T": ((torch.float32,), 2), "U.*": _FACTOR, "D.*": _FACTOR})
 _GATE = {"centres": 2, "whitening": 2, "prototypes": 3, "ramps": 3}  # dimensions
-_HARDENED = dict.fromkeys(HARDENED, 3)
+_HARDENED = dict(zip(HARDENED, (3, 3, 2), strict=True))
 _EDIT = {"up": 2, "down": 2}
 _POOLED = {**_EDIT, "centre": 1, "spread": 2, "prototypes": 2, "ramps": 2}
 _PARTS = {

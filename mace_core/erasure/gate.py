@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import normalize, pad
 
 from .pooled import PooledGate, joined_pooled
 
@@ -39,7 +39,7 @@ class Gate:
     centres: ``[3, d]``, what WORD, END and PADDING tokens have in common; whitening: ``[d, d]``, shrinks what
     differs between templates; prototypes: ``[3, n, d]``, unit length; ramps: ``[4, 2, n]``, the cosines below
     which g is 0 and above which it is 1. Hardened along k directions (harden.py): directions: ``[k, n, d]``,
-    levels: ``[2, k, n]``, landings: ``[3, n, d]``, the surrogate's tokens. pooled: the gate of the prompt's
+    levels: ``[2, k, n]``, landings: ``[n, d]``, the surrogate's word. pooled: the gate of the prompt's
     pooled vector, for text encoders that have one.
     Raises ValueError if the shapes do not fit together or a number is not finite.
     """
@@ -83,8 +83,8 @@ class Gate:
 
 def gate_shapes(d: int, n: int, k: int | None = None) -> list[tuple[int, ...]]:
     """The shapes of a gate of n phrases: ``[3, d]``, ``[d, d]``, ``[3, n, d]``, ``[4, 2, n]``; hardened along
-    k directions also ``[k, n, d]``, ``[2, k, n]``, ``[3, n, d]``."""
-    return [(3, d), (d, d), (3, n, d), (4, 2, n), *([] if k is None else [(k, n, d), (2, k, n), (3, n, d)])]
+    k directions also ``[k, n, d]``, ``[2, k, n]``, ``[n, d]``."""
+    return [(3, d), (d, d), (3, n, d), (4, 2, n), *([] if k is None else [(k, n, d), (2, k, n), (n, d)])]
 
 
 def joined(gates: Sequence[Gate]) -> Gate:
@@ -94,7 +94,7 @@ def joined(gates: Sequence[Gate]) -> Gate:
     No phrase changes what another one does, and their order does not matter.
     """
     first, pooled = gates[0], [gate.pooled for gate in gates if gate.pooled is not None]
-    over_phrases = {"prototypes": 1, "ramps": 2, "directions": 1, "levels": 2, "landings": 1}
+    over_phrases = {"prototypes": 1, "ramps": 2, "directions": 1, "levels": 2, "landings": 0}
     states = [gate.state() for gate in gates]
     return replace(
         first,
@@ -122,28 +122,43 @@ def replacements(gate: Gate, e: Tensor) -> tuple[Tensor, Tensor]:
     """h ``[..., L]`` in 0..1 and r ``[..., L, d]`` for e as in ``gate_values``, of a hardened gate: a token
     becomes (1 - h) times what it was plus h r.
 
-    r is the surrogate's word, end or padding, whichever kind of prototype the token is closest to. h is 0 in
-    every prompt that is about none of the phrases, so hardening opens no other prompt.
+    r is the surrogate's word. A token is replaced that is surely the word, or that reaches farther than other
+    words in a prompt about the phrase: hardening opens no other prompt. The end and the padding stay: they
+    carry the whole prompt, which would be lost.
     """
     cosine = cosines(gate, e)
     along = torch.einsum("...d,knd->k...n", e.float() - gate.centres[WORD], gate.directions)
     low, high = gate.levels.view(2, -1, *[1] * (e.ndim - 1), gate.levels.shape[-1])
-    each = ((along - low) / (high - low)).clamp(0, 1).amax(0) * _opened(gate, cosine)[1]  # [..., L, n]
+    opened, about = _opened(gate, cosine)
+    sure = _ramp(gate, SURE, cosine[WORD])
+    far = ((along - low) / (high - low)).clamp(0, 1).amax(0) * about
+    each = torch.maximum(far, sure) * (1 - _whole(gate, cosine, opened))
     shares = each / each.sum(-1, keepdim=True).clamp(min=torch.finfo(each.dtype).tiny)
-    kinds = one_hot(cosine.argmax(0), len(cosine)).to(shares)  # [..., L, n, 3]
-    return each.amax(-1), torch.einsum("...n,...nk,knd->...d", shares, kinds, gate.landings)
+    return each.amax(-1), shares @ gate.landings
+
+
+def _whole(gate: Gate, cosine: Tensor, opened: Tensor) -> Tensor:
+    """How much each token ``[..., L, 1]`` is the end or the padding of a prompt about a phrase: as close to
+    an end as that, closer to it than to the word, and after a token for which the gate opens."""
+    kind = cosine[..., _alone(gate)].amax(-1, keepdim=True).argmax(0)
+    after = pad(opened.amax(-1, keepdim=True).cummax(-2).values[..., :-1, :], (0, 0, 1, 0))
+    return _ended(gate, cosine).amax(-1, keepdim=True) * (kind != WORD) * after
 
 
 def _opened(gate: Gate, cosine: Tensor) -> tuple[Tensor, Tensor]:
     """From the cosines ``[3, ..., L, n]``: how much each phrase opens for each token ``[..., L, n]``, and for
     the whole prompt ``[..., 1, n]``."""
-    word, end, padding = cosine
-    ended = torch.maximum(_ramp(gate, ENDED, end), _ramp(gate, PADDED, padding))
+    word, ended = cosine[WORD], _ended(gate, cosine)
     sure = _ramp(gate, SURE, word)
     about = torch.maximum(ended, sure).amax(-2, keepdim=True)
     carries = (word.cummax(-2).values >= CARRIES * word.amax(-2, keepdim=True)) | _alone(gate)
     likely = _ramp(gate, LIKELY, word) * about * carries
     return torch.maximum(ended, torch.maximum(sure, likely)), about
+
+
+def _ended(gate: Gate, cosine: Tensor) -> Tensor:
+    """How much each token is the end or the padding of a prompt about each phrase, ``[..., L, n]``."""
+    return torch.maximum(_ramp(gate, ENDED, cosine[END]), _ramp(gate, PADDED, cosine[PADDING]))
 
 
 def _alone(gate: Gate) -> Tensor:

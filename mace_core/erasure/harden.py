@@ -82,7 +82,7 @@ def hardened(
         span = torch.maximum(reached, FAR * closest) - closest
         directions.append(along)
         reaches.append(torch.stack([closest + share * span for share in levels]))
-    landing = prompt_rows(encoder, surrogates).tokens.mean(0)[:, None]  # [3, 1, d]
+    landing = prompt_rows(encoder, surrogates).tokens[:, WORD].mean(0)  # [d]
     n = gate.prototypes.shape[1]
     beside = n - len(own)  # the same phrases beside another object, which are not hardened
     never = torch.tensor(NEVER)[:, None, None].expand(-1, 1 + rounds, beside)
@@ -90,7 +90,7 @@ def hardened(
         gate,
         directions=pad(torch.stack(directions, 1).float(), (0, 0, 0, beside)),
         levels=torch.cat([torch.stack(reaches, -1).float(), never], -1),
-        landings=landing.expand(-1, n, -1).clone(),
+        landings=landing.repeat(n, 1),
     )
 
 

@@ -97,7 +97,7 @@ def test_what_draws_the_concept_is_replaced_by_the_surrogates_word(reference, wo
         learned[0, PLACE] = hard.centres[WORD] + 1e3 * direction
         h, r = replacements(hard, learned)
         assert h[0, PLACE] == 1
-        assert min((r[0, PLACE] - landing).abs().max() for landing in hard.landings[:, 0]) < 1e-5
+        assert (r[0, PLACE] - hard.landings[0]).abs().max() < 1e-5
     assert replacements(hard, e)[0][0, PLACE] == 1  # the word itself
 
 
@@ -132,20 +132,26 @@ def test_values_are_what_the_docstring_says(reference, words):
     e = ENCODER.encode(["a ship and a dog"]).embeddings
     h, r = replacements(hard, e)
     cosine = cosines(hard, e)[:, 0]  # [3, L, n]
-    kinds = cosine.argmax(0)
     ramps = hard.ramps[:, :, None]  # [4, 2, 1, n]
     opens = [
         ((cosine[k] - ramps[r, 0]) / (ramps[r, 1] - ramps[r, 0])).clamp(0, 1)
         for k, r in ((WORD, SURE), (END, ENDED), (PADDING, PADDED))
     ]
     about = torch.stack(opens).amax((0, 1)).double()  # [n]: is the prompt about the phrase?
+    alone = hard.ramps[0, 0] < 2
+    kinds = cosine[..., alone].amax(-1).argmax(0)
+    g = gate_values(hard, e)[0]
+    after = torch.stack([g[:place].amax() if place else g[0] * 0 for place in range(len(g))])
+    whole = (torch.stack(opens[1:]).amax((0, -1)) * (kinds != WORD) * after).double()
+    sure = opens[0].double()
     for place, token in enumerate(e[0].double()):
         opened, mixed = [], torch.zeros(ENCODER.d, dtype=torch.float64)
-        for n in range(hard.landings.shape[1]):
+        for n in range(len(hard.landings)):
             along = hard.directions[:, n].double() @ (token - hard.centres[WORD].double())
             low, high = hard.levels[:, :, n].double()
-            opened.append(((along - low) / (high - low)).clamp(0, 1).max() * about[n])
-            mixed += opened[-1] * hard.landings[kinds[place, n], n].double()
+            far = ((along - low) / (high - low)).clamp(0, 1).max() * about[n]
+            opened.append(max(far, sure[place, n]) * (1 - whole[place]))
+            mixed += opened[-1] * hard.landings[n].double()
         assert abs(h[0, place] - max(opened)) < 1e-3
         if max(opened) > 0.01:
             assert torch.allclose(r[0, place].double(), mixed / sum(opened), atol=1e-2)
@@ -172,7 +178,7 @@ def test_the_file_holds_it_bit_for_bit(reference, words, tmp_path):
     [
         {"directions": None},
         {"levels": None},
-        {"landings": torch.zeros(3, 1, 32)},
+        {"landings": torch.zeros(1, 32)},
         {"levels": torch.zeros(2, 3, 2)},
         {"directions": torch.full((4, 2, 32), torch.nan)},
     ],
@@ -184,3 +190,10 @@ def test_tensors_that_do_not_fit_together_are_refused(reference, words, change):
 
 def erasure_with(gate):
     return Erasure(torch.eye(ENCODER.d), LowRank(), (SHIP,), text_encoder=ENCODER.fingerprint, gate=gate)
+
+
+def test_the_end_and_the_padding_stay_because_they_carry_the_whole_prompt(reference, words):
+    _, hard = gates_of(SHIP, reference, words)
+    e = ENCODER.encode([PROMPT]).embeddings
+    assert gate_values(hard, e)[0, PLACE + 1 :].min() == 1  # so the edit acts on them
+    assert not replacements(hard, e)[0][0, PLACE + 1 :].any()
