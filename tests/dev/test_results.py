@@ -1,5 +1,7 @@
 """How `make results` counts: errors over concepts, what nobody named, differences from the default."""
 
+import json
+
 import pytest
 import torch
 
@@ -140,3 +142,8 @@ def test_the_page_about_hardening_has_both_splits_and_the_levels_of_the_pack():
     page = harden.page(found, {"without": 0, "rounds": 5, "learning": 100, "images": 8})
     assert "| frozen split: ship, dog, airplane | its own name | 50.0 \u00b1 0.0 | 100.0 \u00b1 0.0 |" in page
     assert "| **{:g}, {:g}** | **25.0 \u00b1 0.0** | **50.0 \u00b1 0.0** |".format(*LEVELS) in page
+
+
+def test_the_committed_page_about_hardening_is_of_its_numbers():
+    told = json.loads((harden.RESULTS / "harden.json").read_text())
+    assert (harden.RESULTS / "harden.md").read_text() == harden.page(told["harden"], told["setting"])
