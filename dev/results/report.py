@@ -153,8 +153,8 @@ def robustness(found: Mapping, setting: Mapping) -> str:
         f"The node Probe Erasure measures the percentage of an attack's images that show the concept. Each\n"
         f"row is the mean over {', '.join(PROBED)}. Attacks that learn use {setting['learning']}\n"
         "optimisation steps. **Erasure is not deletion**: an attacker who can train the model\n"
-        "brings a concept back. A hardened gate replaces the word that the learned embedding starts from, so\n"
-        "that this attack finds no way: [hardening](harden.md) has the same attack from other words.\n",
+        "brings a concept back. A hardened gate replaces the word that the learned embedding starts from,\n"
+        "so that this attack finds no way: [hardening](harden.md) has the same attack from other words.\n",
         "| attack | original model | " + " | ".join(map(_title, methods)) + " |",
         "|---|" + "---|" * len(columns),
     ]
