@@ -123,6 +123,14 @@ def test_part_of_a_name_is_not_the_name(reference):
     assert not gate_values(beside, encoded.embeddings).any()
 
 
+def test_the_pooled_vectors_of_namesakes_leave_the_gate_of_a_person_alone_shut(reference):
+    pooled = gate_of(ERASED[2], reference).pooled
+    alone = replace(pooled, prototypes=pooled.prototypes[:1], ramps=pooled.ramps[:, :1])
+    prompts = ["a photo of Jo Doe", "Jo Smith", "a photo of Anna Doe"]
+    own, *namesakes = pooled_gate_values(alone, ENCODER.encode(prompts).pooled)
+    assert own == 1 and not any(namesakes)
+
+
 def test_prompts_with_two_objects_are_those_of_the_kind():
     after, before = prompts_beside(ERASED[1])
     partners = len(PARTNERS) - 1  # not a rabbit beside a rabbit

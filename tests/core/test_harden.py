@@ -16,6 +16,7 @@ from mace_core.erasure.gate import (
     PADDING,
     SURE,
     WORD,
+    Gate,
     cosines,
     gate_values,
     joined,
@@ -197,3 +198,17 @@ def test_the_end_and_the_padding_stay_because_they_carry_the_whole_prompt(refere
     e = ENCODER.encode([PROMPT]).embeddings
     assert gate_values(hard, e)[0, PLACE + 1 :].min() == 1  # so the edit acts on them
     assert not replacements(hard, e)[0][0, PLACE + 1 :].any()
+
+
+def test_the_word_is_replaced_but_not_the_end_that_follows_it():
+    """Written for one token of each sort; only the end reaches far along the direction."""
+    word, end = torch.eye(4)[:2]
+    ramps = torch.tensor([(0.5, 0.6), (0.9, 0.95), (0.5, 0.6), (0.5, 0.6)])[..., None]
+    prototypes = torch.stack([word, end, end])[:, None]
+    levels = torch.tensor([1.0, 2.0])[:, None, None]
+    hardening = {"directions": end[None, None], "levels": levels, "landings": torch.full((1, 4), 7.0)}
+    gate = Gate(torch.zeros(3, 4), torch.eye(4), prototypes, ramps, **hardening)
+    other, both = torch.tensor([0, 0, 1.0, 0]), 5 * word + 4 * end
+    e = torch.stack([5 * end, 5 * word, 5 * end, other, both])  # the first end follows nothing
+    h, r = replacements(gate, e)
+    assert h.tolist() == [1, 1, 0, 0, 1] and (r[h > 0] == 7).all()
