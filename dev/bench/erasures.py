@@ -9,11 +9,10 @@ from dev.bench.bench import CFG, SIZE, Bench
 from dev.bench.uce import uce
 
 UNEDITED = "unedited"
-FULL, HARDENED, LINEAR, RIDGED, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
+FULL, HARDENED, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "MACE",
     "MACE, hardened",
     "MACE, linear",
-    "MACE, linear, relative ridge 0.5",
     "T* only",
     "refinement only",
     "average of the LoRAs",
@@ -21,10 +20,11 @@ FULL, HARDENED, LINEAR, RIDGED, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
     "UCE",
 )
 GATED = (FULL, HARDENED)
+RIDGED = {f"{LINEAR}, relative ridge {ridge:g}": ridge for ridge in (0.05, 0.2, 0.5)}
 # Inputs that differ from their defaults: of Cross-Attention Refinement (docs/results/harden.md, linear.md),
 # of Fuse Concept LoRAs, and of Train Concept LoRA.
-REFINING = {HARDENED: {"harden": 5}, RIDGED: {"relative_ridge": 0.5}}
-FUSING = {RIDGED: {"relative_ridge": 0.5}}
+FUSING = {method: {"relative_ridge": ridge} for method, ridge in RIDGED.items()}
+REFINING = {HARDENED: {"harden": 5}, **FUSING}
 TRAINING = {EXACT: {"method": "exact"}}
 
 

@@ -11,13 +11,12 @@ import sys
 
 from dev.bench import readme_table as summary
 from dev.bench.bench import CFG, SAMPLER, STEPS, fingerprints
-from dev.bench.erasures import RIDGED
 from dev.bench.plot import Line, lines
 from dev.bench.tasks import kept_folder, run
 from dev.host.card import device_name
 from dev.host.fetch import REPOSITORY
 from dev.mass.figures import figures
-from dev.mass.plan import measuring_tasks, training_tasks
+from dev.mass.plan import BESIDE, measuring_tasks, training_tasks
 from dev.mass.report import tables
 
 RESULTS = REPOSITORY / "docs" / "results"
@@ -44,7 +43,7 @@ def write(found: dict) -> None:
     told = {**found, "files": fingerprints()}
     (RESULTS / "mass.json").write_text(json.dumps(told, indent=1) + "\n")
     (RESULTS / "mass.md").write_text(tables(found, found["setting"]))
-    names = {"MACE, gated": "mass", "MACE, linear": "linear", RIDGED: "ridged", "UCE": "uce"}
+    names = {"MACE, gated": "mass", "MACE, linear": "linear", "UCE": "uce"}
     lines(
         RESULTS / "mass.png",
         "concepts erased at once",
@@ -59,8 +58,28 @@ def write(found: dict) -> None:
             if key in found
         ],
     )
+    _draw_price(found)
     summary.write()
     print((RESULTS / "mass.md").read_text())
+
+
+def _draw_price(found: dict) -> None:
+    """A line per number of concepts, a point per relative ridge."""
+    ridges = {"0": found["linear"], **found["ridged"]}
+    lines(
+        RESULTS / "price.png",
+        "erased, still shown, %",
+        "never named, % of before",
+        [
+            Line(
+                f"{count} erased",
+                [counts[count]["acc_e"] for counts in ridges.values()],
+                [counts[count]["never_share"] for counts in ridges.values()],
+                list(ridges),
+            )
+            for count in BESIDE
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -67,10 +67,16 @@ def _objects(results: Mapping) -> dict[str, dict]:
     methods = (
         ("mass", FULL, COUNTS),
         ("linear", LINEAR, BESIDE),
-        ("ridged", RIDGED, BESIDE),
         ("uce", UCE, BESIDE),
     )
-    return {key: {count: with_synonyms(method, count) for count in counts} for key, method, counts in methods}
+    found = {
+        key: {count: with_synonyms(method, count) for count in counts} for key, method, counts in methods
+    }
+    ridged = {
+        f"{ridge:g}": {count: _mass(results, method, count) for count in BESIDE}
+        for method, ridge in RIDGED.items()
+    }
+    return found | {"ridged": ridged}
 
 
 def _mass(results: Mapping, method: str, count: str) -> dict[str, float]:

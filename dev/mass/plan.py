@@ -67,7 +67,7 @@ def _before() -> list[Task]:
 
 def _objects() -> list[Task]:
     tasks = _before()
-    for method, counts in ((FULL, COUNTS), (LINEAR, BESIDE), (RIDGED, BESIDE), (UCE, BESIDE)):
+    for method, counts in ((FULL, COUNTS), *((each, BESIDE) for each in (LINEAR, *RIDGED, UCE))):
         for count in counts:
             split = splits()["mass"][count]
             tasks.append(_shares(method, f"mass {count}", **split))

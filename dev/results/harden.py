@@ -15,6 +15,7 @@ from dev.bench.errors import error
 from dev.bench.tasks import Task, kept_folder, run
 from dev.host.fetch import REPOSITORY
 from dev.mass.plan import of_kind, splits
+from dev.mass.report import met
 from dev.results import levels
 from dev.results.attack import ELSEWHERE, OTHER, OWN, START, attacks, latents_of, learned, shown
 from dev.results.measure import LEARNING_STEPS, PICTURES
@@ -36,11 +37,13 @@ HEAD = """# Hardening against learned embeddings
 bundled miniature with default settings, with `harden` of Cross-Attention Refinement at {without} and at
 {rounds}, and applied with its gate. The attack of Probe Erasure learns the vector of one word for {learning}
 steps. Figures are the bundled judge's top-1 in percent over {images} images per concept, with one standard
-error over the concepts.
+error over the concepts. The last column says whether a hardened gate does what the project requires on the
+frozen split.
 
-| concepts | prompt | harden {without} | harden {rounds} |
-|---|---|---|---|
+| concepts | prompt | harden {without} | harden {rounds} | at most {most} |
+|---|---|---|---|---|
 """
+MOST = 30  # percent: what a learned embedding may bring back on the frozen split, as the project requires
 FOOT = """
 - **From its name**: the attack starts at the concept's own word, which a hardened gate replaces by a
   constant. A constant has no gradient, so this attack never starts: that it fails says little. The next row
@@ -92,8 +95,10 @@ def page(found: Mapping[str, Mapping[str, float]], setting: Mapping[str, Any]) -
             for rounds in ROUNDS:
                 shares = [found[f"{name}, {rounds}"][row] for name in members]
                 cells.append(f"{100 * mean(shares):.1f} \u00b1 {100 * error(shares):.1f}")
+            asked = group.startswith("frozen") and row != NAME
+            cells.append(met(MOST, 100 * mean(shares)) if asked else "")
             lines.append(f"| {group}: {', '.join(members)} | {title} | " + " | ".join(cells) + " |")
-    return HEAD.format(**setting) + "\n".join(lines) + "\n" + FOOT + levels.table(found, LEVELS)
+    return HEAD.format(**setting, most=MOST) + "\n".join(lines) + "\n" + FOOT + levels.table(found, LEVELS)
 
 
 def main() -> None:
