@@ -127,7 +127,7 @@ def _price(found: Mapping) -> str:
             for names in (("never_share", "never_error"), ("acc_e",))
         )
         rows.append(row(ridge, *cells))
-    shown = "What nobody named, as a share of before, by what still shows of the erased concepts"
+    shown = "What nobody named, by what still shows of the erased concepts; at each point, the relative ridge"
     return "\n".join([*rows, "", f"![{shown}](price.png)", ""])
 
 
