@@ -1,12 +1,11 @@
 """The levels of a hardened gate, on the tuning split: the second table of docs/results/harden.md."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-import torch
+from functools import partial
+from unittest import mock
 
 from dev.bench.bench import Bench, mean
-from dev.bench.erasures import HARDENED, REFINING, fuse, stages_1_and_2
+from dev.bench.erasures import FULL, HARDENED, erased
 from dev.bench.errors import error
 from dev.bench.markdown import row
 from dev.bench.tasks import Task
@@ -36,30 +35,16 @@ def levelled(
     """recovered: the share of images (0..1) that show the concept after the attack; other: the share that
     show a second object; other_before: the same without hardening."""
     (concepts,) = bench.run("MACE_EraseConcepts", concepts=bench.lines([name]))
-    material = stages_1_and_2(bench, [name], keep, {})
-    plain = fuse(bench, material)
-    gate = _hardened(bench, plain.gate, concepts[0], material, levels)
-    apply = "MACE_ApplyErasedModel"
-    (before,) = bench.run(apply, model=bench.model, erasure=plain)
-    (model,) = bench.run(apply, model=bench.model, erasure=replace(plain, gate=gate))
+    before = erased(bench, FULL, [name], keep)
+    module = bench.host.module("nodes.work.gates")
+    with mock.patch.object(module, "hardened", partial(module.hardened, levels=tuple(levels))):
+        model = erased(bench, HARDENED, [name], keep)
     attack = attacks(bench, name, concepts[0])[START]
     return {
         "recovered": shown(bench, model, name, learned(bench, model, attack, latents_of(bench, name))),
         "other": _other(bench, model, name, beside),
         "other_before": _other(bench, before, name, beside),
     }
-
-
-@torch.inference_mode()
-def _hardened(bench: Bench, gate, concept, material, levels: Sequence[float]):
-    module = bench.host.module
-    harden, gates = module("mace_core.erasure.harden"), module("nodes.work.gates")
-    layers = module("nodes.host.patch").cross_attention_layers(bench.model)
-    M = gates.projections_moment(bench.model, layers)
-    reference = module("mace_core.erasure.calibrate").reference_of(bench.encoder)
-    words = harden.words_of(bench.encoder, (*reference.texts, *material.prior.texts))
-    rounds = REFINING[HARDENED]["harden"]
-    return harden.hardened(gate, bench.encoder, concept, M, words, rounds, tuple(levels))
 
 
 def _other(bench: Bench, model, name: str, beside: Sequence[str]) -> float:
