@@ -96,7 +96,7 @@ def balance_inputs(preserve_weight: str, ridge: str) -> list:
             default=RELATIVE_RIDGE,
             step=0.01,
             optional=True,
-            tooltip="A ridge that grows with the list. 0: the paper's equation; 0.5: for an export of many "
+            tooltip="A ridge that grows with the list. 0: the paper's equation; 0.05: for an export of many "
             "concepts.",
             **most,
         ),

@@ -50,8 +50,9 @@ ALONE = """
 
 The gated erasure has the same T. Each object of the split is erased alone, with the prior above. The
 differences are within the errors, but with a longer prior a ridge of 0.05 leaves a single object standing
-(`tests/e2e` fails with it), so the pack's default is 0. For an export of many concepts, set relative_ridge to
-0.5 in Cross-Attention Refinement and Fuse Concept LoRAs.
+(`tests/e2e` fails with it), so the pack's default is 0. For an export of many concepts, a small one is worth
+its price ([mass](mass.md#the-price-of-an-export)). Everyday captions gain less than two errors, so they are
+off by default.
 
 | relative ridge | erased, still shown | synonyms |
 |---|---|---|
