@@ -16,7 +16,7 @@ from dev.mass.plan import MANY
 from dev.results.plan import by_kind
 
 RESULTS = REPOSITORY / "docs" / "results"
-PICTURES, LEARNING_STEPS = 8, 100  # per attack
+PICTURES, LEARNING_STEPS = 16, 100  # per attack
 SCORED, SHOWN = 6, 10  # images per prompt in figure 5, and how many concepts that nobody names
 STEPS = 20  # of the nodes, which sample with euler
 PROBED_WITH = {"images": PICTURES, "steps": STEPS, "cfg": CFG, "sampler": "euler", "learning": LEARNING_STEPS}
