@@ -21,8 +21,8 @@ FULL, HARDENED, LINEAR, CLOSED, REFINED, AVERAGED, EXACT, UCE = (
 )
 GATED = (FULL, HARDENED)
 RIDGED = {f"{LINEAR}, relative ridge {ridge:g}": ridge for ridge in (0.05, 0.2, 0.5)}
-# Inputs that differ from their defaults: of Cross-Attention Refinement (docs/results/harden.md, linear.md),
-# of Fuse Concept LoRAs, and of Train Concept LoRA.
+# Inputs that differ from their defaults: of Fuse Concept LoRAs, of Cross-Attention Refinement
+# (docs/results/harden.md, mass.md), and of Train Concept LoRA.
 FUSING = {method: {"relative_ridge": ridge} for method, ridge in RIDGED.items()}
 REFINING = {HARDENED: {"harden": 5}, **FUSING}
 TRAINING = {EXACT: {"method": "exact"}}

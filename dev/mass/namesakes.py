@@ -37,7 +37,7 @@ more than half, and disturbed if any token is gated at all. Percent; **bold** ro
 ## Tokens
 
 A gate is calibrated against made-up namesakes, in one or two prompts each. Fewer would do for these three
-people; the pack has eight for names that these do not stand for.
+people. The pack has eight to be on the safe side: other names can be more alike.
 
 | made-up namesakes | caught, alone | beside | namesakes disturbed, alone | beside |
 |---|---|---|---|---|

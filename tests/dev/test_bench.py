@@ -6,6 +6,7 @@ from math import hypot
 import pytest
 import torch
 
+from dev.bench import erasures
 from dev.bench import readme_table as summary
 from dev.bench.errors import apart
 from dev.bench.markdown import with_marked
@@ -92,6 +93,26 @@ def test_scores_of_hand_made_shares():
         100 * 0.2
     )  # differences of -0.4 and 0: mean -0.2, deviation 0.28
     assert mass_figures.scores(shares, before, split | {"never": []}).keys() < found.keys()
+
+
+def test_the_price_of_an_export_is_measured_with_each_ridge():
+    assert erasures.FUSING.items() <= erasures.REFINING.items()  # one ridge in both stages
+    results = {
+        task.name: dict.fromkeys(mass_plan.kinds(), 0.5) for task in mass_plan.measuring_tasks("objects")
+    }
+    for name, shares in results.items():
+        for method, inputs in erasures.FUSING.items():
+            if name.startswith(f"{method}, "):
+                shares.update(dict.fromkeys(shares, inputs["relative_ridge"]))
+    found = mass_figures.figures(results, "objects")
+    assert {
+        ridge: {each["acc_e"] for each in counts.values()} for ridge, counts in found["ridged"].items()
+    } == {
+        "0.05": {5.0},
+        "0.2": {20.0},
+        "0.5": {50.0},
+    }
+    assert {each["acc_e"] for each in found["linear"].values()} == {50.0}
 
 
 measured = pytest.mark.skipif(not (RESULTS / "mass.json").exists(), reason="`make mass` has not been run yet")

@@ -144,6 +144,19 @@ def test_the_page_about_hardening_has_both_splits_and_the_levels_of_the_pack():
     assert "| **{:g}, {:g}** | **25.0 \u00b1 0.0** | **50.0 \u00b1 0.0** |".format(*LEVELS) in page
 
 
+@pytest.mark.parametrize("share, met", [(0.25, "yes"), (0.3, "yes"), (0.375, "**no**")])
+def test_the_page_about_hardening_says_what_of_the_frozen_split_is_met(share, met):
+    found = {task.name: dict.fromkeys(harden.ROWS, 0.5) for task in harden.tasks()}
+    for name, each in found.items():
+        each.update(recovered=0.25, other=0.4, other_before=0.8)
+        if name.endswith(" 5"):
+            each.update(dict.fromkeys(harden.ROWS, share))
+    page = harden.page(found, {"without": 0, "rounds": 5, "learning": 100, "images": 8})
+    told = [line for line in page.splitlines() if line.endswith((" yes |", "**no** |"))]
+    assert len(told) == 3 and all("frozen" in line and "learned" in line for line in told)
+    assert all(line.endswith(f" {met} |") for line in told)
+
+
 def test_the_committed_page_about_hardening_is_of_its_numbers():
     told = json.loads((harden.RESULTS / "harden.json").read_text())
     assert (harden.RESULTS / "harden.md").read_text() == harden.page(told["harden"], told["setting"])
